@@ -1,0 +1,3 @@
+//! The configuration: the file, its validation with every error at once, and what a change of it means.
+
+pub mod model;

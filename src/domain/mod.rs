@@ -1,0 +1,11 @@
+//! Values and rules. Pure: no clock, no file, no socket, no `async`; the same input gives the same output.
+
+pub mod name;
+pub mod key;
+pub mod text;
+pub mod number;
+pub mod json;
+pub mod pointer;
+pub mod rules;
+pub mod record;
+pub mod merge;

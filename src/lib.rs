@@ -1,0 +1,7 @@
+//! retcon keeps the copies of a record in many systems in step.
+//!
+//! The layers, from rules to wiring; what each may import is in ARCHITECTURE.md, and a test holds it.
+
+pub mod domain;
+pub mod config;
+pub mod store;

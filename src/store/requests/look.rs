@@ -1,0 +1,126 @@
+//! One look at a record: what is recalled, what is decided, what came of it.
+
+use crate::domain::json::Json;
+use crate::domain::key::{ForeignKey, InternalKey};
+use crate::domain::merge::{Change, Conflict, Overruled};
+use crate::domain::name::{EntityName, SourceName};
+use crate::domain::record::{Link, OpenOperation, OperationId, Record};
+
+use super::queue::{Finish, WorkItemId};
+
+/// Recalls all that is known of a record, in one round trip. Gives `None` if there is no such record.
+pub struct Recall {
+    pub entity: EntityName,
+    pub record: InternalKey,
+}
+
+/// Recalls what bears on a key that no record is known by: the operations of that source that are in doubt, and the
+/// key's own row if its copy was deleted.
+pub struct RecallUnknown {
+    pub entity: EntityName,
+    pub source: SourceName,
+    pub key: ForeignKey,
+}
+
+/// What bears on an unknown key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownKey {
+    /// Creates and updates in doubt at this source that were recorded before the oldest of the items arrived, with their records.
+    pub doubts: Vec<(InternalKey, OpenOperation)>,
+    /// The copy that bore this key and was deleted: the document it was deleted with, and how long ago.
+    pub retired: Option<(Option<Json>, std::time::Duration)>,
+    /// The database's clock, in microseconds since the Unix epoch.
+    pub now: i64,
+}
+
+/// Gives a newly seen item its record, before anything is created anywhere, in one transaction.
+///
+/// Under unique constraints, in this order: if the key is linked by now (or something at this source was settled since
+/// `recalled_at`), gives [`Introduced::LookAgain`]. If `match_value` belongs to a live record: where that record's link to
+/// this source is unlinked (or absent), links the key there, with an empty base ([`Introduced::Joined`]); where it has a live
+/// copy there, makes a new record for this key, without a match value ([`Introduced::Rival`]). Else makes a new record with the
+/// next internal key, its link (empty base), its key and its match value ([`Introduced::New`]).
+/// The items' `record` is set. A retired key becomes current for the new record.
+pub struct Introduce {
+    pub entity: EntityName,
+    pub source: SourceName,
+    pub key: ForeignKey,
+    pub match_value: Option<String>,
+    pub items: Vec<WorkItemId>,
+    /// [`UnknownKey::now`] of the recall on which this rests.
+    pub recalled_at: i64,
+}
+
+/// Where a newly seen item belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Introduced {
+    New(InternalKey),
+    Joined(InternalKey),
+    /// It matches `of`, which already has a live copy there; it is `record`, held by a `match` conflict.
+    Rival { record: InternalKey, of: InternalKey },
+    /// Things moved meanwhile.
+    LookAgain,
+}
+
+/// Says whether a record of another internal key that is live, and has a live copy in `source`, bears this match value.
+pub struct FindRival {
+    pub entity: EntityName,
+    pub record: InternalKey,
+    pub source: SourceName,
+    pub match_value: String,
+}
+
+/// The first transaction of a look: records what was decided, as if every write had failed, and the intents.
+///
+/// Gives `false`, and records nothing, if the record's version is not `expected_version` any more.
+/// Without writes to come, `finish` ends the work items and this is the look's only transaction.
+pub struct Decide {
+    pub entity: EntityName,
+    pub expected_version: i64,
+    /// As decided. Where its version is greater than expected, a row of history is made from `changes`, `overruled` and `cause`.
+    pub record: Record,
+    pub cause: Json,
+    pub changes: Vec<Change>,
+    pub overruled: Vec<Overruled>,
+    /// All conflicts that are open now: new ones are opened, changed ones get the next revision (and keep, in `contended`, every
+    /// value that ever stood), the others are closed with `closed_by`.
+    pub conflicts: Vec<Conflict>,
+    pub closed_by: Json,
+    /// The links that changed, by source; `open` is not looked at.
+    pub links: Vec<(SourceName, Link)>,
+    /// Keys whose copies are gone: retired, with the document that the copy last held.
+    pub retired: Vec<(SourceName, ForeignKey, Option<Json>)>,
+    /// The record's match value from now on; ensured where it is free.
+    pub match_value: Option<String>,
+    /// Operations that a reading settled, and such as never will take effect.
+    pub ended: Vec<(OperationId, OperationEnd)>,
+    /// Writes that are about to start, or whose intent stays: stored, or updated where the id is known.
+    pub operations: Vec<(SourceName, OpenOperation)>,
+    /// Items whose order is decided with this: their `command` becomes null.
+    pub decided_items: Vec<WorkItemId>,
+    pub finish: Option<Finish>,
+}
+
+/// How an operation ended for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperationEnd {
+    /// It took effect; with the key that the copy has now.
+    Done { key: Option<ForeignKey> },
+    /// It never will take effect, or another document took its place.
+    Superseded,
+}
+
+/// The second transaction of a look: what came of the writes. Only copies, their keys and operations change.
+pub struct RecordResults {
+    pub entity: EntityName,
+    pub record: InternalKey,
+    pub links: Vec<(SourceName, Link)>,
+    /// New keys: a create's, or the one that replaced the former key (which stays as `former`).
+    pub keys: Vec<(SourceName, ForeignKey)>,
+    pub retired: Vec<(SourceName, ForeignKey, Option<Json>)>,
+    pub ended: Vec<(OperationId, OperationEnd)>,
+    pub operations: Vec<(SourceName, OpenOperation, String)>,
+    /// Sources that stored something other than what they were sent.
+    pub tidies: Vec<SourceName>,
+    pub finish: Finish,
+}

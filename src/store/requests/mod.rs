@@ -1,0 +1,5 @@
+//! The requests: one struct each, with what it gives. Grouped by who asks.
+
+pub mod queue;
+pub mod look;
+pub mod view;

@@ -1,0 +1,148 @@
+//! The durable queue: what waits to be looked at.
+
+use std::time::Duration;
+
+use crate::domain::key::{ForeignKey, InternalKey};
+use crate::domain::merge::Decision;
+use crate::domain::name::{EntityName, SourceName};
+
+/// The name of a work item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkItemId(pub i64);
+
+/// A hint that a copy may have changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Notification {
+    pub entity: EntityName,
+    pub source: SourceName,
+    pub key: ForeignKey,
+}
+
+/// Stores notifications, all or none; answers in their order.
+///
+/// Each coalesces with an item for the same copy that is ready, waiting or parked (also with an earlier one of the same
+/// request), never with a running one: then a new item is made. A waiting item becomes due now unless it is blocked
+/// by a source that is down (`blocked_by`); a parked one becomes ready with fresh attempts.
+/// Must lead to another look even if the item is being claimed at this instant (`on conflict do update`, not `do nothing`).
+/// Rows are taken in sorted order, so that two requests cannot deadlock.
+pub struct Enqueue {
+    pub notifications: Vec<Notification>,
+}
+
+/// What became of one notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enqueued {
+    pub id: WorkItemId,
+    pub coalesced: bool,
+}
+
+/// Asks for a look at a record, as [`Enqueue`] does for a copy. With an order, a new item is always made, and is due now.
+/// Gives `None` if there is no such record.
+pub struct EnqueueRecord {
+    pub entity: EntityName,
+    pub record: InternalKey,
+    pub order: Option<Order>,
+}
+
+/// What a person has ordered; stored with the work item that carries it out, until that has been decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Decide the open conflict `conflict`, as it stood at `revision`.
+    Resolve { conflict: i64, revision: i64, decision: Decision },
+    /// Take back what a version changed.
+    Undo { version: i64 },
+}
+
+/// Claims due work of an entity, the longest due first: at most `limit` looks.
+///
+/// All ready and waiting items of a record are claimed together, due or not: one look serves them. Passed over are items of a
+/// record that has a running one, items for a key that has a running one, and items for an unknown key of a source at which
+/// a create or update has been in flight since before the item arrived (rule *Unknown keys*). The link and the open
+/// operations are read in one statement. Items become running, with their record set where it is known.
+/// Items with an order come one to a look, and alone: siblings wait.
+/// A key in state `former` finds its record like a current one; a `retired` key counts as unknown.
+pub struct Claim {
+    pub entity: EntityName,
+    pub limit: i64,
+}
+
+/// What was claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    pub looks: Vec<ClaimedLook>,
+    /// How long until the next item not claimed here is due; `None` if none is, or only such as are passed over now.
+    pub next_due: Option<Duration>,
+}
+
+/// One look to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedLook {
+    pub subject: Subject,
+    pub items: Vec<ClaimedItem>,
+}
+
+/// What is to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    Record(InternalKey),
+    /// A key that no live link and no former key names.
+    UnknownKey { source: SourceName, key: ForeignKey },
+}
+
+/// One claimed item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedItem {
+    pub id: WorkItemId,
+    /// Looks that failed before this one, and that count.
+    pub attempts: u32,
+    pub order: Option<Order>,
+}
+
+/// Ends claimed items without anything to record of a record. See [`Finish`].
+pub struct FinishItems {
+    pub entity: EntityName,
+    pub finish: Finish,
+}
+
+/// How claimed items end. Ends only items that are running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finish {
+    pub items: Vec<WorkItemId>,
+    pub end: WorkEnd,
+}
+
+/// The end of a look for its items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkEnd {
+    /// Done. Parked items of the same record are done with it.
+    Done { outcome: &'static str },
+    /// To be looked at again. If another item for the same subject is ready or waiting by now, this one ends as done with the
+    /// outcome `coalesced`, `coalesced_into` that other, which becomes due no later than this one would.
+    Again {
+        due_in: Duration,
+        error: Option<String>,
+        /// Not empty: waits, not due, until one of these sources is released.
+        blocked_by: Vec<SourceName>,
+        /// Whether the attempt counts.
+        spent: bool,
+        /// Whether to show the item as waiting (something is owed) or ready (only look again).
+        waiting: bool,
+    },
+    /// Parked: a person decides. Coalesces like `Again` does.
+    Parked { error: String },
+}
+
+/// Puts back what a dead daemon or actor had claimed, when an entity starts: running items are ready, due now; blocked items
+/// are released; operations in flight become in doubt (creates) or open (updates and deletes).
+/// Gives the number of items put back.
+pub struct Recover {
+    pub entity: EntityName,
+}
+
+/// Makes items due that wait for `source`: all of them, or the one that has waited longest (a probe).
+pub struct Release {
+    pub entity: EntityName,
+    pub source: SourceName,
+    pub probe: bool,
+}
+

@@ -1,0 +1,177 @@
+//! What people ask: lists and single things as the HTTP API shows them, in domain terms.
+
+use std::collections::BTreeMap;
+
+use crate::domain::json::Json;
+use crate::domain::key::{ForeignKey, InternalKey};
+use crate::domain::merge::{Change, Conflict, Overruled};
+use crate::domain::name::{EntityName, SourceName};
+use crate::domain::record::{Known, Record};
+
+use super::queue::{Order, WorkItemId};
+
+/// A part of a list: at most `limit` items after `after` (an id, 0 for the beginning), and where the next part begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next: Option<i64>,
+}
+
+/// Lists records of an entity by internal key; with `source` and `key`, those that have or had that key there;
+/// with `source` alone, those linked there.
+pub struct ListRecords {
+    pub entity: EntityName,
+    pub source: Option<SourceName>,
+    pub key: Option<ForeignKey>,
+    pub after: i64,
+    pub limit: i64,
+}
+
+/// One row of the list of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordRow {
+    pub record: Record,
+    pub links: Vec<(SourceName, ForeignKey)>,
+    pub conflicts: i64,
+}
+
+/// Shows one record. Gives `None` if there is no such record.
+pub struct ShowRecord {
+    pub entity: EntityName,
+    pub record: InternalKey,
+}
+
+/// One record as shown; former keys by source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordView {
+    pub known: Known,
+    pub former_keys: BTreeMap<SourceName, Vec<ForeignKey>>,
+}
+
+/// Lists the history of a record from version 1.
+pub struct ListHistory {
+    pub entity: EntityName,
+    pub record: InternalKey,
+    pub after: i64,
+    pub limit: i64,
+}
+
+/// One version of a record's agreed document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionRow {
+    pub version: i64,
+    /// RFC 3339 in UTC.
+    pub at: String,
+    pub cause: Json,
+    pub changes: Vec<Change>,
+    pub conflicts: Vec<Conflict>,
+    pub overruled: Vec<Overruled>,
+    /// `live` or `deleted`, after this version.
+    pub deleted: bool,
+}
+
+/// Lists open conflicts by id, of one entity or of all.
+pub struct ListConflicts {
+    pub entity: Option<EntityName>,
+    pub record: Option<InternalKey>,
+    pub after: i64,
+    pub limit: i64,
+}
+
+/// Finds one conflict, open or closed.
+pub struct FindConflict {
+    pub id: i64,
+}
+
+/// A conflict as shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConflictRow {
+    pub id: i64,
+    pub revision: i64,
+    pub entity: EntityName,
+    pub record: InternalKey,
+    pub conflict: Conflict,
+    /// RFC 3339 in UTC.
+    pub opened_at: String,
+    pub closed: bool,
+}
+
+/// The state of a work item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WorkState {
+    Ready,
+    Running,
+    Waiting,
+    Parked,
+    Done,
+}
+
+/// Lists work items by id.
+pub struct ListWorkItems {
+    pub state: Option<WorkState>,
+    pub entity: Option<EntityName>,
+    pub after: i64,
+    pub limit: i64,
+}
+
+/// Finds one work item.
+pub struct FindWorkItem {
+    pub id: WorkItemId,
+}
+
+/// A work item as shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkItemRow {
+    pub id: WorkItemId,
+    pub entity: EntityName,
+    /// A copy, or a record alone.
+    pub copy: Option<(SourceName, ForeignKey)>,
+    pub record: Option<InternalKey>,
+    pub state: WorkState,
+    pub attempts: i64,
+    /// RFC 3339 in UTC; `None` while it waits for a source that is down.
+    pub due_at: Option<String>,
+    pub blocked_by: Vec<SourceName>,
+    pub last_error: Option<String>,
+    pub outcome: Option<String>,
+    pub coalesced_into: Option<WorkItemId>,
+    pub order: Option<Order>,
+}
+
+/// What a person's word about a work item came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handled {
+    Done(EntityName),
+    NotFound,
+    /// It is running or done, and this can no longer be said of it.
+    NotNow(WorkState),
+}
+
+/// Makes a parked, waiting or ready item ready, due now, with fresh attempts.
+pub struct RetryWorkItem {
+    pub id: WorkItemId,
+}
+
+/// Ends a parked, waiting or ready item as done, with the outcome `dropped`.
+pub struct DropWorkItem {
+    pub id: WorkItemId,
+}
+
+/// Counts, exactly and in one statement, for every entity that has a row anywhere.
+pub struct CountAll;
+
+/// The counts of one entity.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub ready: i64,
+    pub running: i64,
+    pub waiting: i64,
+    pub parked: i64,
+    /// The age of the oldest item that is not done, in seconds; 0 if there is none.
+    pub oldest_s: i64,
+    /// Live records.
+    pub records: i64,
+    /// Open conflicts.
+    pub conflicts: i64,
+    pub in_doubt: i64,
+}

@@ -5,3 +5,4 @@
 pub mod domain;
 pub mod config;
 pub mod store;
+pub mod actor;

@@ -9,3 +9,4 @@ pub mod pointer;
 pub mod rules;
 pub mod record;
 pub mod merge;
+pub mod history;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
-use crate::domain::merge::{Change, Conflict, Overruled};
+use crate::domain::merge::Conflict;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::record::{Known, Record};
 
@@ -48,26 +47,12 @@ pub struct RecordView {
     pub former_keys: BTreeMap<SourceName, Vec<ForeignKey>>,
 }
 
-/// Lists the history of a record from version 1.
+/// Lists the history of a record from version 1, as [`crate::domain::history::Version`]s.
 pub struct ListHistory {
     pub entity: EntityName,
     pub record: InternalKey,
     pub after: i64,
     pub limit: i64,
-}
-
-/// One version of a record's agreed document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionRow {
-    pub version: i64,
-    /// RFC 3339 in UTC.
-    pub at: String,
-    pub cause: Json,
-    pub changes: Vec<Change>,
-    pub conflicts: Vec<Conflict>,
-    pub overruled: Vec<Overruled>,
-    /// `live` or `deleted`, after this version.
-    pub deleted: bool,
 }
 
 /// Lists open conflicts by id, of one entity or of all.

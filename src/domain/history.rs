@@ -1,0 +1,22 @@
+//! What a record's agreed document was, version by version, and why.
+
+use super::json::Json;
+use super::merge::{Change, Conflict, Overruled};
+use super::record::RecordState;
+
+/// One version of a record's agreed document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// From 1.
+    pub version: i64,
+    /// When it was recorded; RFC 3339 in UTC.
+    pub at: String,
+    /// What led to it: `{"kind": "sync"}`, `{"kind": "resolution", "conflict": 7, ...}` or `{"kind": "undo", "version": 3}`.
+    pub cause: Json,
+    pub changes: Vec<Change>,
+    /// The conflicts that were open when it was made.
+    pub conflicts: Vec<Conflict>,
+    pub overruled: Vec<Overruled>,
+    /// The record's state after it.
+    pub state: RecordState,
+}

@@ -120,6 +120,7 @@ create table operation (
                 check (state in ('in-flight', 'open', 'in-doubt', 'done', 'superseded')),
     foreign_key text,
     document    json,
+    -- The copy's base if it took effect as sent: {"shadow"?, "unknown", "ack"?, "owed"}; null for a delete.
     carries     json,
     version     bigint      not null,
     attempts    integer     not null default 1,

@@ -115,8 +115,8 @@ pub struct OpenOperation {
     pub key: Option<ForeignKey>,
     /// What it sends; `None` for a delete.
     pub document: Option<Json>,
-    /// The agreed document, within the source's fields, that it carries.
-    pub carries: Option<Json>,
+    /// The copy's base if it took effect as sent: the agreed document that it carries, and the places it left alone.
+    pub carries: Base,
     /// The version of the agreed document that it carries.
     pub version: i64,
     pub attempts: i32,

@@ -124,6 +124,15 @@ pub struct OpenOperation {
     pub may_have_taken_effect: bool,
 }
 
+/// How an operation ended for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperationEnd {
+    /// It took effect; with the key that the copy has now.
+    Done { key: Option<ForeignKey> },
+    /// It never will take effect, or another document took its place.
+    Superseded,
+}
+
 /// All that is known of a record when a look at it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -134,6 +143,8 @@ pub struct Known {
     pub conflicts: Vec<OpenConflict>,
     /// Whether the sources have ever stored something other than what they were sent.
     pub tidies: BTreeMap<SourceName, bool>,
+    /// The database's clock when this was recalled, in microseconds since the Unix epoch.
+    pub now: i64,
 }
 
 /// A conflict on record.

@@ -4,7 +4,7 @@ use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::{Change, Conflict, Overruled};
 use crate::domain::name::{EntityName, SourceName};
-use crate::domain::record::{Link, OpenOperation, OperationId, Record};
+use crate::domain::record::{Link, OperationEnd, OpenOperation, OperationId, Record};
 
 use super::queue::{Finish, WorkItemId};
 
@@ -99,15 +99,6 @@ pub struct Decide {
     /// Items whose order is decided with this: their `command` becomes null.
     pub decided_items: Vec<WorkItemId>,
     pub finish: Option<Finish>,
-}
-
-/// How an operation ended for good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OperationEnd {
-    /// It took effect; with the key that the copy has now.
-    Done { key: Option<ForeignKey> },
-    /// It never will take effect, or another document took its place.
-    Superseded,
 }
 
 /// The second transaction of a look: what came of the writes. Only copies, their keys and operations change.

@@ -4,5 +4,7 @@
 
 pub mod domain;
 pub mod config;
+pub mod log;
+pub mod source;
 pub mod store;
 pub mod actor;

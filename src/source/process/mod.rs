@@ -1,0 +1,92 @@
+//! One process: started, fed, read, bounded and killed.
+//!
+//! Knows nothing of documents and keys.
+
+pub mod cancel;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cancel::Cancel;
+
+/// What to run, and with what.
+pub struct Spec {
+    /// Looked up on the `PATH` of `env` where it is a bare name; relative to `directory` otherwise.
+    pub program: PathBuf,
+    pub args: Vec<OsString>,
+    /// All of the environment: nothing else is inherited.
+    pub env: Vec<(OsString, OsString)>,
+    pub directory: PathBuf,
+    /// `None`: `/dev/null`.
+    pub stdin: Option<Vec<u8>>,
+}
+
+/// How long a process may run, and how much of what it prints is kept.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Counts from the start of the process.
+    pub deadline: Duration,
+    /// Between SIGTERM and SIGKILL.
+    pub grace: Duration,
+    /// How long what still holds a pipe is waited for once the process has exited.
+    pub drain: Duration,
+    /// Bytes; the last ones are kept.
+    pub stderr: usize,
+}
+
+/// How an invocation came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    Status(i32),
+    Signal(i32),
+    /// It was still running at its deadline, whatever it did after that.
+    TimedOut,
+    /// It was still running when it was cancelled, whatever it did after that.
+    Cancelled,
+    /// It printed more than was accepted, and was killed.
+    Flooded,
+    /// It never ran: no such program, no right to run it, no descriptor or process left.
+    NotStarted(String),
+}
+
+/// What came of one process.
+#[derive(Debug)]
+pub struct Ended {
+    pub exit: Exit,
+    /// The last bytes of its stderr.
+    pub stderr: Vec<u8>,
+    /// How many bytes of stderr came before those and were let go.
+    pub stderr_dropped: u64,
+    pub elapsed: Duration,
+}
+
+/// Takes what a process prints on its stdout.
+pub trait Stdout {
+    /// Takes the next bytes; to break is to have the process killed ([`Exit::Flooded`]).
+    fn receive(&mut self, bytes: &[u8]) -> ControlFlow<()>;
+}
+
+/// Runs one process to its end.
+///
+/// Returns when the process itself has exited, or was killed; whatever else it started is killed too. Leaves no zombie and no
+/// descriptor behind.
+pub fn run(spec: &Spec, limits: &Limits, cancel: &Cancel, stdout: &mut dyn Stdout) -> Ended {
+    todo!()
+}
+
+/// Says how it ended, as `exit status 3` or `signal 9`.
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "exit status {status}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::TimedOut => f.write_str("time-out"),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::Flooded => f.write_str("too much output"),
+            Self::NotStarted(why) => write!(f, "cannot be started: {why}"),
+        }
+    }
+}

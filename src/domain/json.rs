@@ -2,11 +2,17 @@
 //!
 //! Written by hand because no parser at hand keeps all of it; the limits are those of docs/data-sources.md.
 
+mod parse;
+mod wire;
+
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
+use std::str::FromStr;
 
 use super::number::Number;
 use super::text::Text;
+
+pub use wire::present;
 
 /// A JSON value. Equality is by value: member order does not count, `1.0 == 1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,7 +33,9 @@ pub type Object = BTreeMap<Text, Json>;
 #[error("{problem} at line {line}, column {column}")]
 pub struct JsonError {
     pub problem: String,
+    /// From 1.
     pub line: usize,
+    /// In characters, from 1.
     pub column: usize,
 }
 
@@ -41,32 +49,112 @@ impl Json {
     /// A member that stands twice, nesting deeper than [`Json::MAX_DEPTH`], a byte order mark, bytes that are not UTF-8,
     /// and everything that is not JSON are refused by name.
     pub fn parse(text: &[u8]) -> Result<Json, JsonError> {
-        todo!("{}", text.len())
+        parse::parse(text)
+    }
+
+    /// Makes an object; of members with one name the last stands.
+    pub fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
+        Self::Object(members.into_iter().map(|(name, value)| (Text::from(name), value)).collect())
     }
 
     /// Returns the member `name` of an object.
     pub fn member(&self, name: &str) -> Option<&Json> {
-        todo!("{name}")
+        self.as_object()?.get(&Text::from(name))
+    }
+
+    /// Returns the members of an object.
+    pub fn as_object(&self) -> Option<&Object> {
+        match self {
+            Self::Object(members) => Some(members),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) | Self::Array(_) => None,
+        }
+    }
+
+    /// Returns the elements of an array.
+    pub fn as_array(&self) -> Option<&[Json]> {
+        match self {
+            Self::Array(elements) => Some(elements),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// Returns the text of a string.
+    pub fn as_text(&self) -> Option<&Text> {
+        match self {
+            Self::String(text) => Some(text),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Array(_) | Self::Object(_) => None,
+        }
+    }
+}
+
+impl FromStr for Json {
+    type Err = JsonError;
+
+    fn from_str(text: &str) -> Result<Self, JsonError> {
+        Self::parse(text.as_bytes())
     }
 }
 
 /// Writes the value as one line of compact JSON, members sorted by name.
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!("{}", f.alternate())
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(true) => f.write_str("true"),
+            Self::Bool(false) => f.write_str("false"),
+            Self::Number(number) => number.fmt(f),
+            Self::String(text) => text.fmt(f),
+            Self::Array(elements) => {
+                f.write_char('[')?;
+                for (i, element) in elements.iter().enumerate() {
+                    f.write_str(if i > 0 { "," } else { "" })?;
+                    element.fmt(f)?;
+                }
+                f.write_char(']')
+            }
+            Self::Object(members) => {
+                f.write_char('{')?;
+                for (i, (name, value)) in members.iter().enumerate() {
+                    f.write_str(if i > 0 { "," } else { "" })?;
+                    name.fmt(f)?;
+                    f.write_char(':')?;
+                    value.fmt(f)?;
+                }
+                f.write_char('}')
+            }
+        }
     }
 }
 
-/// Serializes through `serde_json`'s raw values: only for `serde_json`, and never inside `flatten` or an untagged enum.
-impl serde::Serialize for Json {
-    fn serialize<S: serde::Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
-        todo!()
+impl From<bool> for Json {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
     }
 }
 
-/// Reads the raw text with [`Json::parse`], so that what it refuses is refused here too.
-impl<'de> serde::Deserialize<'de> for Json {
-    fn deserialize<D: serde::Deserializer<'de>>(_deserializer: D) -> Result<Self, D::Error> {
-        todo!()
+impl From<i64> for Json {
+    fn from(value: i64) -> Self {
+        Self::Number(value.into())
     }
 }
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Self {
+        Self::String(text.into())
+    }
+}
+
+impl From<String> for Json {
+    fn from(text: String) -> Self {
+        Self::String(text.into())
+    }
+}
+
+impl From<Vec<Json>> for Json {
+    fn from(elements: Vec<Json>) -> Self {
+        Self::Array(elements)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,10 @@
 //! What PostgreSQL remembers. One SQL statement a file, one struct a request; no rule of merging lives here.
 
+mod pool;
+pub mod migrate;
 pub mod requests;
+
+pub use pool::SetUpError;
 
 use std::future::Future;
 

@@ -32,6 +32,16 @@ pub struct Server {
     pub grace: Duration,
 }
 
+impl Server {
+    /// Returns the path of the unix socket on which the daemon serves its API.
+    pub fn socket(&self) -> PathBuf {
+        self.state_dir.join(SOCKET)
+    }
+}
+
+/// The name of the daemon's socket within `server.state_dir`.
+pub(crate) const SOCKET: &str = "retcon.sock";
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tls {
     pub cert: PathBuf,

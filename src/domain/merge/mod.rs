@@ -3,6 +3,9 @@
 //! One N-way step, never a fold of pairs, so that the result does not depend on the order of the sources.
 //! The rules are in ARCHITECTURE.md, "The merge", and docs/merging.md; the worked cases in `tests/cases`.
 
+pub mod wire;
+mod absorb;
+
 use std::collections::BTreeMap;
 
 use super::json::Json;
@@ -10,6 +13,8 @@ use super::name::SourceName;
 use super::pointer::Pointer;
 use super::record::{Base, RecordState};
 use super::rules::{Fields, Rules};
+
+pub use absorb::{Absorbed, absorb, adds_unseen_member};
 
 /// What the merge is asked.
 #[derive(Debug, Clone)]
@@ -21,6 +26,8 @@ pub struct Question<'a> {
     pub copies: BTreeMap<SourceName, Copy<'a>>,
     /// What a person has decided: consulted wherever a conflict would be left, and not subject to policies.
     pub decisions: BTreeMap<Pointer, Decision>,
+    /// Places at which any news is a conflict of this kind unless decided; at `""`, the whole of a new item too.
+    pub held: BTreeMap<Pointer, ConflictKind>,
 }
 
 /// One source in the question.
@@ -137,6 +144,11 @@ pub struct Overruled {
     pub source: SourceName,
     /// `None`: it had removed what stood there.
     pub value: Option<Json>,
+}
+
+/// Returns the part of a document that lies within `fields`, a place through object members alone; `None` if that is nothing.
+pub fn restrict(document: &Json, fields: &Fields) -> Option<Json> {
+    todo!("{document:?} {fields:?}")
 }
 
 /// Merges.

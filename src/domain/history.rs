@@ -5,6 +5,10 @@ use super::merge::{Change, Conflict, Overruled};
 use super::record::RecordState;
 
 /// One version of a record's agreed document.
+///
+/// The birth of a record is one change at `""` whose `before` is absent. Its removal is one change at `""` whose `after` is
+/// absent; the record's state is deleted from then on, and its agreed document is kept. Its return is one change at `""`
+/// whose `before` is absent, again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     /// From 1.

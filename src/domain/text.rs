@@ -29,6 +29,19 @@ impl Text {
         Cow::Owned(lossy)
     }
 
+    /// Returns the text without white space (as Unicode has it) at its ends.
+    pub(super) fn trim(&self) -> Self {
+        if let Some(text) = self.as_str() {
+            return Self::from(text.trim());
+        }
+        let start = self.pieces().next().map_or(0, |(run, _)| run.len() - run.trim_start().len());
+        let end = match self.pieces().last() {
+            Some((run, None)) => run.len() - run.trim_end().len(),
+            Some((_, Some(_))) | None => 0,
+        };
+        Self(self.0[start..self.0.len() - end].into())
+    }
+
     /// Returns the text as WTF-8.
     pub(super) fn as_wtf8(&self) -> &[u8] {
         &self.0

@@ -98,8 +98,11 @@ pub enum Action {
 }
 
 /// One step from one agreed document to the next.
+///
+/// How the birth, the removal and the return of a record look: [`crate::domain::history::Version`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
+    /// Elements of keyed arrays are named by their key; a set is one place, like every other array.
     pub path: Pointer,
     /// What stood there before; `None`: nothing.
     pub before: Option<Json>,

@@ -8,3 +8,4 @@ pub mod log;
 pub mod source;
 pub mod store;
 pub mod actor;
+pub mod api;

@@ -2,9 +2,9 @@
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 
-use crate::store::{Request, Store, StoreError};
+use crate::store::Store;
 
-pub use crate::store::requests;
+pub use crate::store::{Request, StoreError, requests};
 
 /// Owns the connection to the database.
 pub struct StoreActor {

@@ -16,6 +16,13 @@ pub struct Page<T> {
     pub next: Option<i64>,
 }
 
+impl<T> Page<T> {
+    /// Turns every item into another.
+    pub fn map<U>(self, other: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(other).collect(), next: self.next }
+    }
+}
+
 /// Lists records of an entity by internal key; with `source` and `key`, those that have or had that key there;
 /// with `source` alone, those linked there.
 pub struct ListRecords {

@@ -1,0 +1,234 @@
+//! A typed client of the HTTP API, over the daemon's unix socket or an address.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::wire::List;
+use super::wire::conflict::Conflict;
+use super::wire::order::{OrderAnswer, Resolution, Undo};
+use super::wire::problem::Problem;
+use super::wire::record::{HistoryItem, Record, RecordSummary};
+use super::wire::status::Status;
+use super::wire::work::{Accepted, Notification, WorkItem, WorkState};
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an answer may take; the daemon itself answers an order within 5 s.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client of one daemon. Repeats nothing by itself.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    place: String,
+}
+
+/// An answer, as it came and as it was understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer<T> {
+    /// The body, byte for byte.
+    pub body: String,
+    pub value: T,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("cannot use {url:?} as the daemon's address: {reason}")]
+    BadUrl { url: String, reason: String },
+    #[error("cannot set up HTTP")]
+    Setup(#[source] reqwest::Error),
+    #[error("cannot reach the daemon at {place}")]
+    Unreachable { place: String, source: io::Error },
+    /// The daemon understood, and did not do it.
+    #[error("{} ({})", .0.detail, .0.code)]
+    Problem(Box<Problem>),
+    #[error("cannot understand the answer of {place}, with status {status}")]
+    BadAnswer { place: String, status: StatusCode, source: serde_json::Error },
+}
+
+/// The part of a list that is asked for; what is `None` is left to the daemon.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Window {
+    pub limit: Option<u64>,
+    /// The `next` of an earlier answer.
+    pub after: Option<String>,
+}
+
+impl Client {
+    /// Talks to the daemon that listens at a unix socket.
+    ///
+    /// # Errors
+    /// [`ClientError::Setup`] if HTTP cannot be set up; whether anybody listens shows with the first request.
+    pub fn over_socket(path: &Path) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder().unix_socket(path);
+        let base = Url::parse("http://localhost").expect("a URL");
+        Self::new(http, base, path.display().to_string())
+    }
+
+    /// Talks to the daemon at an `http://` address.
+    ///
+    /// # Errors
+    /// [`ClientError::BadUrl`] if it is no such address.
+    pub fn at(url: &str) -> Result<Self, ClientError> {
+        let bad = |reason: &str| ClientError::BadUrl { url: url.to_owned(), reason: reason.to_owned() };
+        let base = Url::parse(url).map_err(|error| bad(&error.to_string()))?;
+        match base.scheme() {
+            "http" => Self::new(reqwest::Client::builder(), base, url.to_owned()),
+            _ => Err(bad("it should begin with http://")),
+        }
+    }
+
+    fn new(http: reqwest::ClientBuilder, base: Url, place: String) -> Result<Self, ClientError> {
+        let http = http
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .build()
+            .map_err(ClientError::Setup)?;
+        Ok(Self { http, base, place })
+    }
+
+    pub async fn notify(&self, notification: &Notification) -> Result<Answer<Accepted>, ClientError> {
+        self.send(Method::POST, self.url(&["v1", "notifications"]), Some(notification)).await
+    }
+
+    pub async fn status(&self) -> Result<Answer<Status>, ClientError> {
+        self.get(self.url(&["v1", "status"])).await
+    }
+
+    pub async fn list_work(
+        &self,
+        state: Option<WorkState>,
+        entity: Option<&str>,
+        window: &Window,
+    ) -> Result<Answer<List<WorkItem>>, ClientError> {
+        let query = [("state", state.map(WorkState::as_str)), ("entity", entity)];
+        self.get(self.list_url(&["v1", "work-items"], &query, window)).await
+    }
+
+    pub async fn work_item(&self, id: i64) -> Result<Answer<WorkItem>, ClientError> {
+        self.get(self.url(&["v1", "work-items", &id.to_string()])).await
+    }
+
+    pub async fn retry(&self, id: i64) -> Result<Answer<WorkItem>, ClientError> {
+        self.send(Method::POST, self.url(&["v1", "work-items", &id.to_string(), "retry"]), None::<&()>).await
+    }
+
+    pub async fn drop_item(&self, id: i64) -> Result<Answer<WorkItem>, ClientError> {
+        self.send(Method::DELETE, self.url(&["v1", "work-items", &id.to_string()]), None::<&()>).await
+    }
+
+    pub async fn list_records(
+        &self,
+        entity: &str,
+        source: Option<&str>,
+        key: Option<&str>,
+        window: &Window,
+    ) -> Result<Answer<List<RecordSummary>>, ClientError> {
+        let query = [("source", source), ("key", key)];
+        self.get(self.list_url(&["v1", "records", entity], &query, window)).await
+    }
+
+    pub async fn record(&self, entity: &str, id: i64) -> Result<Answer<Record>, ClientError> {
+        self.get(self.url(&["v1", "records", entity, &id.to_string()])).await
+    }
+
+    pub async fn history(
+        &self,
+        entity: &str,
+        id: i64,
+        window: &Window,
+    ) -> Result<Answer<List<HistoryItem>>, ClientError> {
+        self.get(self.list_url(&["v1", "records", entity, &id.to_string(), "history"], &[], window)).await
+    }
+
+    pub async fn undo(&self, entity: &str, id: i64, version: i64) -> Result<Answer<OrderAnswer>, ClientError> {
+        let url = self.url(&["v1", "records", entity, &id.to_string(), "undo"]);
+        self.send(Method::POST, url, Some(&Undo { version })).await
+    }
+
+    pub async fn list_conflicts(
+        &self,
+        entity: Option<&str>,
+        window: &Window,
+    ) -> Result<Answer<List<Conflict>>, ClientError> {
+        self.get(self.list_url(&["v1", "conflicts"], &[("entity", entity)], window)).await
+    }
+
+    pub async fn resolve(&self, conflict: i64, resolution: &Resolution) -> Result<Answer<OrderAnswer>, ClientError> {
+        self.send(Method::POST, self.url(&["v1", "conflicts", &conflict.to_string(), "resolve"]), Some(resolution))
+            .await
+    }
+
+    fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    fn list_url(&self, segments: &[&str], query: &[(&str, Option<&str>)], window: &Window) -> Url {
+        let mut url = self.url(segments);
+        let limit = window.limit.map(|limit| limit.to_string());
+        let window = [("limit", limit.as_deref()), ("after", window.after.as_deref())];
+        for (name, value) in query.iter().chain(&window) {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        url
+    }
+
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<Answer<T>, ClientError> {
+        self.send(Method::GET, url, None::<&()>).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&impl Serialize>,
+    ) -> Result<Answer<T>, ClientError> {
+        let mut request = self.http.request(method, url);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let body = response.text().await.map_err(|error| self.unreachable(&error))?;
+        let bad = |source| ClientError::BadAnswer { place: self.place.clone(), status, source };
+        if status.is_success() {
+            let value = serde_json::from_str(&body).map_err(bad)?;
+            return Ok(Answer { body, value });
+        }
+        Err(ClientError::Problem(serde_json::from_str(&body).map_err(bad)?))
+    }
+
+    /// Keeps of a failed exchange what a person can use: its innermost cause.
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        let source = match innermost(error) {
+            _ if error.is_timeout() => {
+                io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", TIMEOUT.as_secs()))
+            }
+            cause => match cause.downcast_ref::<io::Error>() {
+                Some(cause) => io::Error::new(cause.kind(), cause.to_string()),
+                None => io::Error::other(cause.to_string()),
+            },
+        };
+        ClientError::Unreachable { place: self.place.clone(), source }
+    }
+}
+
+fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
+}

@@ -1,0 +1,16 @@
+//! What programs see: the routes of the HTTP API, the types on the wire, and a typed client of them.
+//!
+//! Routes parse names and keys into types and ask actors; they know neither the database nor how a source is run.
+//! The routes and the codes of problems are described in docs/api.md.
+
+pub mod wire;
+pub mod problem;
+mod input;
+mod service;
+mod routes;
+mod body;
+mod socket;
+pub mod server;
+pub mod client;
+
+pub use service::Service;

@@ -1,0 +1,148 @@
+//! What the API refuses, and with which words: every answer that is no success is one of these codes.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+
+use super::wire::problem::Problem;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])+ $name:ident = $word:literal, $status:ident;)+) => {
+        /// The stable name of a kind of problem; docs/api.md says of each when it comes and what to do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// Returns the word on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
+
+            /// Returns the HTTP status that always goes with it.
+            pub fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$name => StatusCode::$status,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request is not what the route takes.
+    Malformed = "malformed", BAD_REQUEST;
+    /// No entity of this name is configured.
+    UnknownEntity = "unknown-entity", NOT_FOUND;
+    /// The entity has no source of this name.
+    UnknownSource = "unknown-source", NOT_FOUND;
+    /// The entity has no record of this internal key.
+    UnknownRecord = "unknown-record", NOT_FOUND;
+    /// The record has no version of this number.
+    UnknownVersion = "unknown-version", NOT_FOUND;
+    /// There never was a conflict of this number.
+    UnknownConflict = "unknown-conflict", NOT_FOUND;
+    /// There is no work item of this number.
+    UnknownWorkItem = "unknown-work-item", NOT_FOUND;
+    /// Nothing is served at this path.
+    UnknownRoute = "unknown-route", NOT_FOUND;
+    /// The path does not take this method.
+    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED;
+    /// The body did not come in time.
+    BodyTimeout = "body-timeout", REQUEST_TIMEOUT;
+    /// The work item is running or done, and this cannot be said of it any more.
+    WrongState = "wrong-state", CONFLICT;
+    /// The conflict has moved, or is closed: nothing was applied.
+    StaleConflict = "stale-conflict", CONFLICT;
+    /// A later version changed these places again: nothing was undone.
+    UndoBlocked = "undo-blocked", CONFLICT;
+    /// The body is larger than 1 MiB.
+    BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE;
+    /// The text can be no foreign key.
+    InvalidForeignKey = "invalid-foreign-key", UNPROCESSABLE_ENTITY;
+    /// The resolution makes no sense for this conflict.
+    SenselessResolution = "senseless-resolution", UNPROCESSABLE_ENTITY;
+    /// A defect of the daemon, or a database that refuses; the log says more.
+    Internal = "internal", INTERNAL_SERVER_ERROR;
+    /// The database cannot be reached; nothing was done.
+    StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE;
+    /// The daemon is starting, stopping, or restarting the part that was asked.
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE;
+    /// Notifications are not accepted yet, or an entity is not up.
+    NotReady = "not-ready", SERVICE_UNAVAILABLE;
+}
+
+/// How long a client should wait after a 503, in seconds.
+const RETRY_AFTER_S: u32 = 1;
+
+/// A request that was not carried out: becomes a problem document.
+#[derive(Debug)]
+pub struct Refused {
+    code: Code,
+    problem: Box<Problem>,
+}
+
+impl Refused {
+    /// Refuses with a code and a sentence that says what is wrong with this very request.
+    pub(crate) fn new(code: Code, detail: impl fmt::Display) -> Self {
+        let status = code.status();
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or("Problem").to_owned(),
+            status: status.as_u16(),
+            detail: detail.to_string(),
+            code: code.as_str().to_owned(),
+            place: None,
+            pointers: None,
+            revision: None,
+            contenders: None,
+            state: None,
+        };
+        Self { code, problem: Box::new(problem) }
+    }
+
+    /// Adds what the code's description promises.
+    pub(crate) fn with(mut self, add: impl FnOnce(&mut Problem)) -> Self {
+        add(&mut self.problem);
+        self
+    }
+
+    /// Returns the body of the answer.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.problem).expect("a problem has no map keys and no floats")
+    }
+
+    /// Begins the answer: status and headers.
+    pub(crate) fn head(&self) -> HttpResponseBuilder {
+        let mut head = HttpResponse::build(self.code.status());
+        head.insert_header((CONTENT_TYPE, "application/problem+json"));
+        if self.code.status() == StatusCode::SERVICE_UNAVAILABLE {
+            head.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
+        }
+        head
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.problem.code, self.problem.detail)
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.head().body(self.body())
+    }
+}

@@ -1,0 +1,58 @@
+//! `/v1/conflicts`: where sources disagree, and a person's word on it.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+
+use super::{Path, orders};
+use crate::actor::store::requests::view::ListConflicts;
+use crate::actor::supervisor::Resolve;
+use crate::api::Service;
+use crate::api::input::{self, Members, Node, Query};
+use crate::api::problem::{Code, Refused};
+use crate::api::wire::List;
+use crate::api::wire::conflict::Conflict;
+use crate::domain::merge::Decision;
+use crate::domain::name::SourceName;
+
+pub(super) fn routes() -> Vec<Path> {
+    vec![Path::at("/v1/conflicts").get(list), Path::at("/v1/conflicts/{id}/resolve").post(resolve)]
+}
+
+async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let query = Query::parse(request.query_string(), &["entity", "limit", "after"])?;
+    let window = query.window()?;
+    let entity = query.get("entity").map(input::entity).transpose()?;
+    entity.as_ref().map(|name| service.entity(name)).transpose()?;
+    let page = service.ask(ListConflicts { entity, record: None, after: window.after, limit: window.limit }).await?;
+    Ok(HttpResponse::Ok().json(List::from(page.map(Conflict::from))))
+}
+
+async fn resolve(service: web::Data<Service>, id: web::Path<String>, body: Bytes) -> Result<HttpResponse, Refused> {
+    let conflict = input::id(&id, "a conflict")?;
+    let body = input::parse(&body)?;
+    let top = Node::top(&body);
+    let members = top.object(&["take", "value", "absent", "keep", "revision"])?;
+    let decision = read_decision(&top, &members)?;
+    let revision = members.optional("revision").map(|node| node.integer()).transpose()?;
+    let ordered = service.order(Resolve { conflict, revision, decision }).await?;
+    orders::answer(ordered, || Refused::new(Code::UnknownConflict, format_args!("there is no conflict {conflict}")))
+}
+
+/// Reads the one thing that a resolution says.
+fn read_decision(top: &Node<'_>, members: &Members<'_>) -> Result<Decision, Refused> {
+    let take = members.optional("take").map(|node| read_source(&node).map(Decision::Take));
+    let value = members.optional("value").map(|node| Ok(Decision::Value(node.json().clone())));
+    let absent = members.optional("absent").map(|node| node.truth().map(|()| Decision::Absent));
+    let keep = members.optional("keep").map(|node| node.truth().map(|()| Decision::Keep));
+    let mut said: Vec<_> = [take, value, absent, keep].into_iter().flatten().collect();
+    match (said.pop(), said.is_empty()) {
+        (Some(decision), true) => decision,
+        (Some(_) | None, _) => Err(top.refuse("exactly one of take, value, absent and keep is to be said".to_owned())),
+    }
+}
+
+fn read_source(node: &Node<'_>) -> Result<SourceName, Refused> {
+    let text = node.string()?;
+    let unknown = |_| node.locate(Refused::new(Code::SenselessResolution, format_args!("no source is named {text:?}")));
+    text.parse().map_err(unknown)
+}

@@ -1,0 +1,40 @@
+//! What came of a person's order, as an answer.
+
+use actix_web::HttpResponse;
+
+use crate::actor::supervisor::Ordered;
+use crate::api::problem::{Code, Refused};
+use crate::api::wire::conflict::Contender;
+use crate::api::wire::order::{OrderAnswer, OrderState};
+
+/// Puts it into words; `not_found` says what there is not.
+pub(super) fn answer(ordered: Ordered, not_found: impl FnOnce() -> Refused) -> Result<HttpResponse, Refused> {
+    let pending = |item, last_error| {
+        let answer = OrderAnswer { state: OrderState::Pending, record: None, version: None, work_item: Some(item), last_error };
+        Ok(HttpResponse::Accepted().json(answer))
+    };
+    match ordered {
+        Ordered::Applied { record, version } => {
+            let (record, version) = (Some(record.0), Some(version));
+            let answer = OrderAnswer { state: OrderState::Applied, record, version, work_item: None, last_error: None };
+            Ok(HttpResponse::Ok().json(answer))
+        }
+        Ordered::Pending(item) => pending(item.0, None),
+        Ordered::Failed { item, error } => pending(item.0, Some(error)),
+        Ordered::NotFound => Err(not_found()),
+        Ordered::Senseless(reason) => Err(Refused::new(Code::SenselessResolution, reason)),
+        Ordered::Stale(None) => Err(Refused::new(Code::StaleConflict, "the conflict is closed: nothing was applied")),
+        Ordered::Stale(Some(now)) => {
+            let detail = format!("the conflict {} has moved, to revision {}: nothing was applied", now.conflict, now.revision);
+            Err(Refused::new(Code::StaleConflict, detail).with(|problem| {
+                problem.revision = Some(now.revision);
+                problem.contenders = Some(now.contenders.into_iter().map(Contender::from).collect());
+            }))
+        }
+        Ordered::Blocked(pointers) => {
+            let places = pointers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let detail = format!("a later version changed these places again: {places}");
+            Err(Refused::new(Code::UndoBlocked, detail).with(|problem| problem.pointers = Some(pointers)))
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What the routes work with: the doors to the actors, and the configuration in force.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, Handler, Message};
+use tokio::sync::watch;
+
+use super::problem::{Code, Refused};
+use crate::actor::store::{Ask, Request, StoreActor, StoreError};
+use crate::actor::supervisor::{Refusal, Supervisor};
+use crate::config::model::{Config, Entity};
+use crate::domain::name::{EntityName, SourceName};
+
+/// What the routes work with; a clone is as good as the original.
+#[derive(Clone)]
+pub struct Service {
+    pub supervisor: Addr<Supervisor>,
+    pub store: Addr<StoreActor>,
+    /// The configuration in force; a reload sends the next one.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// The file it was read from.
+    pub config_path: PathBuf,
+    pub log: slog::Logger,
+}
+
+impl Service {
+    /// Asks the supervisor for work.
+    pub(super) async fn order<M, T>(&self, message: M) -> Result<T, Refused>
+    where
+        M: Message<Result = Result<T, Refusal>> + Send + 'static,
+        T: Send + 'static,
+        Supervisor: Handler<M>,
+        <Supervisor as Actor>::Context: ToEnvelope<Supervisor, M>,
+    {
+        let reply = self.supervisor.send(message).await.map_err(|_| away())?;
+        reply.map_err(|refusal| self.refusal(refusal))
+    }
+
+    /// Puts a question to the database.
+    pub(super) async fn ask<R: Request>(&self, request: R) -> Result<R::Reply, Refused> {
+        let reply = self.store.send(Ask(request)).await.map_err(|_| away())?;
+        reply.map_err(|error| self.failed(&error))
+    }
+
+    /// Finds a configured entity.
+    pub(super) fn entity(&self, name: &EntityName) -> Result<Arc<Entity>, Refused> {
+        let found = self.config.borrow().entities.get(name).cloned();
+        found.ok_or_else(|| Refused::new(Code::UnknownEntity, format_args!("no entity is named {name}")))
+    }
+
+    /// Checks that an entity has this source.
+    pub(super) fn source(&self, entity: &Entity, name: &SourceName) -> Result<(), Refused> {
+        let unknown =
+            || Refused::new(Code::UnknownSource, format_args!("the entity {} has no source named {name}", entity.name));
+        entity.sources.get(name).map(|_| ()).ok_or_else(unknown)
+    }
+
+    /// Says why the supervisor did not take work on.
+    fn refusal(&self, refusal: Refusal) -> Refused {
+        match refusal {
+            Refusal::UnknownEntity(_) => Refused::new(Code::UnknownEntity, refusal),
+            Refusal::UnknownSource(..) => Refused::new(Code::UnknownSource, refusal),
+            Refusal::Store(error) => self.failed(&error),
+            Refusal::Away => away(),
+        }
+    }
+
+    /// Says what the database could not do; what is no passing outage is logged too.
+    fn failed(&self, error: &StoreError) -> Refused {
+        let chain = chain(error);
+        match error {
+            StoreError::Unavailable(_) => Refused::new(Code::StoreUnavailable, chain),
+            StoreError::Refused { .. } | StoreError::Unreadable { .. } => {
+                slog::error!(self.log, "request failed"; "error" => &chain);
+                Refused::new(Code::Internal, chain)
+            }
+        }
+    }
+}
+
+fn away() -> Refused {
+    Refused::new(Code::Unavailable, "the daemon is starting, stopping, or restarting the part that was asked")
+}
+
+/// Joins an error and its causes to one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,54 @@
+//! What a person orders, and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::json::Json;
+
+/// A resolution of a conflict: exactly one of the first four.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resolution {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub take: Option<String>,
+    #[serde(default, deserialize_with = "super::present::deserialize", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub absent: bool,
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub keep: bool,
+    /// Default: the current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+}
+
+/// Which version is to be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    pub version: i64,
+}
+
+/// Whether an order has been carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrderState {
+    /// Decided and recorded, as a version of the record.
+    Applied,
+    /// Stored as a work item, and not decided yet.
+    Pending,
+}
+
+/// What came of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderAnswer {
+    pub state: OrderState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<i64>,
+    /// The record's version now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// The work item that carries it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_item: Option<i64>,
+    /// Why the first look failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}

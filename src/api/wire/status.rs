@@ -1,0 +1,133 @@
+//! How everything is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::actor::store::requests::view::Counts;
+use crate::actor::supervisor::{self, SourceStatus as SourceNow};
+use crate::config::model;
+use crate::domain::name::SourceName;
+
+/// How everything is; the counts are exact and include all that was acknowledged before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub uptime_s: u64,
+    pub config: ConfigStatus,
+    pub database: DatabaseStatus,
+    pub entities: Vec<EntityStatus>,
+}
+
+/// The configuration in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigStatus {
+    pub path: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseStatus {
+    /// `up` or `down`.
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EntityStatus {
+    pub name: String,
+    /// `up`, `starting`, `paused` or `given-up`.
+    pub state: String,
+    pub queue: Queue,
+    /// Live records.
+    pub records: i64,
+    /// Open conflicts.
+    pub conflicts: i64,
+    /// Operations whose result never became known.
+    pub in_doubt: i64,
+    /// Records being synced at this moment.
+    pub syncing: u32,
+    /// Absent for an entity that is not in the configuration any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<Throttle>,
+    pub sources: Vec<SourceStatus>,
+}
+
+/// The numbers of work items that are not done, by state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    pub ready: i64,
+    pub running: i64,
+    pub waiting: i64,
+    pub parked: i64,
+    /// The age of the oldest of them, in seconds.
+    pub oldest_s: i64,
+}
+
+impl From<&Counts> for Queue {
+    fn from(counts: &Counts) -> Self {
+        let Counts { ready, running, waiting, parked, oldest_s, .. } = *counts;
+        Self { ready, running, waiting, parked, oldest_s }
+    }
+}
+
+/// The limits as configured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Throttle {
+    /// Invocations a second; 0 is no limit.
+    pub rate: f64,
+    pub burst: u32,
+    /// Records being synced at the same time, at most.
+    pub in_flight: u32,
+}
+
+impl From<&model::Throttle> for Throttle {
+    fn from(throttle: &model::Throttle) -> Self {
+        Self { rate: throttle.rate, burst: throttle.burst, in_flight: throttle.in_flight }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    pub name: String,
+    /// `up`, `down`, `paused` or `given-up`.
+    pub state: String,
+    pub restarts: u64,
+    pub last_error: Option<String>,
+    /// While it is down: how long until it is asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_probe_ms: Option<u64>,
+}
+
+impl SourceStatus {
+    fn new(name: &SourceName, now: SourceNow) -> Self {
+        Self {
+            name: name.to_string(),
+            state: now.state.to_owned(),
+            restarts: now.restarts,
+            last_error: now.last_error,
+            next_probe_ms: now.next_probe_ms,
+        }
+    }
+}
+
+impl EntityStatus {
+    pub(crate) fn new(now: supervisor::EntityStatus, throttle: Option<&model::Throttle>) -> Self {
+        Self {
+            name: now.name.to_string(),
+            state: now.state.to_owned(),
+            queue: Queue::from(&now.counts),
+            records: now.counts.records,
+            conflicts: now.counts.conflicts,
+            in_doubt: now.counts.in_doubt,
+            syncing: now.in_flight,
+            throttle: throttle.map(Throttle::from),
+            sources: now.sources.into_iter().map(|(name, source)| SourceStatus::new(&name, source)).collect(),
+        }
+    }
+}
+
+impl From<supervisor::DatabaseStatus> for DatabaseStatus {
+    fn from(now: supervisor::DatabaseStatus) -> Self {
+        let state = if now.up { "up" } else { "down" };
+        Self { state: state.to_owned(), error: now.error }
+    }
+}

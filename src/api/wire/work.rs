@@ -1,0 +1,166 @@
+//! Notifications and work items.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::actor::store::requests::queue::{Enqueued, Order};
+use crate::actor::store::requests::view;
+
+/// A hint that a copy may have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    pub entity: String,
+    pub source: String,
+    pub key: String,
+}
+
+/// Many notifications, stored all or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notifications {
+    pub notifications: Vec<Notification>,
+}
+
+/// What was stored, in the order of the notifications.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    pub work_items: Vec<AcceptedItem>,
+}
+
+/// The work item that stands for one notification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedItem {
+    pub id: i64,
+    /// Whether the item was there already.
+    pub coalesced: bool,
+}
+
+impl From<Vec<Enqueued>> for Accepted {
+    fn from(enqueued: Vec<Enqueued>) -> Self {
+        let item = |one: Enqueued| AcceptedItem { id: one.id.0, coalesced: one.coalesced };
+        Self { work_items: enqueued.into_iter().map(item).collect() }
+    }
+}
+
+/// The state of a work item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkState {
+    Ready,
+    Running,
+    Waiting,
+    Parked,
+    Done,
+}
+
+impl WorkState {
+    /// All states, in the order in which an item passes through them.
+    pub const ALL: [Self; 5] = [Self::Ready, Self::Running, Self::Waiting, Self::Parked, Self::Done];
+
+    /// Returns the word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Parked => "parked",
+            Self::Done => "done",
+        }
+    }
+}
+
+impl fmt::Display for WorkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A word that names no state of a work item.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a work item is ready, running, waiting, parked or done, never {0:?}")]
+pub struct InvalidWorkState(String);
+
+impl FromStr for WorkState {
+    type Err = InvalidWorkState;
+
+    fn from_str(text: &str) -> Result<Self, InvalidWorkState> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| InvalidWorkState(text.to_owned()))
+    }
+}
+
+impl From<view::WorkState> for WorkState {
+    fn from(state: view::WorkState) -> Self {
+        match state {
+            view::WorkState::Ready => Self::Ready,
+            view::WorkState::Running => Self::Running,
+            view::WorkState::Waiting => Self::Waiting,
+            view::WorkState::Parked => Self::Parked,
+            view::WorkState::Done => Self::Done,
+        }
+    }
+}
+
+impl From<WorkState> for view::WorkState {
+    fn from(state: WorkState) -> Self {
+        match state {
+            WorkState::Ready => Self::Ready,
+            WorkState::Running => Self::Running,
+            WorkState::Waiting => Self::Waiting,
+            WorkState::Parked => Self::Parked,
+            WorkState::Done => Self::Done,
+        }
+    }
+}
+
+/// A durable entry of the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkItem {
+    pub id: i64,
+    pub entity: String,
+    /// `None` where a record is to be looked at.
+    pub source: Option<String>,
+    pub key: Option<String>,
+    /// The record, where it is known.
+    pub record: Option<i64>,
+    pub state: WorkState,
+    pub attempts: i64,
+    /// RFC 3339 in UTC; `None` while it waits for a source that is down.
+    pub due_at: Option<String>,
+    pub last_error: Option<String>,
+    pub outcome: Option<String>,
+    /// The sources that are down and that it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_by: Vec<String>,
+    /// The item whose look serves this one too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coalesced_into: Option<i64>,
+    /// What a person has ordered and is not decided yet: `resolve` or `undo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+}
+
+impl From<view::WorkItemRow> for WorkItem {
+    fn from(row: view::WorkItemRow) -> Self {
+        let (source, key) = row.copy.map(|(source, key)| (source.to_string(), key.to_string())).unzip();
+        let order = row.order.map(|order| match order {
+            Order::Resolve { .. } => "resolve".to_owned(),
+            Order::Undo { .. } => "undo".to_owned(),
+        });
+        Self {
+            id: row.id.0,
+            entity: row.entity.to_string(),
+            source,
+            key,
+            record: row.record.map(|record| record.0),
+            state: row.state.into(),
+            attempts: row.attempts,
+            due_at: row.due_at,
+            last_error: row.last_error,
+            outcome: row.outcome,
+            blocked_by: row.blocked_by.iter().map(ToString::to_string).collect(),
+            coalesced_into: row.coalesced_into.map(|item| item.0),
+            order,
+        }
+    }
+}

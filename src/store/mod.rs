@@ -2,6 +2,8 @@
 
 mod pool;
 pub mod migrate;
+pub mod private;
+pub mod state_dir;
 pub mod requests;
 
 pub use pool::SetUpError;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The integration tests: one binary, a file for each behaviour.
+
+mod support;
+
+mod migrations;
+mod private_postgres;
+mod sessions;

@@ -1,0 +1,92 @@
+//! The daemon's directory: its socket, its locks, its private PostgreSQL. One daemon at a time.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// A directory that exists and that no other daemon uses, for as long as this lives.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    /// Closed on exec, so that nothing that the daemon starts inherits the lock.
+    _lock: File,
+}
+
+/// Why a directory cannot be the daemon's.
+#[derive(Debug, thiserror::Error)]
+pub enum StateDirError {
+    #[error("cannot use {}: a daemon{} uses it already (it holds {})",
+        directory.display(), pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default(), lock.display())]
+    Taken { directory: PathBuf, lock: PathBuf, pid: Option<u32> },
+    #[error("cannot {action} {}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl StateDir {
+    /// Makes the directory and its missing parents, and takes it.
+    ///
+    /// What is made is open for passing through when we are root, since PostgreSQL then runs as another user, and closed
+    /// otherwise; what exists is left as it is.
+    /// # Errors
+    /// [`StateDirError::Taken`] if another daemon has it.
+    pub fn claim(path: &Path) -> Result<Self, StateDirError> {
+        let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+        create_all(path, mode).map_err(failed("create", path))?;
+        let path = fs::canonicalize(path).map_err(failed("resolve", path))?;
+        let lock = take_lock(&path)?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Gives the directory's path, absolute and without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Makes a directory and its missing parents, all with `mode` whatever the umask.
+pub(super) fn create_all(path: &Path, mode: u32) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_all(parent, mode)?;
+    }
+    match DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn take_lock(directory: &Path) -> Result<File, StateDirError> {
+    let path = directory.join("retcond.lock");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(&path)
+        .map_err(failed("open", &path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut pid = String::new();
+            // Empty while its holder has not written it yet.
+            let pid = file.read_to_string(&mut pid).ok().and_then(|_| pid.trim().parse().ok());
+            return Err(StateDirError::Taken { directory: directory.to_owned(), lock: path, pid });
+        }
+        Err(error) => return Err(failed("lock", &path)(error.into())),
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed("write", &path))?;
+    Ok(file)
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateDirError {
+    let path = path.to_owned();
+    move |source| StateDirError::Io { action, path, source }
+}

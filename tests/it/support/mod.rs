@@ -1,0 +1,3 @@
+//! What several tests need: real programs, started, watched and stopped.
+
+pub(crate) mod postgres;

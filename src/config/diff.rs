@@ -39,10 +39,16 @@ pub struct EntityDiff {
 pub enum SourceChange {
     Added(Arc<Source>),
     /// Added, and `from` was removed in favour of it.
-    Renamed { from: SourceName, new: Arc<Source> },
+    Renamed {
+        from: SourceName,
+        new: Arc<Source>,
+    },
     Removed,
     /// The settings that changed, such as `command`; the source's actor alone is restarted.
-    Changed { settings: Vec<&'static str>, new: Arc<Source> },
+    Changed {
+        settings: Vec<&'static str>,
+        new: Arc<Source>,
+    },
 }
 
 impl ConfigDiff {

@@ -46,7 +46,9 @@ impl FindError {
     /// Returns what a person can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Nowhere => "`retcon init` writes a configuration; `--config FILE` or RETCON_CONFIG names one that is elsewhere",
+            Self::Nowhere => {
+                "`retcon init` writes a configuration; `--config FILE` or RETCON_CONFIG names one that is elsewhere"
+            }
         }
     }
 }

@@ -245,6 +245,10 @@ pub enum ReadBack {
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let hidden: BTreeMap<_, _> = self.env.keys().map(|name| (name, "(hidden)")).collect();
-        f.debug_struct("Source").field("name", &self.name).field("commands", &self.commands).field("env", &hidden).finish_non_exhaustive()
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("commands", &self.commands)
+            .field("env", &hidden)
+            .finish_non_exhaustive()
     }
 }

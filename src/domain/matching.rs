@@ -32,7 +32,9 @@ fn one_spelling(value: &Json) -> Json {
     match value {
         Json::Number(number) => Json::Number(number.canonical()),
         Json::Array(elements) => Json::Array(elements.iter().map(one_spelling).collect()),
-        Json::Object(members) => Json::Object(members.iter().map(|(name, value)| (name.clone(), one_spelling(value))).collect()),
+        Json::Object(members) => {
+            Json::Object(members.iter().map(|(name, value)| (name.clone(), one_spelling(value))).collect())
+        }
         Json::Null | Json::Bool(_) | Json::String(_) => value.clone(),
     }
 }
@@ -93,14 +95,19 @@ mod tests {
     #[test]
     fn elements_of_keyed_arrays_can_be_matched() {
         let expected = Some(r#"["1"]"#.to_owned());
-        assert_eq!(value(r#"{"phones":[{"type":"fax","no":"2"},{"type":"home","no":"1"}]}"#, &["/phones/home/no"]), expected);
+        assert_eq!(
+            value(r#"{"phones":[{"type":"fax","no":"2"},{"type":"home","no":"1"}]}"#, &["/phones/home/no"]),
+            expected
+        );
     }
 
     #[test]
     fn every_value_gives_a_short_text_without_nul() {
         let odd = value(r#"{"name":"\u0000\ud800"}"#, &["/name"]);
         assert_eq!(odd.as_deref(), Some(r#"["\u0000\ud800"]"#));
-        let long = |letter: &str| value(&format!(r#"{{"name":"{}"}}"#, letter.repeat(100_000)), &["/name"]).expect("it is there");
+        let long = |letter: &str| {
+            value(&format!(r#"{{"name":"{}"}}"#, letter.repeat(100_000)), &["/name"]).expect("it is there")
+        };
         assert_eq!(long("a").len(), "sha256:".len() + 64);
         assert!(long("a").starts_with("sha256:"));
         assert_ne!(long("a"), long("b"));

@@ -97,7 +97,10 @@ struct Decimal<D> {
 enum Exponent {
     /// Of at most [`Exponent::SMALL`] digits.
     Small(i128),
-    Large { negative: bool, digits: String },
+    Large {
+        negative: bool,
+        digits: String,
+    },
 }
 
 impl Exponent {
@@ -147,8 +150,12 @@ impl Ord for Exponent {
         };
         match (self, other) {
             (Self::Small(a), Self::Small(b)) => a.cmp(b),
-            (Self::Large { negative: true, digits: a }, Self::Large { negative: true, digits: b }) => size(b).cmp(&size(a)),
-            (Self::Large { negative: false, digits: a }, Self::Large { negative: false, digits: b }) => size(a).cmp(&size(b)),
+            (Self::Large { negative: true, digits: a }, Self::Large { negative: true, digits: b }) => {
+                size(b).cmp(&size(a))
+            }
+            (Self::Large { negative: false, digits: a }, Self::Large { negative: false, digits: b }) => {
+                size(a).cmp(&size(b))
+            }
             (Self::Small(_) | Self::Large { .. }, Self::Small(_) | Self::Large { .. }) => sign(self).cmp(&sign(other)),
         }
     }
@@ -181,8 +188,20 @@ impl Ord for Number {
         }
         match (self.value(), other.value()) {
             (Value::Zero, Value::Zero) => Ordering::Equal,
-            (Value::Zero, Value::NonZero(b)) => if b.negative { Ordering::Greater } else { Ordering::Less },
-            (Value::NonZero(a), Value::Zero) => if a.negative { Ordering::Less } else { Ordering::Greater },
+            (Value::Zero, Value::NonZero(b)) => {
+                if b.negative {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
+            (Value::NonZero(a), Value::Zero) => {
+                if a.negative {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
             (Value::NonZero(a), Value::NonZero(b)) => b.negative.cmp(&a.negative).then_with(|| {
                 let magnitude = a.exponent.cmp(&b.exponent).then_with(|| a.digits.cmp(b.digits));
                 if a.negative { magnitude.reverse() } else { magnitude }

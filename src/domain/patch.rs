@@ -44,14 +44,21 @@ fn put_below(place: &Place<'_>, old: Option<Json>, path: &[Text], new: Option<Js
             members.extend(put_member(old).map(|value| (name.clone(), value)));
             Some(Json::Object(members))
         }
-        (Some(Json::Array(elements)), Some(ArrayRule::Key(key))) => Some(Json::Array(put_element(elements, key, name, put_member))),
+        (Some(Json::Array(elements)), Some(ArrayRule::Key(key))) => {
+            Some(Json::Array(put_element(elements, key, name, put_member)))
+        }
         (old, _) if new.is_none() => old,
         (None, Some(ArrayRule::Key(_))) => put_member(None).map(|element| Json::Array(vec![element])),
         (_, _) => put_member(None).map(|value| Json::Object(Object::from([(name.clone(), value)]))),
     }
 }
 
-fn put_element(mut elements: Vec<Json>, key: &Text, name: &Text, put: impl Fn(Option<Json>) -> Option<Json>) -> Vec<Json> {
+fn put_element(
+    mut elements: Vec<Json>,
+    key: &Text,
+    name: &Text,
+    put: impl Fn(Option<Json>) -> Option<Json>,
+) -> Vec<Json> {
     let named = |element: &Json| element.as_object().and_then(|members| members.get(key)?.as_text()) == Some(name);
     match elements.iter().position(named) {
         Some(at) => {
@@ -74,7 +81,12 @@ impl Change {
             (None, Some(value)) => ("add", Some(value)),
             (Some(_), Some(value)) => ("replace", Some(value)),
         };
-        let members = [("op", Some(op.into())), ("path", Some(self.path.to_json())), ("value", value.cloned()), ("sources", Some(sources.into()))];
+        let members = [
+            ("op", Some(op.into())),
+            ("path", Some(self.path.to_json())),
+            ("value", value.cloned()),
+            ("sources", Some(sources.into())),
+        ];
         Json::Object(members.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect())
     }
 }
@@ -92,7 +104,10 @@ mod tests {
     }
 
     fn rules() -> Rules {
-        Rules { arrays: [("/phones".parse().expect("a pointer"), ArrayRule::Key(Text::from("type")))].into(), ..Rules::default() }
+        Rules {
+            arrays: [("/phones".parse().expect("a pointer"), ArrayRule::Key(Text::from("type")))].into(),
+            ..Rules::default()
+        }
     }
 
     fn check(document: Option<&str>, at: &str, new: Option<&str>, expected: Option<&str>) {
@@ -120,14 +135,26 @@ mod tests {
         let two = r#"{"phones":[{"no":1,"type":"a"},{"no":2,"type":"b"}]}"#;
         check(Some(two), "/phones/a/no", Some("3"), Some(r#"{"phones":[{"no":3,"type":"a"},{"no":2,"type":"b"}]}"#));
         check(Some(two), "/phones/a", None, Some(r#"{"phones":[{"no":2,"type":"b"}]}"#));
-        check(Some(two), "/phones/0", Some(r#"{"type":"0"}"#), Some(r#"{"phones":[{"no":1,"type":"a"},{"no":2,"type":"b"},{"type":"0"}]}"#));
+        check(
+            Some(two),
+            "/phones/0",
+            Some(r#"{"type":"0"}"#),
+            Some(r#"{"phones":[{"no":1,"type":"a"},{"no":2,"type":"b"},{"type":"0"}]}"#),
+        );
         check(Some("{}"), "/phones/a", Some(r#"{"type":"a"}"#), Some(r#"{"phones":[{"type":"a"}]}"#));
     }
 
     #[test]
     fn other_arrays_are_one_value() {
         assert_eq!(find(&json("[[1]]"), &"/0".parse().expect("a pointer"), &rules()), None);
-        assert_eq!(find(&json(r#"{"phones":[{"type":"a"},{"type":"a"}]}"#), &"/phones/a".parse().expect("a pointer"), &rules()), None);
+        assert_eq!(
+            find(
+                &json(r#"{"phones":[{"type":"a"},{"type":"a"}]}"#),
+                &"/phones/a".parse().expect("a pointer"),
+                &rules()
+            ),
+            None
+        );
     }
 
     #[test]
@@ -138,13 +165,17 @@ mod tests {
             after: after.map(json),
             sources: vec!["crm".parse().expect("a name")],
         };
-        let changes = [change("/a", Some("1"), None), change("/b~1c", None, Some("null")), change("/d", Some("1"), Some("2"))];
+        let changes =
+            [change("/a", Some("1"), None), change("/b~1c", None, Some("null")), change("/d", Some("1"), Some("2"))];
         assert_eq!(apply(Some(json(r#"{"a":1,"d":1}"#)), &changes, &rules()), Some(json(r#"{"b/c":null,"d":2}"#)));
         let patch: Vec<String> = changes.iter().map(|change| change.to_patch_entry().to_string()).collect();
-        assert_eq!(patch, [
-            r#"{"op":"remove","path":"/a","sources":["crm"]}"#,
-            r#"{"op":"add","path":"/b~1c","sources":["crm"],"value":null}"#,
-            r#"{"op":"replace","path":"/d","sources":["crm"],"value":2}"#,
-        ]);
+        assert_eq!(
+            patch,
+            [
+                r#"{"op":"remove","path":"/a","sources":["crm"]}"#,
+                r#"{"op":"add","path":"/b~1c","sources":["crm"],"value":null}"#,
+                r#"{"op":"replace","path":"/d","sources":["crm"],"value":2}"#,
+            ]
+        );
     }
 }

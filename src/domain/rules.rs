@@ -20,7 +20,9 @@ pub enum MergePolicy {
 
 /// A text that names no merge policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected ignore-conflicts, accept-all, reject-all, trust-only:SOURCE or prefer:SOURCE,SOURCE,..., found {0:?}")]
+#[error(
+    "expected ignore-conflicts, accept-all, reject-all, trust-only:SOURCE or prefer:SOURCE,SOURCE,..., found {0:?}"
+)]
 pub struct InvalidPolicy(String);
 
 impl FromStr for MergePolicy {

@@ -96,7 +96,10 @@ impl<'r> Place<'r> {
 
     /// Says whether every spelling stands for itself, here and below.
     fn is_plain(&self) -> bool {
-        self.foldings.is_empty() && self.array.is_none() && self.foldings_below.is_empty() && self.arrays_below.is_empty()
+        self.foldings.is_empty()
+            && self.array.is_none()
+            && self.foldings_below.is_empty()
+            && self.arrays_below.is_empty()
     }
 
     /// Returns the form that all spellings of this value share.

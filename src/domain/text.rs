@@ -70,7 +70,9 @@ impl Text {
 /// Reads the surrogate with which WTF-8 begins, if it does: `ED A0..BF 80..BF`.
 fn surrogate(bytes: &[u8]) -> Option<u16> {
     match bytes {
-        [0xED, second @ 0xA0..=0xBF, third, ..] => Some(0xD000 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F)),
+        [0xED, second @ 0xA0..=0xBF, third, ..] => {
+            Some(0xD000 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F))
+        }
         _ => None,
     }
 }

@@ -40,5 +40,9 @@ pub enum StoreError {
     Refused { action: &'static str, source: tokio_postgres::Error },
     /// A row holds what this version cannot read.
     #[error("cannot read {what} from the database")]
-    Unreadable { what: &'static str, #[source] source: Box<dyn std::error::Error + Send + Sync> },
+    Unreadable {
+        what: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }

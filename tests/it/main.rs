@@ -2,6 +2,7 @@
 
 mod support;
 
+mod examples;
 mod migrations;
 mod private_postgres;
 mod sessions;

@@ -188,7 +188,9 @@ impl<'a> Parser<'a> {
                     return Ok(builder.finish());
                 }
                 Some(b'\\') => builder.push_unit(self.escape()?),
-                Some(0..0x20) => return Err(self.error(self.at, "a control character stands in a string unescaped".to_owned())),
+                Some(0..0x20) => {
+                    return Err(self.error(self.at, "a control character stands in a string unescaped".to_owned()));
+                }
                 Some(_) => builder.push_str(self.run(plain)),
                 None => return Err(self.expected("the end of the string")),
             }

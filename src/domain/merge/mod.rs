@@ -40,10 +40,18 @@ pub struct Copy<'a> {
 /// How the source stands to the record, and what it answered.
 #[derive(Debug, Clone)]
 pub enum Stand<'a> {
-    Present { base: &'a Base, current: &'a Json },
+    Present {
+        base: &'a Base,
+        current: &'a Json,
+    },
     /// Could not be asked, or is not to be believed yet; `last` if it contends in an open conflict.
-    Unreachable { base: &'a Base, last: Option<&'a Json> },
-    Missing { base: &'a Base },
+    Unreachable {
+        base: &'a Base,
+        last: Option<&'a Json>,
+    },
+    Missing {
+        base: &'a Base,
+    },
     Unlinked,
     Detached,
 }

@@ -62,7 +62,13 @@ fn names_of_members_are_never_folded() {
 #[test]
 fn elements_of_an_array_have_its_rule() {
     let rules = rules(&[("/tags", &[Folding::Casefold]), ("/tags/name", &[])], &[]);
-    check(&rules, "", r#"{"tags":["A",["B"],{"x":"C","name":"d"}]}"#, r#"{"tags":["a",["b"],{"x":"c","name":"d"}]}"#, true);
+    check(
+        &rules,
+        "",
+        r#"{"tags":["A",["B"],{"x":"C","name":"d"}]}"#,
+        r#"{"tags":["a",["b"],{"x":"c","name":"d"}]}"#,
+        true,
+    );
     check(&rules, "/tags", r#"[{"name":"D"}]"#, r#"[{"name":"d"}]"#, false);
     check(&rules, "/tags", r#"["a","b"]"#, r#"["b","a"]"#, false);
 }
@@ -80,10 +86,22 @@ fn sets_have_no_order() {
 fn keyed_arrays_have_no_order_and_their_keys_are_names() {
     let key = ArrayRule::Key(Text::from("type"));
     let rules = rules(&[("/phones", &[Folding::Casefold]), ("/phones/fax/no", &[])], &[("/phones", key)]);
-    check(&rules, "", r#"{"phones":[{"type":"a","no":"X"},{"type":"b"}]}"#, r#"{"phones":[{"type":"b"},{"type":"a","no":"x"}]}"#, true);
+    check(
+        &rules,
+        "",
+        r#"{"phones":[{"type":"a","no":"X"},{"type":"b"}]}"#,
+        r#"{"phones":[{"type":"b"},{"type":"a","no":"x"}]}"#,
+        true,
+    );
     check(&rules, "/phones", r#"[{"type":"A"}]"#, r#"[{"type":"a"}]"#, false);
     check(&rules, "/phones", r#"[{"type":"fax","no":"X"}]"#, r#"[{"type":"fax","no":"x"}]"#, false);
-    check(&rules, "/phones", r#"[{"type":"a","no":1},{"type":"a","no":2}]"#, r#"[{"type":"a","no":2},{"type":"a","no":1}]"#, false);
+    check(
+        &rules,
+        "/phones",
+        r#"[{"type":"a","no":1},{"type":"a","no":2}]"#,
+        r#"[{"type":"a","no":2},{"type":"a","no":1}]"#,
+        false,
+    );
     check(&rules, "/phones", r#"[{"type":1},{"type":2}]"#, r#"[{"type":2},{"type":1}]"#, false);
 }
 
@@ -98,7 +116,10 @@ fn foldings_know_all_of_unicode() {
     assert_eq!(fold("e\u{301}", &[Folding::Nfc]), "\"é\"");
     assert_ne!(fold("E\u{301}", &[Folding::Casefold]), fold("é", &[Folding::Casefold]));
     assert_eq!(fold("E\u{301}", &[Folding::Casefold, Folding::Nfc]), fold("é", &[Folding::Nfc, Folding::Casefold]));
-    assert_eq!(fold("\u{1fc3}", &[Folding::Casefold, Folding::Nfc]), fold("\u{3b7}\u{345}", &[Folding::Casefold, Folding::Nfc]));
+    assert_eq!(
+        fold("\u{1fc3}", &[Folding::Casefold, Folding::Nfc]),
+        fold("\u{3b7}\u{345}", &[Folding::Casefold, Folding::Nfc])
+    );
     assert_eq!(fold("\u{2003}\\t a b \u{a0}", &[Folding::Trim]), "\"a b\"");
     assert_eq!(fold(" \\ud800 \\udc00A ", &[Folding::Trim, Folding::Casefold]), r#""\ud800 \udc00a""#);
     assert_eq!(fold(" A\\ud800", &[Folding::Trim]), r#""A\ud800""#);

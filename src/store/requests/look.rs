@@ -4,7 +4,7 @@ use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::{Change, Conflict, Overruled};
 use crate::domain::name::{EntityName, SourceName};
-use crate::domain::record::{Link, OperationEnd, OpenOperation, OperationId, Record};
+use crate::domain::record::{Link, OpenOperation, OperationEnd, OperationId, Record};
 
 use super::queue::{Finish, WorkItemId};
 
@@ -57,7 +57,10 @@ pub enum Introduced {
     New(InternalKey),
     Joined(InternalKey),
     /// It matches `of`, which already has a live copy there; it is `record`, held by a `match` conflict.
-    Rival { record: InternalKey, of: InternalKey },
+    Rival {
+        record: InternalKey,
+        of: InternalKey,
+    },
     /// Things moved meanwhile.
     LookAgain,
 }

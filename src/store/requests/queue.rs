@@ -86,7 +86,10 @@ pub struct ClaimedLook {
 pub enum Subject {
     Record(InternalKey),
     /// A key that no live link and no former key names.
-    UnknownKey { source: SourceName, key: ForeignKey },
+    UnknownKey {
+        source: SourceName,
+        key: ForeignKey,
+    },
 }
 
 /// One claimed item.
@@ -145,4 +148,3 @@ pub struct Release {
     pub source: SourceName,
     pub probe: bool,
 }
-

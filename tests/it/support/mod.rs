@@ -1,3 +1,10 @@
 //! What several tests need: real programs, started, watched and stopped.
 
 pub(crate) mod postgres;
+pub(crate) mod program;
+pub(crate) mod wait;
+pub(crate) mod socket;
+pub(crate) mod runs;
+pub(crate) mod system;
+pub(crate) mod site;
+pub(crate) mod daemon;

@@ -1,0 +1,100 @@
+//! The runs of data sources, as `recorder.sh` wrote them down: in the order in which they began and ended.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// One line of the log of runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RunEvent {
+    pub(crate) end: RunEnd,
+    /// Of the recorder; no two runs under way share it.
+    pub(crate) pid: u32,
+    pub(crate) source: String,
+    pub(crate) operation: String,
+    /// `-` where the daemon named none.
+    pub(crate) internal_key: String,
+    pub(crate) operation_id: String,
+    /// Empty where there is none.
+    pub(crate) key: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunEnd {
+    Started,
+    /// With its exit status.
+    Ended(i32),
+}
+
+/// All runs of a site's sources.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Runs(pub(crate) Vec<RunEvent>);
+
+impl Runs {
+    #[track_caller]
+    pub(crate) fn load(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        Self(text.lines().map(|line| parse(line).unwrap_or_else(|| panic!("no line of a run log: {line:?}"))).collect())
+    }
+
+    /// Counts the runs of an operation at a source that were started.
+    pub(crate) fn count(&self, source: &str, operation: &str) -> usize {
+        self.started().filter(|run| run.source == source && run.operation == operation).count()
+    }
+
+    /// The runs that were started, in their order.
+    pub(crate) fn started(&self) -> impl Iterator<Item = &RunEvent> {
+        self.0.iter().filter(|run| run.end == RunEnd::Started)
+    }
+
+    /// Fails if two runs of one source, lists apart, were under way at the same time.
+    #[track_caller]
+    pub(crate) fn assert_one_at_a_time(&self) {
+        let mut under_way: BTreeMap<&str, &RunEvent> = BTreeMap::new();
+        for run in self.0.iter().filter(|run| run.operation != "list") {
+            match run.end {
+                RunEnd::Started => {
+                    if let Some(other) = under_way.insert(&run.source, run) {
+                        panic!("two runs at once: {other:?} and {run:?}");
+                    }
+                }
+                RunEnd::Ended(_) => drop(under_way.remove(run.source.as_str())),
+            }
+        }
+    }
+
+    /// Fails if a changing run was under way together with another run for the same record.
+    #[track_caller]
+    pub(crate) fn assert_records_are_serialized(&self) {
+        let mut under_way: BTreeMap<&str, Vec<&RunEvent>> = BTreeMap::new();
+        for run in self.0.iter().filter(|run| run.internal_key != "-") {
+            let others = under_way.entry(&run.internal_key).or_default();
+            match run.end {
+                RunEnd::Started => {
+                    let clash = others.iter().find(|other| other.changes() || run.changes());
+                    assert!(clash.is_none(), "a change overlaps another run of its record: {clash:?} and {run:?}");
+                    others.push(run);
+                }
+                RunEnd::Ended(_) => others.retain(|other| other.pid != run.pid),
+            }
+        }
+    }
+}
+
+impl RunEvent {
+    fn changes(&self) -> bool {
+        ["create", "update", "delete"].contains(&self.operation.as_str())
+    }
+}
+
+fn parse(line: &str) -> Option<RunEvent> {
+    let mut words = line.splitn(8, ' ');
+    let mut word = || words.next().map(String::from);
+    let (kind, status, pid) = (word()?, word()?, word()?.parse().ok()?);
+    let end = match kind.as_str() {
+        "start" => RunEnd::Started,
+        "end" => RunEnd::Ended(status.parse().ok()?),
+        _ => return None,
+    };
+    let (source, operation, internal_key, operation_id) = (word()?, word()?, word()?, word()?);
+    Some(RunEvent { end, pid, source, operation, internal_key, operation_id, key: word()? })
+}

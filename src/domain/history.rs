@@ -2,7 +2,9 @@
 
 use super::json::Json;
 use super::merge::{Change, Conflict, Overruled};
+use super::patch;
 use super::record::RecordState;
+use super::rules::Rules;
 
 /// One version of a record's agreed document.
 ///
@@ -24,3 +26,19 @@ pub struct Version {
     /// The record's state after it.
     pub state: RecordState,
 }
+
+impl Version {
+    /// Says whether a change is the removal of the record, which keeps its document.
+    pub(super) fn is_removal(change: &Change) -> bool {
+        change.path.is_root() && change.after.is_none()
+    }
+
+    /// Returns the document that stands, or is kept, after this version, given the one before it.
+    pub(super) fn advance(&self, before: Option<Json>, rules: &Rules) -> Option<Json> {
+        let changes = self.changes.iter().filter(|change| !Self::is_removal(change));
+        changes.fold(before, |document, change| patch::put(document, &change.path, change.after.clone(), rules))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod sample;

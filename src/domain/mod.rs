@@ -13,3 +13,5 @@ pub mod matching;
 pub mod record;
 pub mod merge;
 pub mod history;
+pub mod provenance;
+pub mod undo;

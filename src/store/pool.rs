@@ -3,18 +3,16 @@
 //! Every connection lives on one runtime of its own thread. A connection's task runs on the runtime that opened it, so
 //! on an actor's own arbiter a blocked or ended arbiter would block or end everybody's queries.
 
-use std::error::Error as _;
 use std::future::{Future, pending};
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::time::Duration;
 
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::{Store, StoreError};
@@ -92,41 +90,6 @@ impl Store {
     pub(crate) async fn session(&self) -> Result<Object, StoreError> {
         self.pool.get().await.map_err(StoreError::from)
     }
-}
-
-impl From<PoolError> for StoreError {
-    fn from(error: PoolError) -> Self {
-        Self::Unavailable(Box::new(error))
-    }
-}
-
-impl StoreError {
-    /// Sorts what PostgreSQL, or the connection to it, said when asked to `action`.
-    pub(crate) fn of(action: &'static str, error: tokio_postgres::Error) -> Self {
-        let passes = match error.code() {
-            Some(code) => will_pass(code),
-            None => error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>()),
-        };
-        if passes { Self::Unavailable(Box::new(error)) } else { Self::Refused { action, source: error } }
-    }
-}
-
-/// Tells whether the same request may succeed later.
-fn will_pass(code: &SqlState) -> bool {
-    let transient = [
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-        SqlState::CANNOT_CONNECT_NOW,
-        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-        SqlState::TOO_MANY_CONNECTIONS,
-        SqlState::READ_ONLY_SQL_TRANSACTION,
-        SqlState::T_R_SERIALIZATION_FAILURE,
-        SqlState::T_R_DEADLOCK_DETECTED,
-        SqlState::LOCK_NOT_AVAILABLE,
-        SqlState::QUERY_CANCELED,
-    ];
-    // Class 08: connection exceptions.
-    code.code().starts_with("08") || transient.contains(code)
 }
 
 /// Completes what a URL left open.

@@ -1,5 +1,10 @@
 //! One look at a record: what is recalled, what is decided, what came of it.
 
+mod recall;
+mod introduce;
+mod decide;
+mod results;
+
 use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::{Change, Conflict, Overruled};
@@ -9,6 +14,7 @@ use crate::domain::record::{Link, OpenOperation, OperationEnd, OperationId, Reco
 use super::queue::{Finish, WorkItemId};
 
 /// Recalls all that is known of a record, in one round trip. Gives `None` if there is no such record.
+#[derive(Debug, Clone)]
 pub struct Recall {
     pub entity: EntityName,
     pub record: InternalKey,
@@ -16,31 +22,46 @@ pub struct Recall {
 
 /// Recalls what bears on a key that no record is known by: the operations of that source that are in doubt, and the
 /// key's own row if its copy was deleted.
+#[derive(Debug, Clone)]
 pub struct RecallUnknown {
     pub entity: EntityName,
     pub source: SourceName,
     pub key: ForeignKey,
+    /// The items of the look.
+    pub items: Vec<WorkItemId>,
 }
 
 /// What bears on an unknown key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownKey {
-    /// Creates and updates in doubt at this source that were recorded before the oldest of the items arrived, with their records.
+    /// Creates and updates in doubt at this source that were recorded before the items were last asked for, with their records.
     pub doubts: Vec<(InternalKey, OpenOperation)>,
     /// The copy that bore this key and was deleted: the document it was deleted with, and how long ago.
     pub retired: Option<(Option<Json>, std::time::Duration)>,
-    /// The database's clock, in microseconds since the Unix epoch.
-    pub now: i64,
+    /// For the [`Introduce`] that rests on this.
+    pub now: Moment,
+}
+
+/// The state of things in which an unknown key was recalled; only the store can tell what has moved since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// The doubts that count.
+    pub(in crate::store) doubts: Vec<OperationId>,
+    /// When the key was retired, in microseconds since the Unix epoch.
+    pub(in crate::store) retired_at: Option<i64>,
 }
 
 /// Gives a newly seen item its record, before anything is created anywhere, in one transaction.
 ///
-/// Under unique constraints, in this order: if the key is linked by now (or something at this source was settled since
-/// `recalled_at`), gives [`Introduced::LookAgain`]. If `match_value` belongs to a live record: where that record's link to
-/// this source is unlinked (or absent), links the key there, with an empty base ([`Introduced::Joined`]); where it has a live
+/// Under unique constraints, in this order: if the key is linked by now, or was retired again since `recalled_at`, or one of
+/// the doubts recalled was settled, or a write that may have made this copy is in flight again, gives
+/// [`Introduced::LookAgain`]. If `match_value` belongs to a live record: where another look is at that record, also
+/// [`Introduced::LookAgain`], for the two would not know of each other; where that record has no copy in this source (its link
+/// is absent, unlinked or detached), links the key there, with an empty base ([`Introduced::Joined`]); where it has a live
 /// copy there, makes a new record for this key, without a match value ([`Introduced::Rival`]). Else makes a new record with the
 /// next internal key, its link (empty base), its key and its match value ([`Introduced::New`]).
 /// The items' `record` is set. A retired key becomes current for the new record.
+#[derive(Debug, Clone)]
 pub struct Introduce {
     pub entity: EntityName,
     pub source: SourceName,
@@ -48,7 +69,7 @@ pub struct Introduce {
     pub match_value: Option<String>,
     pub items: Vec<WorkItemId>,
     /// [`UnknownKey::now`] of the recall on which this rests.
-    pub recalled_at: i64,
+    pub recalled_at: Moment,
 }
 
 /// Where a newly seen item belongs.
@@ -66,6 +87,7 @@ pub enum Introduced {
 }
 
 /// Says whether a record of another internal key that is live, and has a live copy in `source`, bears this match value.
+#[derive(Debug, Clone)]
 pub struct FindRival {
     pub entity: EntityName,
     pub record: InternalKey,
@@ -77,6 +99,7 @@ pub struct FindRival {
 ///
 /// Gives `false`, and records nothing, if the record's version is not `expected_version` any more.
 /// Without writes to come, `finish` ends the work items and this is the look's only transaction.
+#[derive(Debug, Clone)]
 pub struct Decide {
     pub entity: EntityName,
     pub expected_version: i64,
@@ -105,6 +128,7 @@ pub struct Decide {
 }
 
 /// The second transaction of a look: what came of the writes. Only copies, their keys and operations change.
+#[derive(Debug, Clone)]
 pub struct RecordResults {
     pub entity: EntityName,
     pub record: InternalKey,

@@ -1,5 +1,10 @@
 //! The durable queue: what waits to be looked at.
 
+mod enqueue;
+mod claim;
+mod finish;
+mod upkeep;
+
 use std::time::Duration;
 
 use crate::domain::key::{ForeignKey, InternalKey};
@@ -25,6 +30,7 @@ pub struct Notification {
 /// by a source that is down (`blocked_by`); a parked one becomes ready with fresh attempts.
 /// Must lead to another look even if the item is being claimed at this instant (`on conflict do update`, not `do nothing`).
 /// Rows are taken in sorted order, so that two requests cannot deadlock.
+#[derive(Debug, Clone)]
 pub struct Enqueue {
     pub notifications: Vec<Notification>,
 }
@@ -38,6 +44,7 @@ pub struct Enqueued {
 
 /// Asks for a look at a record, as [`Enqueue`] does for a copy. With an order, a new item is always made, and is due now.
 /// Gives `None` if there is no such record.
+#[derive(Debug, Clone)]
 pub struct EnqueueRecord {
     pub entity: EntityName,
     pub record: InternalKey,
@@ -61,6 +68,7 @@ pub enum Order {
 /// operations are read in one statement. Items become running, with their record set where it is known.
 /// Items with an order come one to a look, and alone: siblings wait.
 /// A key in state `former` finds its record like a current one; a `retired` key counts as unknown.
+#[derive(Debug, Clone)]
 pub struct Claim {
     pub entity: EntityName,
     pub limit: i64,
@@ -102,6 +110,7 @@ pub struct ClaimedItem {
 }
 
 /// Ends claimed items without anything to record of a record. See [`Finish`].
+#[derive(Debug, Clone)]
 pub struct FinishItems {
     pub entity: EntityName,
     pub finish: Finish,
@@ -138,13 +147,25 @@ pub enum WorkEnd {
 /// Puts back what a dead daemon or actor had claimed, when an entity starts: running items are ready, due now; blocked items
 /// are released; operations in flight become in doubt (creates) or open (updates and deletes).
 /// Gives the number of items put back.
+#[derive(Debug, Clone)]
 pub struct Recover {
     pub entity: EntityName,
 }
 
 /// Makes items due that wait for `source`: all of them, or the one that has waited longest (a probe).
+#[derive(Debug, Clone)]
 pub struct Release {
     pub entity: EntityName,
     pub source: SourceName,
     pub probe: bool,
 }
+
+/// Removes work items that ended longer ago than `older_than`, a thousand at a time. Gives their number.
+#[derive(Debug, Clone)]
+pub struct PurgeFinished {
+    pub older_than: Duration,
+}
+
+/// Asks whether the database answers.
+#[derive(Debug, Clone)]
+pub struct Ping;

@@ -1,5 +1,10 @@
 //! What people ask: lists and single things as the HTTP API shows them, in domain terms.
 
+mod records;
+mod conflicts;
+mod work_items;
+mod counts;
+
 use std::collections::BTreeMap;
 
 use crate::domain::key::{ForeignKey, InternalKey};
@@ -25,6 +30,7 @@ impl<T> Page<T> {
 
 /// Lists records of an entity by internal key; with `source` and `key`, those that have or had that key there;
 /// with `source` alone, those linked there.
+#[derive(Debug, Clone)]
 pub struct ListRecords {
     pub entity: EntityName,
     pub source: Option<SourceName>,
@@ -42,6 +48,7 @@ pub struct RecordRow {
 }
 
 /// Shows one record. Gives `None` if there is no such record.
+#[derive(Debug, Clone)]
 pub struct ShowRecord {
     pub entity: EntityName,
     pub record: InternalKey,
@@ -55,6 +62,7 @@ pub struct RecordView {
 }
 
 /// Lists the history of a record from version 1, as [`crate::domain::history::Version`]s.
+#[derive(Debug, Clone)]
 pub struct ListHistory {
     pub entity: EntityName,
     pub record: InternalKey,
@@ -63,6 +71,7 @@ pub struct ListHistory {
 }
 
 /// Lists open conflicts by id, of one entity or of all.
+#[derive(Debug, Clone)]
 pub struct ListConflicts {
     pub entity: Option<EntityName>,
     pub record: Option<InternalKey>,
@@ -71,6 +80,7 @@ pub struct ListConflicts {
 }
 
 /// Finds one conflict, open or closed.
+#[derive(Debug, Clone)]
 pub struct FindConflict {
     pub id: i64,
 }
@@ -99,6 +109,7 @@ pub enum WorkState {
 }
 
 /// Lists work items by id.
+#[derive(Debug, Clone)]
 pub struct ListWorkItems {
     pub state: Option<WorkState>,
     pub entity: Option<EntityName>,
@@ -107,6 +118,7 @@ pub struct ListWorkItems {
 }
 
 /// Finds one work item.
+#[derive(Debug, Clone)]
 pub struct FindWorkItem {
     pub id: WorkItemId,
 }
@@ -140,16 +152,19 @@ pub enum Handled {
 }
 
 /// Makes a parked, waiting or ready item ready, due now, with fresh attempts.
+#[derive(Debug, Clone)]
 pub struct RetryWorkItem {
     pub id: WorkItemId,
 }
 
 /// Ends a parked, waiting or ready item as done, with the outcome `dropped`.
+#[derive(Debug, Clone)]
 pub struct DropWorkItem {
     pub id: WorkItemId,
 }
 
 /// Counts, exactly and in one statement, for every entity that has a row anywhere.
+#[derive(Debug, Clone)]
 pub struct CountAll;
 
 /// The counts of one entity.

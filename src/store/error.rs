@@ -1,0 +1,93 @@
+//! What can go wrong between retcon and its database, sorted by whether trying again helps.
+
+use std::error::Error;
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// What the store could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, is starting, or broke the connection; trying again later helps.
+    #[error("cannot reach the database")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The database refused a statement: a defect of ours, a full disk, a missing right.
+    #[error("cannot {action} in the database")]
+    Refused {
+        action: &'static str,
+        #[source]
+        source: Cause,
+    },
+    /// A row holds what this version cannot read.
+    #[error("cannot read {what} from the database")]
+    Unreadable {
+        what: &'static str,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// What PostgreSQL, or the way to it, said.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// The server's own words; its details are left out, since they quote rows.
+    #[error("{message} (SQLSTATE {code})")]
+    Server { message: String, code: String },
+    /// The connection, or what was sent over it.
+    #[error(transparent)]
+    Connection(tokio_postgres::Error),
+    /// Concurrent requests undid every attempt.
+    #[error("other requests kept changing the same rows")]
+    Contention,
+}
+
+impl StoreError {
+    /// Sorts what PostgreSQL, or the connection to it, said when asked to `action`.
+    pub(crate) fn of(action: &'static str, error: tokio_postgres::Error) -> Self {
+        let passes = match error.code() {
+            Some(code) => will_pass(code),
+            None => error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>()),
+        };
+        let source = Cause::from(error);
+        if passes { Self::Unavailable(Box::new(source)) } else { Self::Refused { action, source } }
+    }
+}
+
+impl From<tokio_postgres::Error> for Cause {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(said) => Self::Server { message: said.message().to_owned(), code: said.code().code().to_owned() },
+            None => Self::Connection(error),
+        }
+    }
+}
+
+/// Whatever keeps a session from being opened may pass.
+impl From<PoolError> for StoreError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::Unavailable(Box::new(Cause::from(error))),
+            PoolError::Timeout(_) | PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                Self::Unavailable(Box::new(error))
+            }
+        }
+    }
+}
+
+/// Tells whether the same request may succeed later.
+fn will_pass(code: &SqlState) -> bool {
+    let transient = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        SqlState::TOO_MANY_CONNECTIONS,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::QUERY_CANCELED,
+    ];
+    // Class 08: connection exceptions.
+    code.code().starts_with("08") || transient.contains(code)
+}

@@ -114,7 +114,8 @@ impl Exponent {
         let shift = if negative { -shift } else { shift };
         let signed = |magnitude: i128| Self::Small(if negative { -magnitude } else { magnitude });
         if digits.len() < Self::SMALL {
-            return signed(digits.parse().unwrap_or(0) + shift);
+            let magnitude: i128 = digits.bytes().fold(0, |value, digit| value * 10 + i128::from(digit - b'0'));
+            return signed(magnitude + shift);
         }
         let sum = add(digits, shift);
         match sum.parse() {

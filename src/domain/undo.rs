@@ -65,23 +65,19 @@ fn changed_again(target: &Version, later: &[Version]) -> BTreeSet<Pointer> {
 }
 
 /// Returns the changes of these versions without those that one of them took back, and without the taking back.
-fn standing_changes(versions: &[Version]) -> impl Iterator<Item = &Change> {
+fn standing_changes(versions: &[Version]) -> Vec<&Change> {
     let mut undone = BTreeSet::new();
     let mut standing = Vec::new();
-    for version in versions.iter().rev().filter(|version| !version.changes.is_empty()) {
+    for version in versions.iter().rev() {
         if undone.contains(&version.version) {
             continue;
         }
-        let by_a_person = |change: &&Change| change.sources.is_empty();
-        match versions.iter().find(|earlier| version.undid(earlier)) {
-            Some(earlier) => {
-                undone.insert(earlier.version);
-                standing.extend(version.changes.iter().filter(|change| !by_a_person(change)));
-            }
-            None => standing.extend(&version.changes),
-        }
+        let undid = versions.iter().find(|earlier| version.undid(earlier));
+        undone.extend(undid.map(|earlier| earlier.version));
+        // What the sources had to say in the look that undid a version is no part of the undoing.
+        standing.extend(version.changes.iter().filter(|change| undid.is_none() || !change.sources.is_empty()));
     }
-    standing.into_iter()
+    standing
 }
 
 impl Version {

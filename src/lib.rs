@@ -9,3 +9,4 @@ pub mod source;
 pub mod store;
 pub mod actor;
 pub mod api;
+pub mod daemon;

@@ -1,4 +1,9 @@
 //! Who acts, when, and what happens when it fails. Actors hold no memory that matters: the database does.
 
+pub mod messages;
 pub mod supervisor;
+pub mod entity;
+mod desk;
+mod look;
+pub mod source;
 pub mod store;

@@ -15,3 +15,4 @@ pub mod merge;
 pub mod history;
 pub mod provenance;
 pub mod undo;
+pub mod plan;

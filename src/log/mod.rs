@@ -4,7 +4,11 @@
 //! [`emerg!`](crate::emerg), [`alert!`](crate::alert) and [`notice!`](crate::notice) set. A stderr that blocks never holds a
 //! caller up: what finds no room is counted, and the count is logged.
 
+mod chain;
+
 use crate::config::model::{LogFormat, Severity};
+
+pub use chain::chain;
 
 /// The tag of an event at `EMERG`.
 pub const EMERG: &str = "emerg";

@@ -6,4 +6,5 @@
 pub mod contract;
 pub mod process;
 pub mod lock;
+pub mod visit;
 pub mod log;

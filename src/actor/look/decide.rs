@@ -1,0 +1,156 @@
+//! The first transaction of a look, and what follows from it.
+
+use std::collections::BTreeMap;
+
+use slog::info;
+
+use crate::domain::json::{Json, Object};
+use crate::domain::matching;
+use crate::domain::name::SourceName;
+use crate::domain::plan::{Fate, Plan};
+use crate::domain::record::{Known, OpenOperation, OperationId, OperationState, Reading, RecordState};
+use crate::log::key;
+use crate::store::StoreError;
+
+use super::super::store::requests::look::{Decide, Recall};
+use super::super::store::requests::queue::Finish;
+use super::{Look, Readings, blocked_by};
+
+/// The intents of a look's writes, by source.
+pub(super) type Intents = BTreeMap<SourceName, OpenOperation>;
+
+impl Look {
+    /// Records what was decided, makes the writes, and records what came of them.
+    ///
+    /// Gives `None` if the record moved meanwhile: nothing was recorded then.
+    pub(super) async fn carry_out(
+        &self,
+        known: &Known,
+        taken: &Readings,
+        plan: Plan,
+    ) -> Result<Option<Vec<SourceName>>, StoreError> {
+        let intents = intents(&plan);
+        let finish = plan.writes.is_empty().then(|| Finish {
+            items: self.item_ids(),
+            end: self.end(&plan.owed, outcome(&plan, 0, false)),
+        });
+        let waits = finish.as_ref().map(|finish| blocked_by(&finish.end));
+        if !self.decide(known, taken, &plan, &intents, finish).await? {
+            return Ok(None);
+        }
+        self.tell_fate(&plan).await?;
+        if let Some(waits) = waits {
+            self.log_synced(&plan, 0);
+            return Ok(Some(waits));
+        }
+        let results = self.write(known, taken, &plan, &intents).await;
+        self.record(&plan, &intents, results).await.map(Some)
+    }
+
+    async fn decide(
+        &self,
+        known: &Known,
+        taken: &Readings,
+        plan: &Plan,
+        intents: &Intents,
+        finish: Option<Finish>,
+    ) -> Result<bool, StoreError> {
+        let doubts = plan.in_doubt.iter().map(|(name, open)| (name.clone(), open.clone()));
+        let request = Decide {
+            entity: self.desk.entity.name.clone(),
+            expected_version: known.record.version,
+            record: plan.record.clone(),
+            cause: plan.cause.clone(),
+            changes: plan.changes.clone(),
+            overruled: plan.overruled.clone(),
+            conflicts: plan.conflicts.clone(),
+            closed_by: closed_by(plan),
+            links: plan.links.iter().map(|(name, link)| (name.clone(), link.clone())).collect(),
+            retired: plan.retired.clone(),
+            match_value: self.match_value(plan, taken),
+            ended: plan.ended.clone(),
+            operations: intents.iter().map(|(name, open)| (name.clone(), open.clone())).chain(doubts).collect(),
+            decided_items: self.item_ids(),
+            finish,
+        };
+        match self.desk.ask(request.clone()).await {
+            Err(StoreError::Unavailable(_)) if self.is_decided(known, plan, intents).await? => Ok(true),
+            // It is known now that nothing was committed, so it may be tried again.
+            Err(StoreError::Unavailable(_)) => Ok(false),
+            other => other,
+        }
+    }
+
+    /// Finds out, once the database answers again, whether the first transaction was committed.
+    async fn is_decided(&self, known: &Known, plan: &Plan, intents: &Intents) -> Result<bool, StoreError> {
+        let recall = Recall { entity: self.desk.entity.name.clone(), record: known.record.id };
+        let Some(now) = self.desk.insist(recall).await? else { return Ok(false) };
+        let in_flight = |name: &SourceName, id: OperationId| {
+            let open = now.links.get(name).and_then(|link| link.open.as_ref());
+            open.is_some_and(|open| open.id == id && open.state == OperationState::InFlight)
+        };
+        // Without a write and without a new version, doing it again changes nothing.
+        Ok(now.record.version == plan.record.version
+            && !(intents.is_empty() && plan.record.version == known.record.version)
+            && intents.iter().all(|(name, open)| in_flight(name, open.id)))
+    }
+
+    /// The value by which another new item would be found to be this record.
+    fn match_value(&self, plan: &Plan, taken: &Readings) -> Option<String> {
+        let rules = &self.desk.terms.rules;
+        if plan.record.state == RecordState::Deleted {
+            return None;
+        }
+        let document = plan.record.agreed.as_ref().or_else(|| {
+            // A new item that waits for a person is known by what its copy holds.
+            taken.values().find_map(|taken| match &taken.reading {
+                Reading::Present(document) => Some(document),
+                Reading::Missing | Reading::Unreachable(_) | Reading::Broken(_) => None,
+            })
+        });
+        document.and_then(|document| matching::match_value(document, rules))
+    }
+
+    pub(super) fn log_synced(&self, plan: &Plan, writes: usize) {
+        info!(self.log, "record synced"; key::INTERNAL_KEY => plan.record.id.0, key::WRITES => writes,
+            key::CONFLICTS => plan.conflicts.len(), key::ELAPSED_MS => self.elapsed_ms());
+    }
+}
+
+/// One operation for each write: the one it is another attempt at, or a new one.
+fn intents(plan: &Plan) -> Intents {
+    let intent = |write: &crate::domain::plan::Write| OpenOperation {
+        id: write.again.as_ref().map_or_else(|| OperationId(uuid::Uuid::now_v7()), |again| again.id),
+        kind: write.kind,
+        state: OperationState::InFlight,
+        key: write.key.clone(),
+        document: write.document.clone(),
+        carries: write.carries.clone(),
+        version: write.version,
+        attempts: write.again.as_ref().map_or(1, |again| again.attempts + 1),
+        may_have_taken_effect: true,
+    };
+    plan.writes.iter().map(|(name, write)| (name.clone(), intent(write))).collect()
+}
+
+/// What a look came to, in a word.
+pub(super) fn outcome(plan: &Plan, writes: usize, in_doubt: bool) -> &'static str {
+    if in_doubt || !plan.in_doubt.is_empty() {
+        return "in-doubt";
+    }
+    match (&plan.fate, plan.conflicts.is_empty(), plan.record.state) {
+        (Fate::Stale, _, _) => "stale",
+        (Fate::Done, false, _) => "conflict",
+        (Fate::Done, true, RecordState::Deleted) => "deleted",
+        (Fate::Done, true, RecordState::Live) if writes > 0 || !plan.changes.is_empty() => "synced",
+        (Fate::Done, true, RecordState::Live) => "in-step",
+    }
+}
+
+fn closed_by(plan: &Plan) -> Json {
+    let kind = if plan.changes.is_empty() && plan.overruled.is_empty() { "agreement" } else { "sync" };
+    match &plan.cause {
+        Json::Object(cause) if cause.get(&"kind".into()) != Some(&Json::String("sync".into())) => plan.cause.clone(),
+        _ => Json::Object(Object::from([("kind".into(), Json::String(kind.into()))])),
+    }
+}

@@ -1,0 +1,127 @@
+//! A look at a key that no record is known by: whose copy is it?
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use slog::info;
+
+use crate::domain::json::Json;
+use crate::domain::key::{ForeignKey, InternalKey};
+use crate::domain::matching;
+use crate::domain::name::SourceName;
+use crate::domain::plan::Owed;
+use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, Reading};
+use crate::log::key;
+use crate::store::StoreError;
+
+use super::super::store::requests::look::{Introduce, Introduced, Recall, RecallUnknown, RecordResults, UnknownKey};
+use super::super::store::requests::queue::{Finish, WorkEnd};
+use super::{Look, Readings, at_once};
+
+/// For how long a copy that shows again after our delete, unchanged, is taken for a stale answer.
+const SETTLING: Duration = Duration::from_secs(60);
+
+impl Look {
+    /// Reads the copy and gives it its record; then looks at that record.
+    pub(super) async fn introduce(&self, source: SourceName, key: ForeignKey) -> Result<Vec<SourceName>, StoreError> {
+        let entity = self.desk.entity.name.clone();
+        let recall = RecallUnknown { entity, source: source.clone(), key: key.clone(), items: self.item_ids() };
+        let unknown = self.desk.insist(recall).await?;
+        let taken = self.read_one(&source, &key).await;
+        let document = match &taken.reading {
+            Reading::Present(document) => document.clone(),
+            Reading::Missing => return self.finish(WorkEnd::Done { outcome: "nothing-there" }).await,
+            Reading::Unreachable(why) => return self.owe(source, Owed::Unreachable(why.clone())).await,
+            Reading::Broken(why) => return self.owe(source, Owed::Failed(why.clone())).await,
+        };
+        if let Some((record, operation)) = unknown.doubts.iter().find(|(_, open)| open.document.as_ref() == Some(&document)) {
+            return self.adopt(*record, operation, source, key).await;
+        }
+        if let Some(end) = self.must_wait(&unknown, &document) {
+            return self.finish(end).await;
+        }
+        let introduced = self.desk.insist(Introduce {
+            entity: self.desk.entity.name.clone(),
+            source: source.clone(),
+            key: key.clone(),
+            match_value: matching::match_value(&document, &self.desk.terms.rules),
+            items: self.item_ids(),
+            recalled_at: unknown.now,
+        });
+        let record = match introduced.await? {
+            Introduced::New(record) | Introduced::Joined(record) | Introduced::Rival { record, .. } => record,
+            Introduced::LookAgain => return self.finish(at_once()).await,
+        };
+        info!(self.log, "record introduced"; key::SOURCE => %source, key::FOREIGN_KEY => %key, key::INTERNAL_KEY => record.0);
+        // A joined record may be under another look, which may write this very copy: then it is read again.
+        self.at(record, Readings::from([(source, taken)])).await
+    }
+
+    async fn owe(&self, source: SourceName, owed: Owed) -> Result<Vec<SourceName>, StoreError> {
+        self.finish(self.end(&BTreeMap::from([(source, owed)]), "failed")).await
+    }
+
+    /// Says whether it is too early to tell whose copy this is.
+    fn must_wait(&self, unknown: &UnknownKey, document: &Json) -> Option<WorkEnd> {
+        let rules = &self.desk.terms.rules;
+        let match_value = matching::match_value(document, rules);
+        let may_be = |open: &OpenOperation| match_value.is_none()
+            || match_value == open.document.as_ref().and_then(|sent| matching::match_value(sent, rules));
+        if unknown.doubts.iter().any(|(_, open)| may_be(open)) {
+            let why = "it may be what a write in doubt has made";
+            let due_in = self.desk.retry.delay(self.attempts(), rand::random());
+            return Some(wait(due_in, why, true));
+        }
+        match &unknown.retired {
+            Some((Some(held), age)) if held == document && *age < SETTLING => {
+                Some(wait(SETTLING - *age, "it was deleted a moment ago and shows unchanged", false))
+            }
+            Some(_) | None => None,
+        }
+    }
+
+    /// Settles a doubt: the key that its write had not told is known now.
+    async fn adopt(
+        &self,
+        record: InternalKey,
+        operation: &OpenOperation,
+        source: SourceName,
+        key: ForeignKey,
+    ) -> Result<Vec<SourceName>, StoreError> {
+        let _alone = self.desk.alone_with(record).await;
+        let entity = self.desk.entity.name.clone();
+        let Some(known) = self.desk.insist(Recall { entity: entity.clone(), record }).await? else {
+            return self.finish(at_once()).await;
+        };
+        let link = known.links.get(&source).filter(|link| link.open.as_ref().is_some_and(|open| open.id == operation.id));
+        let Some(link) = link.cloned() else {
+            return self.finish(at_once()).await;
+        };
+        let link = Link {
+            state: LinkState::Linked,
+            key: Some(key.clone()),
+            base: operation.carries.clone(),
+            last_error: None,
+            ..link
+        };
+        info!(self.log, "doubt settled"; key::SOURCE => %source, key::FOREIGN_KEY => %key, key::INTERNAL_KEY => record.0,
+            key::OPERATION => %operation.id.0);
+        let end = at_once();
+        self.desk.insist(RecordResults {
+            entity,
+            record,
+            links: vec![(source.clone(), link)],
+            keys: vec![(source, key.clone())],
+            retired: Vec::new(),
+            ended: vec![(operation.id, OperationEnd::Done { key: Some(key) })],
+            operations: Vec::new(),
+            tidies: Vec::new(),
+            finish: Finish { items: self.item_ids(), end },
+        }).await?;
+        Ok(Vec::new())
+    }
+}
+
+fn wait(due_in: Duration, why: &str, spent: bool) -> WorkEnd {
+    WorkEnd::Again { due_in, error: Some(why.to_owned()), blocked_by: Vec::new(), spent, waiting: true }
+}

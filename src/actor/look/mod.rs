@@ -1,0 +1,202 @@
+//! One look at a record: recall, read the sources, plan, record, write the sources, record.
+
+mod decide;
+mod introduce;
+mod order;
+mod write;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use slog::{Logger, error, o, warn};
+
+use crate::domain::key::{ForeignKey, InternalKey};
+use crate::domain::matching;
+use crate::domain::name::SourceName;
+use crate::domain::plan::{self, Owed, Plan, Situation, Verdict, Will, judge};
+use crate::domain::record::{Known, LinkState, Reading, RecordState};
+use crate::log::{chain, key};
+use crate::store::StoreError;
+
+use super::desk::SharedDesk;
+use super::source::{Read, Taken};
+use super::store::requests::look::{FindRival, Recall};
+use super::store::requests::queue::{ClaimedItem, ClaimedLook, Finish, FinishItems, Subject, WorkEnd, WorkItemId};
+
+/// The readings of one look.
+type Readings = BTreeMap<SourceName, Taken>;
+
+/// One look, and the work items that it serves.
+pub(super) struct Look {
+    desk: SharedDesk,
+    items: Vec<ClaimedItem>,
+    log: Logger,
+    began: Instant,
+}
+
+/// Makes a look and ends its work items; gives the sources for which they wait.
+pub(super) async fn look(desk: SharedDesk, claimed: ClaimedLook) -> Vec<SourceName> {
+    let item = claimed.items.first().map_or(0, |item| item.id.0);
+    let log = desk.log.new(o!(key::WORK_ITEM => item));
+    let look = Look { desk, items: claimed.items, log, began: Instant::now() };
+    let ended = match claimed.subject {
+        Subject::Record(record) => look.at(record, Readings::new()).await,
+        Subject::UnknownKey { source, key } => look.introduce(source, key).await,
+    };
+    match ended {
+        Ok(blocked_by) => blocked_by,
+        Err(error) => look.fail(&chain(&error)).await,
+    }
+}
+
+impl Look {
+    /// Looks at a record; `taken` are readings that were just made.
+    async fn at(&self, record: InternalKey, mut taken: Readings) -> Result<Vec<SourceName>, StoreError> {
+        let _alone = self.desk.alone_with(record).await;
+        loop {
+            let recall = Recall { entity: self.desk.entity.name.clone(), record };
+            let Some(known) = self.desk.insist(recall).await? else {
+                return self.finish(WorkEnd::Done { outcome: "nothing-there" }).await;
+            };
+            let will = match self.will(&known).await? {
+                Ok(will) => will,
+                Err(refused) => return self.refuse(refused).await,
+            };
+            self.read_sources(&known, &mut taken).await;
+            let plan = self.plan(&known, &taken, &will).await?;
+            if let Some(blocked_by) = self.carry_out(&known, &taken, plan).await? {
+                return Ok(blocked_by);
+            }
+            // The record moved meanwhile: everything is looked at again.
+            taken.clear();
+        }
+    }
+
+    /// Reads every copy that was not just read, all at the same time.
+    async fn read_sources(&self, known: &Known, taken: &mut Readings) {
+        let wanted = known.links.iter().filter_map(|(name, link)| {
+            let source = self.desk.sources.get(name)?;
+            let key = link.key.clone().filter(|_| link.state == LinkState::Linked)?;
+            (!taken.contains_key(name)).then(|| (name.clone(), source.send(Read { key, record: Some(known.record.id) })))
+        });
+        let readings = wanted.map(|(name, read)| async move { (name, read.await.unwrap_or_else(|_| no_actor())) });
+        taken.extend(join_all(readings).await);
+    }
+
+    async fn read_one(&self, source: &SourceName, key: &ForeignKey) -> Taken {
+        match self.desk.sources.get(source) {
+            None => Taken::none(Reading::Unreachable("the source is not configured now".to_owned())),
+            Some(actor) => actor.send(Read { key: key.clone(), record: None }).await.unwrap_or_else(|_| no_actor()),
+        }
+    }
+
+    async fn plan(&self, known: &Known, taken: &Readings, will: &Will) -> Result<Plan, StoreError> {
+        let readings: BTreeMap<SourceName, Reading> =
+            taken.iter().map(|(name, taken)| (name.clone(), taken.reading.clone())).collect();
+        let rival = self.is_rival(known, &readings).await?;
+        let plan = plan::plan(&Situation { known, readings: &readings, terms: &self.desk.terms, will, rival });
+        for warning in &plan.warnings {
+            warn!(self.log, "merged with a warning"; key::INTERNAL_KEY => known.record.id.0, key::ERROR => warning);
+        }
+        Ok(plan)
+    }
+
+    /// Says whether this is a new item whose match value another record has, with a live copy in the same source.
+    async fn is_rival(&self, known: &Known, readings: &BTreeMap<SourceName, Reading>) -> Result<bool, StoreError> {
+        if known.record.version > 0 || known.record.state == RecordState::Deleted {
+            return Ok(false);
+        }
+        for (source, reading) in readings {
+            let Reading::Present(document) = reading else { continue };
+            let Some(match_value) = matching::match_value(document, &self.desk.terms.rules) else { continue };
+            let (entity, record) = (self.desk.entity.name.clone(), known.record.id);
+            if self.desk.insist(FindRival { entity, record, source: source.clone(), match_value }).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The looks that failed before this one.
+    fn attempts(&self) -> u32 {
+        self.items.iter().map(|item| item.attempts).max().unwrap_or(0)
+    }
+
+    fn item_ids(&self) -> Vec<WorkItemId> {
+        self.items.iter().map(|item| item.id).collect()
+    }
+
+    /// Turns what is owed into the end of the work items.
+    fn end(&self, owed: &BTreeMap<SourceName, Owed>, outcome: &'static str) -> WorkEnd {
+        match judge(owed, self.attempts(), &self.desk.retry, rand::random()) {
+            Verdict::Done => WorkEnd::Done { outcome },
+            Verdict::AtOnce => at_once(),
+            Verdict::Later { due_in, error, blocked_by, spent } => {
+                WorkEnd::Again { due_in, error, blocked_by, spent, waiting: true }
+            }
+            Verdict::Parked { error } => {
+                error!(self.log, "work parked"; key::ERROR => &error);
+                WorkEnd::Parked { error }
+            }
+        }
+    }
+
+    /// Ends the work items without anything to record of a record.
+    async fn finish(&self, end: WorkEnd) -> Result<Vec<SourceName>, StoreError> {
+        let blocked_by = blocked_by(&end);
+        let finish = Finish { items: self.item_ids(), end };
+        self.desk.insist(FinishItems { entity: self.desk.entity.name.clone(), finish }).await?;
+        Ok(blocked_by)
+    }
+
+    /// Ends the work items of a look that could not be made, for a reason that waiting does not cure.
+    async fn fail(&self, why: &str) -> Vec<SourceName> {
+        error!(self.log, "look failed"; key::ERROR => why);
+        let end = if self.attempts() + 1 >= self.desk.retry.attempts {
+            WorkEnd::Parked { error: why.to_owned() }
+        } else {
+            let due_in = self.desk.retry.delay(self.attempts(), rand::random());
+            WorkEnd::Again { due_in, error: Some(why.to_owned()), blocked_by: Vec::new(), spent: true, waiting: true }
+        };
+        self.tell_failure(why);
+        match self.finish(end).await {
+            Ok(blocked_by) => blocked_by,
+            Err(error) => {
+                crate::alert!(self.log, "work item stuck"; key::ERROR => chain(&error));
+                Vec::new()
+            }
+        }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Ends the items of a look that panicked, so that its document cannot bring its entity down again and again.
+pub(super) async fn panicked(desk: SharedDesk, items: Vec<ClaimedItem>, why: String) -> Vec<SourceName> {
+    let log = desk.log.clone();
+    Look { desk, items, log, began: Instant::now() }.fail(&why).await
+}
+
+fn at_once() -> WorkEnd {
+    WorkEnd::Again {
+        due_in: std::time::Duration::ZERO,
+        error: None,
+        blocked_by: Vec::new(),
+        spent: false,
+        waiting: false,
+    }
+}
+
+fn blocked_by(end: &WorkEnd) -> Vec<SourceName> {
+    match end {
+        WorkEnd::Again { blocked_by, .. } => blocked_by.clone(),
+        WorkEnd::Done { .. } | WorkEnd::Parked { .. } => Vec::new(),
+    }
+}
+
+fn no_actor() -> Taken {
+    Taken::none(Reading::Unreachable("its actor is being restarted".to_owned()))
+}

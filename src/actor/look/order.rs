@@ -1,0 +1,133 @@
+//! What a person has ordered: a resolution or an undo, as far as it can be judged before the sources are read.
+
+use crate::domain::history::Version;
+use crate::domain::merge::{Contender, Decision};
+use crate::domain::plan::{Fate, Plan, Will};
+use crate::domain::record::{Known, OpenConflict};
+use crate::domain::undo::{self, Undone};
+use crate::domain::name::SourceName;
+use crate::store::StoreError;
+
+use super::super::entity::OrderEnded;
+use super::super::store::requests::queue::{Order, WorkEnd, WorkItemId};
+use super::super::store::requests::view::{FindConflict, ListHistory};
+use super::super::supervisor::{Ordered, Standing};
+use super::Look;
+
+/// How much history is read at a time.
+const PAGE: i64 = 1000;
+
+impl Look {
+    /// Says what the person's order means for this record, or what there is to say against it.
+    pub(super) async fn will(&self, known: &Known) -> Result<Result<Will, Ordered>, StoreError> {
+        match self.order() {
+            None => Ok(Ok(Will::Nothing)),
+            Some((_, Order::Resolve { conflict, revision, decision })) => {
+                Ok(resolution(known, *conflict, *revision, decision))
+            }
+            Some((_, Order::Undo { version })) => {
+                let history = self.history(known).await?;
+                Ok(match undo::undo(&known.record, &history, *version, &self.desk.terms.rules) {
+                    Undone::NoSuchVersion => Err(Ordered::NotFound),
+                    Undone::Blocked(places) => Err(Ordered::Blocked(places)),
+                    Undone::Ready { state, agreed, changes } => Ok(Will::Undo { version: *version, state, agreed, changes }),
+                })
+            }
+        }
+    }
+
+    fn order(&self) -> Option<(WorkItemId, &Order)> {
+        self.items.iter().find_map(|item| item.order.as_ref().map(|order| (item.id, order)))
+    }
+
+    async fn history(&self, known: &Known) -> Result<Vec<Version>, StoreError> {
+        let mut history: Vec<Version> = Vec::new();
+        let mut after = Some(0);
+        while let Some(from) = after {
+            let (entity, record) = (self.desk.entity.name.clone(), known.record.id);
+            let page = self.desk.insist(ListHistory { entity, record, after: from, limit: PAGE }).await?;
+            history.extend(page.items);
+            after = page.next;
+        }
+        Ok(history)
+    }
+
+    /// Ends an order that cannot be carried out; nothing was changed.
+    pub(super) async fn refuse(&self, why: Ordered) -> Result<Vec<SourceName>, StoreError> {
+        let waits = self.finish(WorkEnd::Done { outcome: "refused" }).await?;
+        self.tell(why);
+        Ok(waits)
+    }
+
+    /// Tells the person what came of the order, once it is on record.
+    pub(super) async fn tell_fate(&self, plan: &Plan) -> Result<(), StoreError> {
+        let Some((_, order)) = self.order() else { return Ok(()) };
+        let ordered = match (&plan.fate, order) {
+            (Fate::Stale, Order::Resolve { conflict, .. }) => {
+                let row = self.desk.insist(FindConflict { id: *conflict }).await?;
+                Ordered::Stale(row.filter(|row| !row.closed).map(|row| Standing {
+                    conflict: row.id,
+                    revision: row.revision,
+                    kind: row.conflict.kind,
+                    contenders: row.conflict.contenders,
+                }))
+            }
+            (Fate::Done | Fate::Stale, _) => Ordered::Applied { record: plan.record.id, version: plan.record.version },
+        };
+        self.tell(ordered);
+        Ok(())
+    }
+
+    /// Tells the person that the look could not be made; the order stays.
+    pub(super) fn tell_failure(&self, why: &str) {
+        if let Some((item, _)) = self.order() {
+            self.tell(Ordered::Failed { item, error: why.to_owned() });
+        }
+    }
+
+    fn tell(&self, ordered: Ordered) {
+        if let Some((item, _)) = self.order() {
+            self.desk.actor.do_send(OrderEnded { item, ordered });
+        }
+    }
+}
+
+fn resolution(known: &Known, conflict: i64, revision: i64, decision: &Decision) -> Result<Will, Ordered> {
+    let Some(open) = known.conflicts.iter().find(|open| open.id == conflict) else {
+        return Err(Ordered::Stale(None));
+    };
+    if open.revision != revision {
+        return Err(Ordered::Stale(Some(standing(open))));
+    }
+    if let Some(why) = senseless(known, &open.conflict.contenders, decision) {
+        return Err(Ordered::Senseless(why));
+    }
+    Ok(Will::Resolve {
+        conflict,
+        path: open.conflict.path.clone(),
+        contenders: open.conflict.contenders.clone(),
+        decision: decision.clone(),
+    })
+}
+
+fn senseless(known: &Known, contenders: &[Contender], decision: &Decision) -> Option<String> {
+    match decision {
+        Decision::Take(source) if !contenders.iter().any(|contender| contender.sources.contains(source)) => {
+            let names: Vec<_> = contenders.iter().flat_map(|contender| &contender.sources).map(SourceName::as_str).collect();
+            Some(format!("{source} does not contend here; {} do", names.join(", ")))
+        }
+        Decision::Keep if known.record.version == 0 => {
+            Some("nothing is agreed yet that could be kept: take a source, give a value, or say absent".to_owned())
+        }
+        Decision::Take(_) | Decision::Value(_) | Decision::Absent | Decision::Keep => None,
+    }
+}
+
+fn standing(open: &OpenConflict) -> Standing {
+    Standing {
+        conflict: open.id,
+        revision: open.revision,
+        kind: open.conflict.kind,
+        contenders: open.conflict.contenders.clone(),
+    }
+}

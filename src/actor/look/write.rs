@@ -1,0 +1,135 @@
+//! The writes of a look, and its second transaction.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+
+use crate::config::model::ReadBack;
+use crate::domain::merge;
+use crate::domain::name::SourceName;
+use crate::domain::plan::{self, Conclusion, Owed, Plan, WriteResult, conclude};
+use crate::domain::json::Json;
+use crate::domain::key::ForeignKey;
+use crate::domain::record::{Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Reading};
+use crate::store::StoreError;
+
+use super::super::source::{Taken, Write, WriteOrder};
+use super::super::store::requests::look::RecordResults;
+use super::super::store::requests::queue::Finish;
+use super::decide::{Intents, outcome};
+use super::{Look, Readings, blocked_by};
+
+impl Look {
+    /// Makes all writes at the same time; each waits for its source's turn.
+    pub(super) async fn write(
+        &self,
+        known: &Known,
+        taken: &Readings,
+        plan: &Plan,
+        intents: &Intents,
+    ) -> BTreeMap<SourceName, WriteResult> {
+        let writes = plan.writes.iter().filter_map(|(name, write)| {
+            let operation = intents.get(name)?;
+            let order = WriteOrder {
+                record: plan.record.id,
+                operation: operation.id,
+                kind: write.kind,
+                key: write.key.clone(),
+                document: write.document.clone(),
+                basis: basis(write, taken.get(name)),
+                recheck: self.desk.entity.sources.get(name)?.recheck,
+                read_back: self.reads_back(known, name, write),
+            };
+            let sent = self.desk.sources.get(name)?.send(Write(Box::new(order)));
+            Some(async move { (name.clone(), sent.await.unwrap_or_else(|_| WriteResult::lost(write.kind))) })
+        });
+        join_all(writes).await.into_iter().collect()
+    }
+
+    /// Whether the copy is read again after this write (`read_back`).
+    fn reads_back(&self, known: &Known, name: &SourceName, write: &plan::Write) -> bool {
+        let Some(source) = self.desk.entity.sources.get(name) else { return false };
+        match (source.read_back, write.kind, &write.document) {
+            (_, OperationKind::Delete, _) | (_, _, None) => false,
+            _ if write.must_read_back => true,
+            (ReadBack::Always, _, _) | (ReadBack::Auto, OperationKind::Create, _) => true,
+            (ReadBack::Never, _, _) => false,
+            (ReadBack::Auto, OperationKind::Update, Some(document)) => {
+                let seen = write.basis.as_ref().and_then(|basis| merge::restrict(basis, &source.fields));
+                known.tidies.get(name).copied().unwrap_or(false) || merge::adds_unseen_member(document, seen.as_ref())
+            }
+        }
+    }
+
+    /// Records what came of the writes.
+    pub(super) async fn record(
+        &self,
+        plan: &Plan,
+        intents: &Intents,
+        results: BTreeMap<SourceName, WriteResult>,
+    ) -> Result<Vec<SourceName>, StoreError> {
+        let mut sheet = Sheet { owed: plan.owed.clone(), ..Sheet::default() };
+        for (name, result) in results {
+            let (Some(write), Some(operation)) = (plan.writes.get(&name), intents.get(&name)) else { continue };
+            let (Some(link), Some(traits)) = (plan.links.get(&name), self.desk.terms.sources.get(&name)) else { continue };
+            let mut conclusion = conclude(link, write, operation, &result, traits, &self.desk.terms.rules);
+            if conclusion.ended.is_some() && write.version < plan.record.version {
+                // It carried an older agreed document: the newer one is still to be written.
+                conclusion.owed = Some(Owed::Moved);
+            }
+            sheet.enter(&name, operation.id, conclusion);
+        }
+        let end = self.end(&sheet.owed, outcome(plan, sheet.done, sheet.in_doubt));
+        let waits = blocked_by(&end);
+        self.log_synced(plan, sheet.done);
+        self.desk.insist(RecordResults {
+            entity: self.desk.entity.name.clone(),
+            record: plan.record.id,
+            links: sheet.links,
+            keys: sheet.keys,
+            retired: sheet.retired,
+            ended: sheet.ended,
+            operations: sheet.open,
+            tidies: sheet.tidies,
+            finish: Finish { items: self.item_ids(), end },
+        }).await?;
+        Ok(waits)
+    }
+}
+
+/// The results of a look's writes, as they are recorded.
+#[derive(Default)]
+struct Sheet {
+    links: Vec<(SourceName, Link)>,
+    keys: Vec<(SourceName, ForeignKey)>,
+    retired: Vec<(SourceName, ForeignKey, Option<Json>)>,
+    ended: Vec<(OperationId, OperationEnd)>,
+    open: Vec<(SourceName, OpenOperation, String)>,
+    tidies: Vec<SourceName>,
+    owed: BTreeMap<SourceName, Owed>,
+    in_doubt: bool,
+    /// Writes that took effect.
+    done: usize,
+}
+
+impl Sheet {
+    fn enter(&mut self, name: &SourceName, operation: OperationId, conclusion: Conclusion) {
+        let Conclusion { link, key, retired, ended, open, tidied, owed, in_doubt } = conclusion;
+        self.links.push((name.clone(), link));
+        self.keys.extend(key.map(|key| (name.clone(), key)));
+        self.retired.extend(retired.map(|(key, held)| (name.clone(), key, held)));
+        self.done += usize::from(ended.is_some());
+        self.ended.extend(ended.map(|end| (operation, end)));
+        self.open.extend(open.map(|(open, why)| (name.clone(), open, why)));
+        self.tidies.extend(tidied.then(|| name.clone()));
+        self.owed.extend(owed.map(|owed| (name.clone(), owed)));
+        self.in_doubt |= in_doubt;
+    }
+}
+
+/// The reading that a write rests on, as the source actor must find it again.
+fn basis(write: &plan::Write, taken: Option<&Taken>) -> Option<Taken> {
+    let document = write.basis.as_ref()?;
+    let taken = taken?;
+    (taken.reading == Reading::Present(document.clone())).then(|| taken.clone())
+}

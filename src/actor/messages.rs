@@ -1,0 +1,138 @@
+//! What the API asks of the actors, and what it is answered.
+
+use std::collections::BTreeMap;
+
+use actix::Message;
+
+use crate::domain::key::InternalKey;
+use crate::domain::merge::{ConflictKind, Contender, Decision};
+use crate::domain::name::{EntityName, SourceName};
+use crate::domain::pointer::Pointer;
+use crate::store::StoreError;
+use crate::store::requests::queue::{Enqueued, Notification, WorkItemId};
+use crate::store::requests::view::{Counts, Handled};
+
+/// Why work could not be taken on.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("no entity is named {0}")]
+    UnknownEntity(EntityName),
+    #[error("the entity {0} has no source named {1}")]
+    UnknownSource(EntityName, SourceName),
+    #[error("cannot store the work")]
+    Store(#[from] StoreError),
+    /// An actor is being restarted, or the daemon stops; trying again later helps.
+    #[error("cannot take work on now")]
+    Away,
+}
+
+/// Takes notifications on: answered once they are durable, all or none, in their order.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Enqueued>, Refusal>")]
+pub struct Notify(pub Vec<Notification>);
+
+/// Asks for a look at a record; `None` if there is none of this key.
+#[derive(Message)]
+#[rtype(result = "Result<Option<Enqueued>, Refusal>")]
+pub struct SyncRecord {
+    pub entity: EntityName,
+    pub record: InternalKey,
+}
+
+/// Carries a person's resolution of a conflict out: makes a look at once.
+#[derive(Message)]
+#[rtype(result = "Result<Ordered, Refusal>")]
+pub struct Resolve {
+    pub conflict: i64,
+    /// `None`: as it stands now.
+    pub revision: Option<i64>,
+    pub decision: Decision,
+}
+
+/// Takes back what a version changed: makes a look at once.
+#[derive(Message)]
+#[rtype(result = "Result<Ordered, Refusal>")]
+pub struct Undo {
+    pub entity: EntityName,
+    pub record: InternalKey,
+    pub version: i64,
+}
+
+/// What came of a person's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ordered {
+    /// Decided and recorded.
+    Applied { record: InternalKey, version: i64 },
+    /// Stored; the look at it takes longer than 5 s.
+    Pending(WorkItemId),
+    /// No such conflict, record or version.
+    NotFound,
+    /// The values moved: nothing was applied; the conflict as it stands now, or `None` if it is closed.
+    Stale(Option<Standing>),
+    /// A later version changed these places again: nothing was undone.
+    Blocked(Vec<Pointer>),
+    /// The decision makes no sense for this conflict: the reason.
+    Senseless(String),
+    /// The look failed before it could decide; the order is stored and will be tried again.
+    Failed { item: WorkItemId, error: String },
+}
+
+/// A conflict as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub conflict: i64,
+    pub revision: i64,
+    pub kind: ConflictKind,
+    pub contenders: Vec<Contender>,
+}
+
+/// Makes a parked, waiting or ready item ready at once, with fresh attempts.
+#[derive(Message)]
+#[rtype(result = "Result<Handled, Refusal>")]
+pub struct RetryItem(pub WorkItemId);
+
+/// Ends an item that is not running, as dropped.
+#[derive(Message)]
+#[rtype(result = "Result<Handled, Refusal>")]
+pub struct DropItem(pub WorkItemId);
+
+/// Asks how everything is.
+#[derive(Message)]
+#[rtype(result = "Result<Status, Refusal>")]
+pub struct GetStatus;
+
+/// How everything is.
+#[derive(Debug, Clone)]
+pub struct Status {
+    pub uptime_s: u64,
+    pub database: DatabaseStatus,
+    pub entities: Vec<EntityStatus>,
+    /// Whether notifications are accepted and every entity's actor is up.
+    pub ready: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct DatabaseStatus {
+    pub up: bool,
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct EntityStatus {
+    pub name: EntityName,
+    /// `up`, `starting`, `paused`, `given-up`.
+    pub state: &'static str,
+    pub counts: Counts,
+    pub in_flight: u32,
+    pub sources: BTreeMap<SourceName, SourceStatus>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SourceStatus {
+    /// `up`, `down`, `paused`, `given-up`.
+    pub state: &'static str,
+    pub restarts: u64,
+    pub last_error: Option<String>,
+    /// In milliseconds, while it is down.
+    pub next_probe_ms: Option<u64>,
+}

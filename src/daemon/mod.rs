@@ -1,0 +1,174 @@
+//! The daemon: wires everything, and ends it in order.
+
+mod database;
+mod signals;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, System};
+use slog::{Logger, error, info, o, warn};
+use tokio::sync::{oneshot, watch};
+
+use crate::actor::supervisor::{StopAll, Supervisor};
+use crate::api::{self, Service};
+use crate::config::{self, Config};
+use crate::log::{chain, key};
+use crate::source::process::cancel::Cancel;
+use crate::store::Store;
+use crate::store::private::PrivatePostgres;
+use crate::store::state_dir::StateDir;
+
+use database::DatabaseError;
+use signals::Signals;
+
+/// How long runs that were cancelled at the end of the grace may still take: their own grace, and a moment to record them.
+const LAST_MOMENTS: Duration = Duration::from_secs(10);
+
+/// What the daemon is started with.
+#[derive(Debug, clap::Parser)]
+#[command(name = "retcond", version, about = "Keeps the copies of a record in many systems in step")]
+pub struct Arguments {
+    /// The configuration file [default: $RETCON_CONFIG, ./retcon.toml, ./config/retcon.toml, /etc/retcon/retcon.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Checks the configuration, and does nothing else
+    #[arg(long)]
+    check: bool,
+}
+
+/// Why the daemon cannot start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+enum DaemonError {
+    #[error("cannot take the state directory")]
+    StateDir(#[from] crate::store::state_dir::StateDirError),
+    #[error("cannot use the database")]
+    Database(#[from] DatabaseError),
+    #[error("cannot serve the API")]
+    Serve(#[from] api::server::ServeError),
+    #[error("cannot {action}")]
+    Io { action: &'static str, source: std::io::Error },
+    /// The reason is told with it.
+    #[error("cannot go on: {0}")]
+    Fatal(String),
+}
+
+/// Runs the daemon until it is told to stop: 0 done, 1 it could not go on, 2 the configuration is wrong.
+pub fn main(arguments: &Arguments) -> ExitCode {
+    let (path, config) = match read_configuration(arguments) {
+        Ok(read) => read,
+        Err(code) => return code,
+    };
+    if arguments.check {
+        println!("{}: ok", path.display());
+        return ExitCode::SUCCESS;
+    }
+    let (log, _guard) = crate::log::to_stderr(config.log.level, config.log.format);
+    info!(log, "daemon starting"; "version" => env!("CARGO_PKG_VERSION"), "config" => %path.display());
+    match run(path, config, &log) {
+        Ok(()) => {
+            info!(log, "daemon stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            crate::alert!(log, "daemon cannot go on"; key::ERROR => chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads the configuration, and tells on stderr what is wrong or doubtful about it.
+fn read_configuration(arguments: &Arguments) -> Result<(PathBuf, Config), ExitCode> {
+    let path = config::find(arguments.config.clone()).map_err(|error| {
+        eprintln!("error: {error}\nhint: {}", error.hint());
+        ExitCode::from(2)
+    })?;
+    match config::load(&path, config::environment()) {
+        Ok(loaded) => {
+            loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            Ok((path, loaded.config))
+        }
+        Err(errors) => {
+            eprintln!("error: cannot use the configuration\n{errors}");
+            Err(ExitCode::from(2))
+        }
+    }
+}
+
+fn run(path: PathBuf, config: Config, log: &Logger) -> Result<(), DaemonError> {
+    let state_dir = StateDir::claim(&config.server.state_dir)?;
+    let (store, postgres) = database::open(&config.database, &state_dir, log)?;
+    let postgres = postgres.map(Arc::new);
+    let system = System::new();
+    let ended = system.block_on(serve(path, config, &state_dir, store, postgres.clone(), log));
+    if let Some(postgres) = postgres.and_then(Arc::into_inner) {
+        info!(log, "private postgresql stopping");
+        postgres.stop().map_err(DatabaseError::from)?;
+    }
+    ended
+}
+
+/// Starts the actors and the API; then waits for the end, and brings it about in order.
+async fn serve(
+    path: PathBuf,
+    config: Config,
+    state_dir: &StateDir,
+    store: Store,
+    postgres: Option<Arc<PrivatePostgres>>,
+    log: &Logger,
+) -> Result<(), DaemonError> {
+    let io = |action| move |source| DaemonError::Io { action, source };
+    let mut signals = Signals::listen().map_err(io("listen for signals"))?;
+    let cancel = Cancel::new().map_err(io("make what cancels runs"))?;
+    let (fatal, failed) = oneshot::channel();
+    let config = Arc::new(config);
+    let grace = config.server.grace;
+    let (_current, watched_config) = watch::channel(Arc::clone(&config));
+    let log_of_supervisor = log.new(o!(key::ACTOR => "supervisor"));
+    let directory = state_dir.path().to_owned();
+    let supervisor = Supervisor::new(config, directory, store, cancel.clone(), log_of_supervisor, fatal);
+    let store = supervisor.store();
+    let supervisor = supervisor.start();
+    let socket = state_dir.path().join(config::model::SOCKET);
+    let service =
+        Service { supervisor: supervisor.clone(), store, config: watched_config, config_path: path, log: log.clone() };
+    let (server, handle) = api::server::serve(&socket, service)?;
+    let server = actix::spawn(server);
+    let watched = postgres.map(|postgres| actix::spawn(database::watch(postgres, log.clone())));
+    info!(log, "daemon started"; "socket" => %socket.display());
+    let end = tokio::select! {
+        name = signals.next() => { info!(log, "daemon stopping"; "signal" => name); Ok(()) }
+        reason = failed => Err(DaemonError::Fatal(reason.unwrap_or_else(|_| "the supervisor is gone".to_owned()))),
+    };
+    handle.stop(true).await;
+    drop(server.await);
+    stop_actors(&supervisor, &mut signals, &cancel, grace, log).await;
+    if let Some(watched) = watched {
+        watched.abort();
+        drop(watched.await);
+    }
+    end
+}
+
+/// Lets the looks under way end; when the grace is over, or at another signal, what runs is cancelled.
+async fn stop_actors(
+    supervisor: &Addr<Supervisor>,
+    signals: &mut Signals,
+    cancel: &Cancel,
+    grace: Duration,
+    log: &Logger,
+) {
+    let stopped = supervisor.send(StopAll);
+    tokio::pin!(stopped);
+    tokio::select! {
+        _ = &mut stopped => return,
+        _ = tokio::time::sleep(grace) => warn!(log, "grace is over"),
+        name = signals.next() => warn!(log, "stopping at once"; "signal" => name),
+    }
+    cancel.trigger();
+    if tokio::time::timeout(LAST_MOMENTS, stopped).await.is_err() {
+        error!(log, "looks under way were given up");
+    }
+}

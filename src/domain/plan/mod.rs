@@ -1,0 +1,211 @@
+//! The plan: from what is known of a record and what its sources answered, to what is recorded and what is written.
+//!
+//! Pure, like the merge that it rests on. Three steps: settle what is open with what was read, merge, and assemble
+//! what follows. See ARCHITECTURE.md, "Decide, then act".
+
+mod assemble;
+mod conclude;
+mod retry;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::json::Json;
+use super::key::ForeignKey;
+use super::merge::{self, Change, Conflict, ConflictKind, Contender, Copy, Decision, Overruled, Question, Stand};
+use super::name::SourceName;
+use super::pointer::Pointer;
+use super::record::{Base, Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Reading, Record};
+use super::record::RecordState;
+use super::rules::{Fields, Rules};
+use settle::{Settled, Standing};
+
+pub use conclude::{Conclusion, WriteResult, conclude};
+pub use retry::{RetryTerms, Verdict, judge};
+
+/// What the configuration says, as far as a plan depends on it.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    pub rules: Rules,
+    pub sources: BTreeMap<SourceName, Traits>,
+    /// Look and merge, change nothing.
+    pub observe: bool,
+    /// How long a copy must be missing to count as deleted, in microseconds.
+    pub delete_after: i64,
+}
+
+/// What a plan must know of a source.
+#[derive(Debug, Clone, Default)]
+pub struct Traits {
+    pub fields: Fields,
+    pub create_is_idempotent: bool,
+}
+
+/// What a plan is made of.
+#[derive(Debug)]
+pub struct Situation<'a> {
+    pub known: &'a Known,
+    /// One for each linked source that was asked.
+    pub readings: &'a BTreeMap<SourceName, Reading>,
+    pub terms: &'a Terms,
+    pub will: &'a Will,
+    /// The record is a new item that matches another record which has a live copy in this item's source.
+    pub rival: bool,
+}
+
+/// What a person wants of this look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Will {
+    Nothing,
+    /// Decide the conflict at this place, if these are still its contenders.
+    Resolve { conflict: i64, path: Pointer, contenders: Vec<Contender>, decision: Decision },
+    /// Take this version back: the record as it would be without it.
+    Undo { version: i64, state: RecordState, agreed: Option<Json>, changes: Vec<Change> },
+}
+
+/// What is to be recorded, and then done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// With the next version if anything was decided.
+    pub record: Record,
+    pub cause: Json,
+    pub changes: Vec<Change>,
+    pub overruled: Vec<Overruled>,
+    pub conflicts: Vec<Conflict>,
+    /// The links as they are if every write fails; only those that changed.
+    pub links: BTreeMap<SourceName, Link>,
+    /// Keys whose copies are gone, with the document that each last held.
+    pub retired: Vec<(SourceName, ForeignKey, Option<Json>)>,
+    pub ended: Vec<(OperationId, OperationEnd)>,
+    pub writes: BTreeMap<SourceName, Write>,
+    /// What cannot be known or done now.
+    pub owed: BTreeMap<SourceName, Owed>,
+    /// Copies that take no part because nobody knows what became of a write.
+    pub in_doubt: BTreeMap<SourceName, OpenOperation>,
+    /// What became of the person's will; [`Fate::Done`] where there was none.
+    pub fate: Fate,
+    pub warnings: Vec<String>,
+}
+
+/// What became of a person's will.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    Done,
+    /// The conflict is not what the person saw: nothing of the will was applied.
+    Stale,
+}
+
+/// One write to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    pub kind: OperationKind,
+    /// The copy's key; `None` for a create.
+    pub key: Option<ForeignKey>,
+    /// What is sent; `None` for a delete.
+    pub document: Option<Json>,
+    /// The copy's base once this took effect as sent.
+    pub carries: Base,
+    /// The version of the agreed document that it carries.
+    pub version: i64,
+    /// The operation that this is another attempt at.
+    pub again: Option<OpenOperation>,
+    /// The reading on which it rests; `None` for a create.
+    pub basis: Option<Json>,
+    /// Whether what is stored must be read, whatever `read_back` says.
+    pub must_read_back: bool,
+}
+
+/// Why something is still owed to a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owed {
+    /// Retried for as long as it takes.
+    Unreachable(String),
+    /// Retried as often as the configuration says, then parked.
+    Failed(String),
+    /// The run's end is unknown and looking again tells; retried with growing delays.
+    Unknown(String),
+    /// Not to be looked at before this many microseconds have passed.
+    NotBefore(i64),
+    /// No retry helps: parked at once.
+    Impossible(String),
+    /// Things moved; look again at once.
+    Moved,
+}
+
+/// Plans one look.
+pub fn plan(situation: &Situation<'_>) -> Plan {
+    let settled: BTreeMap<SourceName, Settled> = situation.terms.sources.iter()
+        .map(|(name, traits)| (name.clone(), settle::settle(situation, name, traits)))
+        .collect();
+    let start = Start::of(situation);
+    let rules = &situation.terms.rules;
+    let ask = |decisions| Question {
+        state: start.state,
+        rules,
+        agreed: start.agreed.as_ref(),
+        copies: copies(situation.terms, &settled),
+        decisions,
+        held: held(situation.rival),
+    };
+    let first = merge::merge(&ask(BTreeMap::new()));
+    let (answer, fate) = match situation.will {
+        Will::Nothing | Will::Undo { .. } => (first, Fate::Done),
+        Will::Resolve { path, contenders, decision, .. } => {
+            let unmoved = first.conflicts.iter().any(|found| found.path == *path && found.contenders == *contenders);
+            if unmoved {
+                (merge::merge(&ask(BTreeMap::from([(path.clone(), decision.clone())]))), Fate::Done)
+            } else {
+                (first, Fate::Stale)
+            }
+        }
+    };
+    assemble::assemble(situation, start, settled, answer, fate)
+}
+
+/// The record from which the merge starts: as known, or as an undo makes it.
+struct Start {
+    state: RecordState,
+    agreed: Option<Json>,
+    changes: Vec<Change>,
+}
+
+impl Start {
+    fn of(situation: &Situation<'_>) -> Self {
+        let record = &situation.known.record;
+        match situation.will {
+            Will::Undo { state, agreed, changes, .. } => {
+                Self { state: *state, agreed: agreed.clone(), changes: changes.clone() }
+            }
+            Will::Nothing | Will::Resolve { .. } => {
+                Self { state: record.state, agreed: record.agreed.clone(), changes: Vec::new() }
+            }
+        }
+    }
+}
+
+fn held(rival: bool) -> BTreeMap<Pointer, ConflictKind> {
+    if rival { BTreeMap::from([(Pointer::root(), ConflictKind::Match)]) } else { BTreeMap::new() }
+}
+
+fn copies<'a>(terms: &'a Terms, settled: &'a BTreeMap<SourceName, Settled>) -> BTreeMap<SourceName, Copy<'a>> {
+    settled.iter()
+        .map(|(name, copy)| {
+            let fields = terms.sources.get(name).map_or(&None, |traits| &traits.fields);
+            (name.clone(), Copy { fields, stand: stand(copy) })
+        })
+        .collect()
+}
+
+fn stand(copy: &Settled) -> Stand<'_> {
+    let base = &copy.link.base;
+    match &copy.standing {
+        Standing::Present(current) => Stand::Present { base, current },
+        Standing::Tidied { intended, .. } => Stand::Present { base, current: intended },
+        Standing::Away(_) => Stand::Unreachable { base, last: copy.link.last.as_ref() },
+        Standing::Missing => Stand::Missing { base },
+        Standing::Unlinked => Stand::Unlinked,
+        Standing::Detached | Standing::InDoubt | Standing::Repeat => Stand::Detached,
+    }
+}

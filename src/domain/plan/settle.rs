@@ -1,0 +1,188 @@
+//! Settling: what a reading says of a write whose end was not known.
+
+use crate::domain::json::Json;
+use crate::domain::key::ForeignKey;
+use crate::domain::name::SourceName;
+use crate::domain::record::{Base, Link, LinkState, OpenOperation, OperationEnd, OperationId, OperationKind};
+use crate::domain::record::{OperationState, Reading, RecordState};
+
+use super::{Owed, Situation, Traits};
+
+/// One copy, with what was open about it settled as far as the reading goes.
+pub(super) struct Settled {
+    pub(super) link: Link,
+    pub(super) standing: Standing,
+    pub(super) ended: Option<(OperationId, OperationEnd)>,
+    pub(super) retired: Option<(ForeignKey, Option<Json>)>,
+}
+
+/// How a copy goes into the merge.
+pub(super) enum Standing {
+    Present(Json),
+    /// The source tidied what an unconfirmed write of ours sent: that write is repeated, and what is then stored absorbed.
+    Tidied { intended: Json, found: Json },
+    Away(Owed),
+    Missing,
+    Unlinked,
+    Detached,
+    /// Nobody knows what became of a write: takes no part.
+    InDoubt,
+    /// A create in doubt whose source lets it be repeated: takes no part but for that.
+    Repeat,
+}
+
+impl Settled {
+    fn of(link: Link, standing: Standing) -> Self {
+        Self { link, standing, ended: None, retired: None }
+    }
+
+    /// Ends the open operation.
+    fn ending(mut self, end: OperationEnd) -> Self {
+        self.ended = self.link.open.take().map(|operation| (operation.id, end));
+        self
+    }
+}
+
+/// Settles the copy of one source.
+pub(super) fn settle(situation: &Situation<'_>, name: &SourceName, traits: &Traits) -> Settled {
+    let Some(link) = situation.known.links.get(name).cloned() else {
+        return Settled::of(Link::unlinked(), Standing::Unlinked);
+    };
+    match link.state {
+        LinkState::Detached => Settled::of(link, Standing::Detached),
+        LinkState::Unlinked => {
+            let standing = without_copy(situation, link.open.as_ref(), traits);
+            Settled::of(link, standing)
+        }
+        LinkState::Linked => match situation.readings.get(name) {
+            Some(Reading::Present(current)) => present(situation, name, link, current.clone()),
+            Some(Reading::Missing) => missing(situation, link),
+            Some(Reading::Unreachable(why)) => away(link, Owed::Unreachable(why.clone())),
+            Some(Reading::Broken(why)) => away(link, Owed::Failed(why.clone())),
+            None => away(link, Owed::Unreachable("it was not asked".to_owned())),
+        },
+    }
+}
+
+fn away(mut link: Link, owed: Owed) -> Settled {
+    link.last_error = match &owed {
+        Owed::Unreachable(why) | Owed::Failed(why) | Owed::Unknown(why) | Owed::Impossible(why) => Some(why.clone()),
+        Owed::NotBefore(_) | Owed::Moved => None,
+    };
+    Settled::of(link, Standing::Away(owed))
+}
+
+/// A create whose end is open: with an attempt in doubt the copy takes no part, else it is tried again.
+fn without_copy(situation: &Situation<'_>, open: Option<&OpenOperation>, traits: &Traits) -> Standing {
+    match open.map(|operation| operation.state) {
+        None | Some(OperationState::Open) => Standing::Unlinked,
+        Some(OperationState::InDoubt | OperationState::InFlight) => {
+            let repeat = traits.create_is_idempotent && situation.known.record.state == RecordState::Live;
+            if repeat { Standing::Repeat } else { Standing::InDoubt }
+        }
+    }
+}
+
+fn present(situation: &Situation<'_>, name: &SourceName, mut link: Link, current: Json) -> Settled {
+    link.missing_since = None;
+    link.last_error = None;
+    let Some(operation) = link.open.clone().filter(|operation| operation.kind != OperationKind::Delete) else {
+        return Settled::of(link, Standing::Present(current));
+    };
+    let Some(intended) = operation.document.clone() else {
+        return Settled::of(link, Standing::Present(current));
+    };
+    if intended == current {
+        // Our own write, never a user's edit.
+        let key = link.key.clone();
+        link.base = operation.carries;
+        return Settled::of(link, Standing::Present(current)).ending(OperationEnd::Done { key });
+    }
+    if operation.state == OperationState::InDoubt {
+        return Settled::of(link, Standing::InDoubt);
+    }
+    let tidies = situation.known.tidies.get(name).copied().unwrap_or(false);
+    if tidies && operation.may_have_taken_effect && only_where_changed(link.base.shadow.as_ref(), &intended, &current) {
+        link.base = operation.carries;
+        return Settled::of(link, Standing::Tidied { intended, found: current });
+    }
+    Settled::of(link, Standing::Present(current))
+}
+
+fn missing(situation: &Situation<'_>, mut link: Link) -> Settled {
+    match link.open.as_ref().map(|operation| (operation.kind, operation.state, operation.may_have_taken_effect)) {
+        Some((OperationKind::Delete, _, _)) => {
+            let key = link.key.take();
+            let held = link.base.shadow.take();
+            link.state = LinkState::Unlinked;
+            link.base = Base::default();
+            let mut settled = Settled::of(link, Standing::Unlinked).ending(OperationEnd::Done { key: None });
+            settled.retired = key.map(|key| (key, held));
+            settled
+        }
+        Some((OperationKind::Create | OperationKind::Update, OperationState::InDoubt, _) | (_, _, true)) => {
+            // The write may have given the copy another key: that is no deletion.
+            if let Some(operation) = link.open.as_mut() {
+                operation.state = OperationState::InDoubt;
+            }
+            Settled::of(link, Standing::InDoubt)
+        }
+        Some((OperationKind::Create | OperationKind::Update, _, false)) | None => gone(situation, link),
+    }
+}
+
+/// Missing, with nothing in doubt: a deletion, once it has lasted long enough.
+fn gone(situation: &Situation<'_>, mut link: Link) -> Settled {
+    let since = *link.missing_since.get_or_insert(situation.known.now);
+    let left = since.saturating_add(situation.terms.delete_after) - situation.known.now;
+    if left > 0 && situation.known.record.state == RecordState::Live {
+        return Settled::of(link, Standing::Away(Owed::NotBefore(left)));
+    }
+    Settled::of(link, Standing::Missing)
+}
+
+/// Says whether `found` differs from what we meant to write only in members that we meant to change from `before`.
+fn only_where_changed(before: Option<&Json>, intended: &Json, found: &Json) -> bool {
+    if before == Some(found) {
+        return false;
+    }
+    match (before, intended, found) {
+        (_, intended, found) if intended == found => true,
+        (Some(Json::Object(before)), Json::Object(intended), Json::Object(found)) => {
+            let names = intended.keys().chain(found.keys());
+            names.into_iter().all(|name| match (intended.get(name), found.get(name)) {
+                (Some(meant), Some(stored)) if meant == stored => true,
+                (Some(meant), Some(stored)) => only_where_changed_member(before.get(name), meant, stored),
+                // Dropped, where we had added it.
+                (Some(_), None) => !before.contains_key(name),
+                (None, Some(_)) => false,
+                (None, None) => true,
+            })
+        }
+        (before, intended, _) => before != Some(intended),
+    }
+}
+
+/// Below a member, one that still holds what it held before was not tidied: the write did not take effect there.
+fn only_where_changed_member(before: Option<&Json>, meant: &Json, stored: &Json) -> bool {
+    match (before, meant, stored) {
+        (Some(Json::Object(_)), Json::Object(_), Json::Object(_)) => only_where_changed(before, meant, stored),
+        _ => before != Some(meant) && before != Some(stored),
+    }
+}
+
+impl Link {
+    /// Returns the link of a source that never had the record.
+    pub fn unlinked() -> Self {
+        Self {
+            state: LinkState::Unlinked,
+            key: None,
+            base: Base::default(),
+            last: None,
+            missing_since: None,
+            open: None,
+            in_step: false,
+            last_error: None,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! One visit at a source: the invocations that belong together and are made in one turn.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use slog::Logger;
+
+use crate::domain::json::Json;
+use crate::domain::key::{ForeignKey, InternalKey};
+use crate::domain::plan::WriteResult;
+use crate::domain::record::{OperationId, OperationKind, Reading};
+
+use super::contract::{Answer, Context, Program, ReadEnd, Turn, WriteEnd};
+use super::log::log_run;
+use super::process::Exit;
+use super::process::cancel::Cancel;
+
+/// A reading, with what a write that rests on it must know.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    pub reading: Reading,
+    /// Of the bytes that were printed; `None` without a document.
+    pub sha256: Option<[u8; 32]>,
+    /// When the read began.
+    pub at: Instant,
+}
+
+impl Taken {
+    /// A reading without a document.
+    pub fn none(reading: Reading) -> Self {
+        Self { reading, sha256: None, at: Instant::now() }
+    }
+}
+
+/// A write to be made.
+#[derive(Debug, Clone)]
+pub struct WriteOrder {
+    pub record: InternalKey,
+    pub operation: OperationId,
+    pub kind: OperationKind,
+    /// `None` for a create.
+    pub key: Option<ForeignKey>,
+    /// `None` for a delete.
+    pub document: Option<Json>,
+    /// What an update or delete rests on.
+    pub basis: Option<Taken>,
+    /// A basis older than this is read again first.
+    pub recheck: Duration,
+    pub read_back: bool,
+}
+
+/// Whether the source could be reached, as far as a visit shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    Reached,
+    Unreachable(String),
+    /// Nothing was started, or its end says nothing about it.
+    Unknown,
+}
+
+/// Makes visits at one source. Blocks for as long as the programs run.
+#[derive(Clone)]
+pub struct Visitor {
+    program: Arc<Program>,
+    cancel: Cancel,
+    log: Logger,
+}
+
+impl Visitor {
+    /// Makes visits to `program` until `cancel` is triggered.
+    pub fn new(program: Arc<Program>, cancel: Cancel, log: Logger) -> Self {
+        Self { program, cancel, log }
+    }
+
+    /// Reads a copy.
+    pub fn read(&self, key: &ForeignKey, record: Option<InternalKey>) -> (Taken, Reach) {
+        let context = Context { internal_key: record, operation_id: None, expected_sha256: None, cancel: self.cancel.clone() };
+        match self.program.turn(&self.cancel) {
+            Ok(mut turn) => self.look(&mut turn, key, &context),
+            Err(error) => (Taken::none(reading(&ReadEnd::from(&error))), Reach::Unknown),
+        }
+    }
+
+    /// Makes a write: reads again first where the basis is old, and afterwards where that is asked for.
+    pub fn write(&self, order: &WriteOrder) -> (WriteResult, Reach) {
+        let mut turn = match self.program.turn(&self.cancel) {
+            Ok(turn) => turn,
+            Err(error) => return (result(WriteEnd::from(&error), None), Reach::Unknown),
+        };
+        let mut context = Context {
+            internal_key: Some(order.record),
+            operation_id: Some(order.operation),
+            expected_sha256: order.basis.as_ref().and_then(|basis| basis.sha256),
+            cancel: self.cancel.clone(),
+        };
+        if let (Some(basis), Some(key)) = (&order.basis, &order.key)
+            && basis.at.elapsed() > order.recheck
+        {
+            let (taken, reach) = self.look(&mut turn, key, &Context { operation_id: None, expected_sha256: None, ..context.clone() });
+            if taken.reading != basis.reading {
+                return (WriteResult::Moved, reach);
+            }
+            context.expected_sha256 = taken.sha256;
+        }
+        let (result, reach) = self.act(&mut turn, order, &context);
+        match result {
+            WriteResult::Done { key, .. } if order.kind != OperationKind::Delete => {
+                (self.look_after(&mut turn, order, key, &context), reach)
+            }
+            other => (other, reach),
+        }
+    }
+
+    fn act(&self, turn: &mut Turn, order: &WriteOrder, context: &Context) -> (WriteResult, Reach) {
+        let answer = match (order.kind, &order.key, &order.document) {
+            (OperationKind::Create, _, Some(document)) => turn.create(document, context),
+            (OperationKind::Update, Some(key), Some(document)) => turn.update(key, document, context),
+            (OperationKind::Delete, Some(key), _) => turn.delete(key, context),
+            (OperationKind::Create | OperationKind::Update | OperationKind::Delete, _, _) => {
+                return (WriteResult::Unsupported("a write without its key or document".to_owned()), Reach::Unknown);
+            }
+        };
+        let Answer { end, run } = answer;
+        log_run(&self.log, &run);
+        let reach = match (&end, &run.exit) {
+            (WriteEnd::Unreachable(why), _) => Reach::Unreachable(why.clone()),
+            (_, Exit::NotStarted(_) | Exit::Cancelled | Exit::TimedOut) => Reach::Unknown,
+            (_, Exit::Status(_) | Exit::Signal(_) | Exit::Flooded) => Reach::Reached,
+        };
+        (result(end, Some(&run.exit)), reach)
+    }
+
+    /// Reads what was written: to see that a new key is one, or what the source made of it.
+    fn look_after(&self, turn: &mut Turn, order: &WriteOrder, key: Option<ForeignKey>, context: &Context) -> WriteResult {
+        let renamed = order.kind == OperationKind::Update && key.is_some();
+        let Some(now) = key.as_ref().or(order.key.as_ref()).filter(|_| renamed || order.read_back) else {
+            return WriteResult::Done { key, stored: None };
+        };
+        let (taken, _) = self.look(turn, now, &Context { operation_id: None, expected_sha256: None, ..context.clone() });
+        match taken.reading {
+            Reading::Present(stored) => WriteResult::Done { key, stored: Some(stored) },
+            Reading::Missing | Reading::Unreachable(_) | Reading::Broken(_) if renamed => {
+                WriteResult::InDoubt(format!("the update gave the key {now:?}, and reading it gave no document", now = now.as_str()))
+            }
+            Reading::Missing | Reading::Unreachable(_) | Reading::Broken(_) => WriteResult::Done { key, stored: None },
+        }
+    }
+
+    fn look(&self, turn: &mut Turn, key: &ForeignKey, context: &Context) -> (Taken, Reach) {
+        let at = Instant::now();
+        let Answer { end, run } = turn.read(key, context);
+        log_run(&self.log, &run);
+        let reach = match &end {
+            ReadEnd::Document { .. } | ReadEnd::Missing(_) => Reach::Reached,
+            ReadEnd::Unreachable(why) => Reach::Unreachable(why.clone()),
+            ReadEnd::Broken(_) => match run.exit {
+                Exit::NotStarted(_) | Exit::Cancelled => Reach::Unknown,
+                Exit::Status(_) | Exit::Signal(_) | Exit::TimedOut | Exit::Flooded => Reach::Reached,
+            },
+        };
+        let sha256 = match &end {
+            ReadEnd::Document { sha256, .. } => Some(*sha256),
+            ReadEnd::Missing(_) | ReadEnd::Unreachable(_) | ReadEnd::Broken(_) => None,
+        };
+        (Taken { reading: reading(&end), sha256, at }, reach)
+    }
+}
+
+fn reading(end: &ReadEnd) -> Reading {
+    match end {
+        ReadEnd::Document { document, .. } => Reading::Present(document.clone()),
+        ReadEnd::Missing(_) => Reading::Missing,
+        ReadEnd::Unreachable(why) => Reading::Unreachable(why.clone()),
+        ReadEnd::Broken(why) => Reading::Broken(why.clone()),
+    }
+}
+
+fn result(end: WriteEnd, exit: Option<&Exit>) -> WriteResult {
+    match end {
+        WriteEnd::Done { key } => WriteResult::Done { key, stored: None },
+        WriteEnd::Unreachable(why) => WriteResult::Unreachable(why),
+        WriteEnd::Missing(why) => WriteResult::Missing(why),
+        WriteEnd::Rejected(why) => WriteResult::Rejected(why),
+        WriteEnd::Unknown(why) if exit == Some(&Exit::TimedOut) => WriteResult::TimedOut(why),
+        WriteEnd::Unknown(why) => WriteResult::Unknown(why),
+        WriteEnd::InDoubt(why) => WriteResult::InDoubt(why),
+        WriteEnd::NotStarted(why) => WriteResult::NotStarted(why),
+        WriteEnd::Unsupported(why) => WriteResult::Unsupported(why),
+    }
+}

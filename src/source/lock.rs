@@ -1,17 +1,25 @@
 //! A source's lock: one invocation at a time, among the daemon and every command typed by hand.
 
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::domain::name::{EntityName, SourceName};
 
 use super::process::cancel::Cancel;
 
-/// A source's lock, held until it is dropped.
+/// How long a wait for the lock sleeps between two tries: doubling from the first to the second.
+const SLEEP: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// A source's lock, held until it is dropped, or its process is gone.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _fd: OwnedFd,
+    _file: File,
 }
 
 /// Why a source's lock was not had.
@@ -28,6 +36,8 @@ pub enum LockError {
 impl Lock {
     /// Waits for the lock of a source below `state_dir`.
     ///
+    /// The file stays when the lock is gone: to remove it would let two hold "the" lock.
+    ///
     /// # Errors
     /// Nothing is held then.
     pub(crate) fn take(
@@ -36,6 +46,34 @@ impl Lock {
         source: &SourceName,
         cancel: &Cancel,
     ) -> Result<Self, LockError> {
-        todo!()
+        let directory = state_dir.join("locks");
+        std::fs::create_dir_all(&directory)
+            .map_err(|source| LockError::Directory { path: directory.clone(), source })?;
+        let path = directory.join(format!("{entity}.{source}.lock"));
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&path).map_err(|source| LockError::File { path: path.clone(), source })?;
+        let mut sleep = SLEEP.0;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                Err(error) => return Err(LockError::File { path, source: error.into() }),
+            }
+            if cancel.wait(sleep) {
+                return Err(LockError::Cancelled);
+            }
+            sleep = (sleep * 2).min(SLEEP.1);
+        }
+    }
+}
+
+impl LockError {
+    /// Says all that is known, for a place that keeps one line.
+    pub(crate) fn with_cause(&self) -> String {
+        match self {
+            Self::Directory { source, .. } | Self::File { source, .. } => format!("{self}: {source}"),
+            Self::Cancelled => self.to_string(),
+        }
     }
 }

@@ -1,19 +1,45 @@
 //! The contract between retcon and a data source: what an operation is given, and what its end means.
 
+mod end;
+mod run;
+mod command;
+mod output;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::model::{Severity, Source};
+use crate::config::model::Source;
 use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
-use crate::domain::name::{EntityName, SourceName};
+use crate::domain::name::EntityName;
 use crate::domain::record::OperationId;
 
 use super::lock::{Lock, LockError};
-use super::process::Exit;
+use super::log::visible;
 use super::process::cancel::Cancel;
+use super::process::{self, Ended, Exit, Limits, Stdout};
+use end::{Facts, Verdict};
+use output::{BadKey, Bounded, Keys};
+
+pub use end::{FindEnd, ListEnd, ReadEnd, WriteEnd};
+pub use run::Run;
+
+/// The most that a program may print, but for a list.
+const STDOUT: usize = 16 << 20;
+
+/// How much of a program's stderr is kept.
+const STDERR: usize = 64 << 10;
+
+/// Between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long what a program left running may hold its pipes.
+const DRAIN: Duration = Duration::from_millis(250);
+
+/// How much of a program's last words goes into a reason, in characters.
+const LAST_WORDS: usize = 300;
 
 /// What a source can be asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,20 +50,6 @@ pub enum Operation {
     Delete,
     List,
     Find,
-}
-
-impl Operation {
-    /// Returns its name, as programs get it in `RETCON_OPERATION`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Read => "read",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::List => "list",
-            Self::Find => "find",
-        }
-    }
 }
 
 /// The programs of one source of one entity.
@@ -65,89 +77,6 @@ pub struct Answer<E> {
     pub run: Run,
 }
 
-/// What a read's end means. Each reason is for a person and names what was wrong and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReadEnd {
-    Document {
-        document: Json,
-        /// Of the bytes as printed, white space included.
-        sha256: [u8; 32],
-    },
-    /// The copy does not exist (exit 2).
-    Missing(String),
-    /// The source could not be asked (exit 1, time-out, cancelled): no evidence of anything.
-    Unreachable(String),
-    /// The answer is none that the contract allows, or the program cannot be started.
-    Broken(String),
-}
-
-/// What the end of a create, update or delete means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriteEnd {
-    Done {
-        /// The key of what was created, or the different key of what was updated.
-        key: Option<ForeignKey>,
-    },
-    /// Exit 1: whatever the program says, it may have taken effect.
-    Unreachable(String),
-    /// Exit 2 of an update: read again and see.
-    Missing(String),
-    /// Exit 3: the system refused it.
-    Rejected(String),
-    /// An update or delete with an end of no meaning: read again and see.
-    Unknown(String),
-    /// It may have taken effect, and no reading under a known key can tell.
-    InDoubt(String),
-    /// The program never ran.
-    NotStarted(String),
-    /// The configuration has no command for it.
-    Unsupported(String),
-}
-
-/// What a find's end means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FindEnd {
-    /// The keys of the items that are equal to the document; perhaps none.
-    Keys(Vec<ForeignKey>),
-    Unreachable(String),
-    Broken(String),
-    /// The configuration has no command for it.
-    Unsupported(String),
-}
-
-/// What a list's end means. Only [`ListEnd::Done`] says that the keys handed over were all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListEnd {
-    Done,
-    /// Whoever took the keys wanted no more.
-    Stopped,
-    Unreachable(String),
-    Broken(String),
-    /// The configuration has no command for it.
-    Unsupported(String),
-}
-
-/// What is logged of one invocation.
-#[derive(Debug, Clone)]
-pub struct Run {
-    pub entity: EntityName,
-    pub source: SourceName,
-    pub operation: Operation,
-    /// `None` where the configuration has no command for it.
-    pub program: Option<PathBuf>,
-    pub foreign_key: Option<ForeignKey>,
-    pub internal_key: Option<InternalKey>,
-    pub exit: Exit,
-    pub elapsed: Duration,
-    /// Control characters made visible, newlines kept.
-    pub stderr: String,
-    pub severity: Severity,
-    /// The fixed phrase of the log event.
-    pub message: &'static str,
-    /// The reason, where the end is not good.
-    pub error: Option<String>,
-}
-
 /// A source's turn: its lock, held over as many invocations as its holder wants.
 ///
 /// Whoever runs the invocations holds it until their processes are reaped: move it to the thread that blocks on them.
@@ -155,6 +84,14 @@ pub struct Run {
 pub struct Turn {
     program: Arc<Program>,
     _lock: Lock,
+}
+
+/// One thing to be done.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    operation: Operation,
+    key: Option<&'a ForeignKey>,
+    document: Option<&'a Json>,
 }
 
 impl Program {
@@ -175,65 +112,163 @@ impl Program {
     /// Hands the source's keys to `on_key` one by one as they are printed; needs no turn.
     ///
     /// `on_key` runs between two looks at the process: while it blocks, no deadline is watched.
-    pub fn list(&self, context: &Context, on_key: &mut dyn FnMut(ForeignKey) -> ControlFlow<()>) -> Answer<ListEnd> {
-        todo!()
+    pub fn list(
+        &self,
+        context: &Context,
+        on_key: &mut dyn FnMut(ForeignKey) -> ControlFlow<()>,
+    ) -> Answer<ListEnd> {
+        let task = Task { operation: Operation::List, key: None, document: None };
+        let mut keys = Keys::new(on_key);
+        let Some(mut ended) = self.invoke(task, context, &mut keys) else {
+            return self.unsupported(task, context, ListEnd::Unsupported);
+        };
+        if ended.exit == Exit::Status(0) {
+            keys.finish();
+        }
+        if keys.trouble == Some(BadKey::Unwanted) {
+            ended.exit = Exit::Cancelled;
+        }
+        self.answer(task, context, &ended, &[], |facts| end::list(keys.trouble, facts))
+    }
+
+    /// Runs the program for `task`; `None` if there is none.
+    fn invoke(&self, task: Task<'_>, context: &Context, stdout: &mut dyn Stdout) -> Option<Ended> {
+        let command = command::command(&self.source, task.operation)?;
+        let spec = command::spec(self, command, task, context);
+        let deadline = match task.operation {
+            Operation::List => self.source.list_timeout,
+            Operation::Create | Operation::Read | Operation::Update | Operation::Delete | Operation::Find => {
+                self.source.timeout
+            }
+        };
+        let limits = Limits { deadline, grace: GRACE, drain: DRAIN, stderr: STDERR };
+        Some(process::run(&spec, &limits, &context.cancel, stdout))
+    }
+
+    /// Reads the end of a process by `judge`, and puts the report on it together.
+    fn answer<E>(
+        &self,
+        task: Task<'_>,
+        context: &Context,
+        ended: &Ended,
+        stdout: &[u8],
+        judge: impl FnOnce(Facts<'_>) -> Verdict<E>,
+    ) -> Answer<E> {
+        let stderr = visible(&ended.stderr, ended.stderr_dropped);
+        let reason = reason(&ended.exit, &stderr);
+        let verdict = judge(Facts { exit: &ended.exit, stdout, reason });
+        let (severity, message) = run::event(task.operation, &ended.exit, verdict.complaint.as_deref());
+        let run = Run {
+            entity: self.entity.clone(),
+            source: self.source.name.clone(),
+            operation: task.operation,
+            program: command::command(&self.source, task.operation).map(|command| command.program.clone()),
+            foreign_key: task.key.cloned(),
+            internal_key: context.internal_key,
+            exit: ended.exit.clone(),
+            elapsed: ended.elapsed,
+            stderr,
+            severity,
+            message,
+            error: verdict.complaint,
+        };
+        Answer { end: verdict.end, run }
+    }
+
+    /// Returns the answer where the configuration has no command.
+    fn unsupported<E>(&self, task: Task<'_>, context: &Context, end: impl FnOnce(String) -> E) -> Answer<E> {
+        let why = format!("the configuration has no command for {}", task.operation.as_str());
+        let ended = Ended::not_started(why.clone());
+        self.answer(task, context, &ended, &[], |_| Verdict { end: end(why.clone()), complaint: Some(why) })
     }
 }
 
 impl Turn {
     /// Reads the copy under `key`.
     pub fn read(&mut self, key: &ForeignKey, context: &Context) -> Answer<ReadEnd> {
-        todo!()
+        let task = Task { operation: Operation::Read, key: Some(key), document: None };
+        self.perform(task, context, end::read, ReadEnd::Broken)
     }
 
     /// Creates a copy.
     pub fn create(&mut self, document: &Json, context: &Context) -> Answer<WriteEnd> {
-        todo!()
+        let task = Task { operation: Operation::Create, key: None, document: Some(document) };
+        self.perform(task, context, end::create, WriteEnd::Unsupported)
     }
 
     /// Replaces the copy under `key`.
     pub fn update(&mut self, key: &ForeignKey, document: &Json, context: &Context) -> Answer<WriteEnd> {
-        todo!()
+        let task = Task { operation: Operation::Update, key: Some(key), document: Some(document) };
+        self.perform(task, context, |facts| end::update(key, facts), WriteEnd::Unsupported)
     }
 
     /// Deletes the copy under `key`; that there is none is success too.
     pub fn delete(&mut self, key: &ForeignKey, context: &Context) -> Answer<WriteEnd> {
-        todo!()
+        let task = Task { operation: Operation::Delete, key: Some(key), document: None };
+        self.perform(task, context, end::delete, WriteEnd::Unsupported)
     }
 
     /// Asks for the keys of the items that are equal to `document`.
     pub fn find(&mut self, document: &Json, context: &Context) -> Answer<FindEnd> {
-        todo!()
+        let task = Task { operation: Operation::Find, key: None, document: Some(document) };
+        self.perform(task, context, end::find, FindEnd::Unsupported)
     }
-}
 
-impl Context {
-    /// Returns the context of an invocation by hand: it is told nothing, and nobody cancels it.
-    pub fn by_hand() -> Self {
-        Self { internal_key: None, operation_id: None, expected_sha256: None, cancel: Cancel::never() }
-    }
-}
-
-impl WriteEnd {
-    /// Tells whether the attempt may have taken effect, so that a copy found missing afterwards is in doubt.
-    pub fn may_have_taken_effect(&self) -> bool {
-        match self {
-            Self::Done { .. } | Self::Unreachable(_) | Self::Unknown(_) | Self::InDoubt(_) => true,
-            Self::Missing(_) | Self::Rejected(_) | Self::NotStarted(_) | Self::Unsupported(_) => false,
+    fn perform<E>(
+        &mut self,
+        task: Task<'_>,
+        context: &Context,
+        judge: impl FnOnce(Facts<'_>) -> Verdict<E>,
+        unsupported: impl FnOnce(String) -> E,
+    ) -> Answer<E> {
+        let mut stdout = Bounded::new(STDOUT);
+        match self.program.invoke(task, context, &mut stdout) {
+            Some(ended) => self.program.answer(task, context, &ended, &stdout.bytes, judge),
+            None => self.program.unsupported(task, context, unsupported),
         }
     }
 }
 
-/// Nothing ran: a read without its turn is unreachable if it was cancelled, else broken.
-impl From<&LockError> for ReadEnd {
-    fn from(error: &LockError) -> Self {
-        todo!()
+impl Context {
+    /// Returns the context of an invocation that is told nothing, and that nobody cancels.
+    pub fn empty() -> Self {
+        Self { internal_key: None, operation_id: None, expected_sha256: None, cancel: Cancel::never() }
     }
 }
 
-/// Nothing ran.
-impl From<&LockError> for WriteEnd {
-    fn from(error: &LockError) -> Self {
-        todo!()
+impl Operation {
+    /// Returns its name, as programs get it in `RETCON_OPERATION`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Read => "read",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::List => "list",
+            Self::Find => "find",
+        }
+    }
+
+    /// Tells whether it may change the system.
+    pub fn changes_something(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Delete)
+    }
+
+    /// Tells whether it is about a copy that exists, named by its key.
+    pub fn has_key(self) -> bool {
+        matches!(self, Self::Read | Self::Update | Self::Delete)
+    }
+
+    /// Tells whether it changes a copy that was read before.
+    fn rests_on_a_read(self) -> bool {
+        self.has_key() && self.changes_something()
+    }
+}
+
+/// Says how a process ended, with its last words if it had any.
+fn reason(exit: &Exit, stderr: &str) -> String {
+    match stderr.lines().map(str::trim).rfind(|line| !line.is_empty()) {
+        Some(line) => format!("{exit}: {}", line.chars().take(LAST_WORDS).collect::<String>()),
+        None => exit.to_string(),
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
@@ -37,9 +38,14 @@ impl Cancel {
 
     /// Tells whether it has been triggered.
     pub fn is_triggered(&self) -> bool {
-        let Some(fd) = self.fd() else { return false };
-        let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+        self.wait(Duration::ZERO)
+    }
+
+    /// Waits until it is triggered, for `at_most`; tells whether it has been.
+    pub fn wait(&self, at_most: Duration) -> bool {
+        let mut fds: Vec<_> = self.fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).into_iter().collect();
+        let at_most = Timespec::try_from(at_most).ok();
+        poll(&mut fds, at_most.as_ref()).is_ok_and(|ready| ready > 0)
     }
 
     /// Returns the descriptor that is readable once it has been triggered.

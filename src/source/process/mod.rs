@@ -3,14 +3,21 @@
 //! Knows nothing of documents and keys.
 
 pub mod cancel;
+mod leader;
+mod pump;
+mod setup;
+mod stragglers;
+mod tail;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cancel::Cancel;
+use leader::Leader;
+use pump::Pump;
 
 /// What to run, and with what.
 pub struct Spec {
@@ -48,6 +55,8 @@ pub enum Exit {
     Cancelled,
     /// It printed more than was accepted, and was killed.
     Flooded,
+    /// It has ended, and somebody else in this process took its exit status away.
+    Lost,
     /// It never ran: no such program, no right to run it, no descriptor or process left.
     NotStarted(String),
 }
@@ -71,10 +80,31 @@ pub trait Stdout {
 
 /// Runs one process to its end.
 ///
-/// Returns when the process itself has exited, or was killed; whatever else it started is killed too. Leaves no zombie and no
-/// descriptor behind.
+/// Returns when the process itself has exited, or was killed, and what it left running has had `limits.drain` to let go of its
+/// pipes; then that is killed too. Leaves no zombie and no descriptor behind, also where `stdout` panics.
 pub fn run(spec: &Spec, limits: &Limits, cancel: &Cancel, stdout: &mut dyn Stdout) -> Ended {
-    todo!()
+    setup::once();
+    let start = Instant::now();
+    let (leader, pipes) = match Leader::spawn(spec) {
+        Ok(started) => started,
+        Err(error) => return Ended::not_started(error.to_string()),
+    };
+    let pid = leader.pid();
+    let mut pump = Pump::new(pipes, spec.stdin.as_deref().unwrap_or_default(), limits, stdout);
+    pump.until_exit(&leader, limits, cancel);
+    let elapsed = start.elapsed();
+    pump.linger(&leader, limits.drain);
+    let exit = leader.reap();
+    stragglers::kill(pid, &spec.env);
+    let (exit, stderr, stderr_dropped) = pump.finish(exit);
+    Ended { exit, stderr, stderr_dropped, elapsed }
+}
+
+impl Ended {
+    /// Returns the end of what never ran.
+    pub(super) fn not_started(why: String) -> Self {
+        Self { exit: Exit::NotStarted(why), stderr: Vec::new(), stderr_dropped: 0, elapsed: Duration::ZERO }
+    }
 }
 
 /// Says how it ended, as `exit status 3` or `signal 9`.
@@ -86,6 +116,7 @@ impl fmt::Display for Exit {
             Self::TimedOut => f.write_str("time-out"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Flooded => f.write_str("too much output"),
+            Self::Lost => f.write_str("an exit status that was lost"),
             Self::NotStarted(why) => write!(f, "cannot be started: {why}"),
         }
     }

@@ -1,0 +1,229 @@
+//! The loop that feeds a process, reads it, and ends it in time.
+
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::Signal;
+
+use super::cancel::Cancel;
+use super::leader::{Leader, Pipes};
+use super::tail::Tail;
+use super::{Exit, Limits, Stdout};
+
+/// How often a process without a pidfd is asked whether it has exited.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How much is read at once.
+const CHUNK: usize = 64 << 10;
+
+/// Feeds and reads one process.
+pub(super) struct Pump<'a> {
+    pipes: Pipes,
+    /// What is still to be written to its stdin.
+    input: &'a [u8],
+    stdout: &'a mut dyn Stdout,
+    stderr: Tail,
+    buffer: Vec<u8>,
+    stage: Stage,
+    stopped: Option<Stopped>,
+}
+
+/// How far the process has been brought towards its end.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// It has until then; `None`: for ever.
+    Running(Option<Instant>),
+    /// It got SIGTERM, and has until then.
+    Terminated(Instant),
+    /// It got SIGKILL.
+    Killed,
+}
+
+/// Why we ended the process.
+#[derive(Clone, Copy)]
+enum Stopped {
+    Deadline,
+    Cancelled,
+    Flood,
+}
+
+/// What a wait ended with; all may be at once.
+#[derive(Default)]
+struct Ready {
+    stdin: bool,
+    stdout: bool,
+    stderr: bool,
+    cancelled: bool,
+    exited: bool,
+}
+
+impl<'a> Pump<'a> {
+    pub(super) fn new(pipes: Pipes, input: &'a [u8], limits: &Limits, stdout: &'a mut dyn Stdout) -> Self {
+        Self {
+            pipes,
+            input,
+            stdout,
+            stderr: Tail::new(limits.stderr),
+            buffer: vec![0; CHUNK],
+            stage: Stage::Running(Instant::now().checked_add(limits.deadline)),
+            stopped: None,
+        }
+    }
+
+    /// Returns once the process itself has exited, whoever holds its pipes: at its deadline, or when cancelled, its group
+    /// gets SIGTERM, and after the grace SIGKILL.
+    pub(super) fn until_exit(&mut self, leader: &Leader, limits: &Limits, cancel: &Cancel) {
+        loop {
+            let ready = self.wait(Some(leader), cancel.fd(), self.next_stage());
+            self.transfer(&ready, leader);
+            if ready.exited {
+                return;
+            }
+            let overdue = self.next_stage().is_some_and(|at| at <= Instant::now());
+            match self.stage {
+                Stage::Running(_) if ready.cancelled => self.terminate(leader, limits, Stopped::Cancelled),
+                Stage::Running(_) if overdue => self.terminate(leader, limits, Stopped::Deadline),
+                Stage::Terminated(_) if overdue => self.kill(leader),
+                Stage::Running(_) | Stage::Terminated(_) | Stage::Killed => {}
+            }
+        }
+    }
+
+    /// Reads on until nobody holds the pipes any more, for `at_most`.
+    ///
+    /// What the process left running in its group may finish what it was writing.
+    pub(super) fn linger(&mut self, leader: &Leader, at_most: Duration) {
+        self.pipes.stdin = None;
+        let until = Instant::now() + at_most;
+        while (self.pipes.stdout.is_some() || self.pipes.stderr.is_some()) && Instant::now() < until {
+            let ready = self.wait(None, None, Some(until));
+            self.transfer(&ready, leader);
+        }
+    }
+
+    /// Returns how the process ended, given its own exit, and what is kept of its stderr.
+    pub(super) fn finish(self, exit: Exit) -> (Exit, Vec<u8>, u64) {
+        let (stderr, dropped) = self.stderr.into_parts();
+        let exit = match self.stopped {
+            None => exit,
+            Some(Stopped::Deadline) => Exit::TimedOut,
+            Some(Stopped::Cancelled) => Exit::Cancelled,
+            Some(Stopped::Flood) => Exit::Flooded,
+        };
+        (exit, stderr, dropped)
+    }
+
+    fn next_stage(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Running(until) => until,
+            Stage::Terminated(until) => Some(until),
+            Stage::Killed => None,
+        }
+    }
+
+    fn terminate(&mut self, leader: &Leader, limits: &Limits, why: Stopped) {
+        leader.signal(Signal::TERM);
+        // A stopped process would not see it.
+        leader.signal(Signal::CONT);
+        self.stopped.get_or_insert(why);
+        self.stage = Stage::Terminated(Instant::now() + limits.grace);
+    }
+
+    fn kill(&mut self, leader: &Leader) {
+        leader.signal(Signal::KILL);
+        self.stage = Stage::Killed;
+    }
+
+    /// Moves what can be moved without waiting.
+    fn transfer(&mut self, ready: &Ready, leader: &Leader) {
+        if ready.stdin {
+            self.write_stdin();
+        }
+        if ready.stdout && self.read_stdout().is_break() {
+            self.pipes.stdout = None;
+            self.stopped.get_or_insert(Stopped::Flood);
+            self.kill(leader);
+        }
+        if ready.stderr {
+            self.read_stderr();
+        }
+    }
+
+    fn write_stdin(&mut self) {
+        let Some(pipe) = &self.pipes.stdin else { return };
+        match rustix::io::write(pipe, self.input) {
+            Ok(count) => self.input = &self.input[count..],
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            // It wants no more; that is its right.
+            Err(_) => self.input = &[],
+        }
+        if self.input.is_empty() {
+            self.pipes.stdin = None;
+        }
+    }
+
+    fn read_stdout(&mut self) -> ControlFlow<()> {
+        let count = read(&mut self.pipes.stdout, &mut self.buffer);
+        match count {
+            0 => ControlFlow::Continue(()),
+            _ => self.stdout.receive(&self.buffer[..count]),
+        }
+    }
+
+    fn read_stderr(&mut self) {
+        let count = read(&mut self.pipes.stderr, &mut self.buffer);
+        self.stderr.push(&self.buffer[..count]);
+    }
+
+    /// Waits for whatever comes first: a pipe, the exit of `leader`, `cancel` (as long as it matters), or the time `until`.
+    fn wait(&self, leader: Option<&Leader>, cancel: Option<BorrowedFd<'_>>, until: Option<Instant>) -> Ready {
+        let cancel = cancel.filter(|_| matches!(self.stage, Stage::Running(_)));
+        let pidfd = leader.and_then(Leader::pidfd);
+        let Pipes { stdin, stdout, stderr } = &self.pipes;
+        let watched = [
+            (stdin.as_ref().map(AsFd::as_fd), PollFlags::OUT),
+            (stdout.as_ref().map(AsFd::as_fd), PollFlags::IN),
+            (stderr.as_ref().map(AsFd::as_fd), PollFlags::IN),
+            (cancel, PollFlags::IN),
+            (pidfd, PollFlags::IN),
+        ];
+        let mut left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if leader.is_some() && pidfd.is_none() {
+            left = Some(left.map_or(TICK, |left| left.min(TICK)));
+        }
+        let [stdin, stdout, stderr, cancelled, exited] = poll_some(watched, left);
+        let exited = exited || (pidfd.is_none() && leader.is_some_and(Leader::has_exited));
+        Ready { stdin, stdout, stderr, cancelled, exited }
+    }
+}
+
+/// Reads once from a pipe, and closes it at its end; 0 where there is nothing to read now.
+fn read(pipe: &mut Option<OwnedFd>, buffer: &mut [u8]) -> usize {
+    let Some(fd) = pipe else { return 0 };
+    match rustix::io::read(fd, buffer) {
+        Ok(count) if count > 0 => count,
+        Err(Errno::AGAIN | Errno::INTR) => 0,
+        Ok(_) | Err(_) => {
+            *pipe = None;
+            0
+        }
+    }
+}
+
+/// Waits for one of the descriptors that there are; tells which are ready. An error or hang-up is something to see to as well.
+fn poll_some<const N: usize>(watched: [(Option<BorrowedFd<'_>>, PollFlags); N], left: Option<Duration>) -> [bool; N] {
+    let mut ready = [false; N];
+    let present = || watched.iter().enumerate().filter_map(|(index, (fd, flags))| Some((index, (*fd)?, *flags)));
+    let mut fds: Vec<PollFd<'_>> = present().map(|(_, fd, flags)| PollFd::from_borrowed_fd(fd, flags)).collect();
+    let left = left.and_then(|left| Timespec::try_from(left).ok());
+    // Interrupted, or out of memory for an instant: nothing is ready, and the caller looks again.
+    if poll(&mut fds, left.as_ref()).is_ok() {
+        for ((index, ..), fd) in present().zip(&fds) {
+            ready[index] = !fd.revents().is_empty();
+        }
+    }
+    ready
+}

@@ -1,0 +1,81 @@
+//! What this process passes on to every process it starts, put right once.
+//!
+//! A shell, `nohup` or a build tool may have started us with signals ignored and descriptors open; both would be inherited.
+
+use std::os::fd::BorrowedFd;
+use std::sync::Once;
+
+use rustix::io::{FdFlags, fcntl_setfd};
+
+/// Signals that a program must find at their default. Not SIGTTIN and SIGTTOU: a handler of ours would make reads and
+/// writes on the terminal start over for ever.
+const DEFAULTS: [libc::c_int; 8] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGCHLD,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+];
+
+/// Sees to it, once, that the processes started after this inherit no ignored signal and no descriptor.
+pub(super) fn once() {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        DEFAULTS.into_iter().for_each(handle_what_is_ignored);
+        survive_closed_pipes();
+        close_on_exec();
+    });
+}
+
+/// Does nothing: that is what the signal did while it was ignored.
+extern "C" fn nothing(_signal: libc::c_int) {}
+
+/// Replaces "ignored" by a handler that does nothing: for us the same, but a new program starts with the default.
+///
+/// An ignored SIGCHLD would, besides, make the kernel throw exit statuses away.
+fn handle_what_is_ignored(signal: libc::c_int) {
+    if disposition(signal) == Some(libc::SIG_IGN) {
+        set_disposition(signal, nothing as extern "C" fn(libc::c_int) as libc::sighandler_t);
+    }
+}
+
+/// Makes a write to a program that reads no more fail instead of ending us; programs get the default all the same.
+fn survive_closed_pipes() {
+    if disposition(libc::SIGPIPE) == Some(libc::SIG_DFL) {
+        set_disposition(libc::SIGPIPE, libc::SIG_IGN);
+    }
+}
+
+fn disposition(signal: libc::c_int) -> Option<libc::sighandler_t> {
+    // SAFETY: all-zero bytes are a valid `sigaction`; with a null new action it is only written to.
+    unsafe {
+        let mut old: libc::sigaction = std::mem::zeroed();
+        (libc::sigaction(signal, std::ptr::null(), &mut old) == 0).then_some(old.sa_sigaction)
+    }
+}
+
+fn set_disposition(signal: libc::c_int, handler: libc::sighandler_t) {
+    // SAFETY: all-zero bytes are a valid `sigaction` with an empty mask; `handler` is `SIG_IGN` or a function that touches
+    // nothing, so it may run at any time on any thread.
+    unsafe {
+        let mut new: libc::sigaction = std::mem::zeroed();
+        new.sa_sigaction = handler;
+        new.sa_flags = libc::SA_RESTART;
+        libc::sigaction(signal, &new, std::ptr::null_mut());
+    }
+}
+
+/// Marks every descriptor but the first three close-on-exec; Rust opens its own so, inherited ones are not.
+fn close_on_exec() {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    for number in numbers.filter(|number| *number > 2) {
+        // SAFETY: the descriptor is used for one system call only, which no state depends on: if it was closed or reused
+        // meanwhile, the call fails, or marks another descriptor that should be marked too.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        let _ = fcntl_setfd(fd, FdFlags::CLOEXEC);
+    }
+}

@@ -124,7 +124,7 @@ impl Visitor {
         log_run(&self.log, &run);
         let reach = match (&end, &run.exit) {
             (WriteEnd::Unreachable(why), _) => Reach::Unreachable(why.clone()),
-            (_, Exit::NotStarted(_) | Exit::Cancelled | Exit::TimedOut) => Reach::Unknown,
+            (_, Exit::NotStarted(_) | Exit::Cancelled | Exit::TimedOut | Exit::Lost) => Reach::Unknown,
             (_, Exit::Status(_) | Exit::Signal(_) | Exit::Flooded) => Reach::Reached,
         };
         (result(end, Some(&run.exit)), reach)
@@ -154,7 +154,7 @@ impl Visitor {
             ReadEnd::Document { .. } | ReadEnd::Missing(_) => Reach::Reached,
             ReadEnd::Unreachable(why) => Reach::Unreachable(why.clone()),
             ReadEnd::Broken(_) => match run.exit {
-                Exit::NotStarted(_) | Exit::Cancelled => Reach::Unknown,
+                Exit::NotStarted(_) | Exit::Cancelled | Exit::Lost => Reach::Unknown,
                 Exit::Status(_) | Exit::Signal(_) | Exit::TimedOut | Exit::Flooded => Reach::Reached,
             },
         };

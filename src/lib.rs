@@ -9,4 +9,5 @@ pub mod source;
 pub mod store;
 pub mod actor;
 pub mod api;
+pub mod cli;
 pub mod daemon;

@@ -12,6 +12,7 @@ use super::wire::List;
 use super::wire::conflict::Conflict;
 use super::wire::order::{OrderAnswer, Resolution, Undo};
 use super::wire::problem::Problem;
+use super::wire::provenance::Provenance;
 use super::wire::record::{HistoryItem, Record, RecordSummary};
 use super::wire::status::Status;
 use super::wire::work::{Accepted, Notification, WorkItem, WorkState};
@@ -149,6 +150,10 @@ impl Client {
         window: &Window,
     ) -> Result<Answer<List<HistoryItem>>, ClientError> {
         self.get(self.list_url(&["v1", "records", entity, &id.to_string(), "history"], &[], window)).await
+    }
+
+    pub async fn provenance(&self, entity: &str, id: i64) -> Result<Answer<Provenance>, ClientError> {
+        self.get(self.url(&["v1", "records", entity, &id.to_string(), "provenance"])).await
     }
 
     pub async fn undo(&self, entity: &str, id: i64, version: i64) -> Result<Answer<OrderAnswer>, ClientError> {

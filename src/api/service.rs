@@ -11,6 +11,7 @@ use super::problem::{Code, Refused};
 use crate::actor::store::{Ask, Request, StoreActor, StoreError};
 use crate::actor::supervisor::{Refusal, Supervisor};
 use crate::config::model::{Config, Entity};
+use crate::log::chain;
 use crate::domain::name::{EntityName, SourceName};
 
 /// What the routes work with; a clone is as good as the original.
@@ -82,9 +83,4 @@ impl Service {
 
 fn away() -> Refused {
     Refused::new(Code::Unavailable, "the daemon is starting, stopping, or restarting the part that was asked")
-}
-
-/// Joins an error and its causes to one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -8,18 +8,53 @@ use crate::api::Service;
 use crate::api::input::Query;
 use crate::api::problem::Refused;
 use crate::api::wire::List;
+use crate::api::wire::provenance::{Origin, Provenance};
 use crate::api::wire::record::HistoryItem;
+use crate::config::model::Entity;
+use crate::domain::history::Version;
+use crate::domain::key::InternalKey;
+use crate::domain::provenance::provenance;
+
+/// How many versions are read at a time where all of them are needed.
+const PAGE: i64 = 1_000;
 
 pub(super) fn routes() -> Vec<Path> {
-    vec![Path::at("/v1/records/{entity}/{id}/history").get(list)]
+    vec![
+        Path::at("/v1/records/{entity}/{id}/history").get(list),
+        Path::at("/v1/records/{entity}/{id}/provenance").get(explain),
+    ]
 }
 
-async fn list(service: web::Data<Service>, path: web::Path<(String, String)>, request: HttpRequest) -> Result<HttpResponse, Refused> {
+async fn list(
+    service: web::Data<Service>,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refused> {
     let window = Query::parse(request.query_string(), &["limit", "after"])?.window()?;
     let (entity, record) = records::read_path(&service, &path)?;
-    let page = service.ask(ListHistory { entity: entity.name.clone(), record, after: window.after, limit: window.limit }).await?;
+    let page = ListHistory { entity: entity.name.clone(), record, after: window.after, limit: window.limit };
+    let page = service.ask(page).await?;
     if page.items.is_empty() {
         records::find(&service, &entity, record).await?;
     }
     Ok(HttpResponse::Ok().json(List::from(page.map(HistoryItem::from))))
+}
+
+async fn explain(service: web::Data<Service>, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
+    let (entity, record) = records::read_path(&service, &path)?;
+    records::find(&service, &entity, record).await?;
+    let history = whole_history(&service, &entity, record).await?;
+    let origins = provenance(&history, &entity.rules).into_iter();
+    Ok(HttpResponse::Ok().json(Provenance(origins.map(|(at, origin)| (at, Origin::from(origin))).collect())))
+}
+
+async fn whole_history(service: &Service, entity: &Entity, record: InternalKey) -> Result<Vec<Version>, Refused> {
+    let mut history = Vec::new();
+    let mut next = Some(0);
+    while let Some(after) = next {
+        let page = service.ask(ListHistory { entity: entity.name.clone(), record, after, limit: PAGE }).await?;
+        history.extend(page.items);
+        next = page.next;
+    }
+    Ok(history)
 }

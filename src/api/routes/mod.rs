@@ -1,6 +1,11 @@
 //! The routes: one file a thing. Each parses what came into types, asks an actor, and puts the reply into words.
 
 mod notifications;
+mod work_items;
+mod records;
+mod history;
+mod conflicts;
+mod orders;
 mod status;
 mod health;
 
@@ -14,7 +19,15 @@ use super::problem::{Code, Refused};
 
 /// Adds every route.
 pub(super) fn configure(app: &mut web::ServiceConfig) {
-    let routes = [notifications::routes(), status::routes(), health::routes()];
+    let routes = [
+        notifications::routes(),
+        work_items::routes(),
+        records::routes(),
+        history::routes(),
+        conflicts::routes(),
+        status::routes(),
+        health::routes(),
+    ];
     for path in routes.into_iter().flatten() {
         app.service(path.into_resource());
     }

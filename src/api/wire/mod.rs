@@ -6,6 +6,7 @@
 pub mod problem;
 pub mod work;
 pub mod record;
+pub mod provenance;
 pub mod conflict;
 pub mod order;
 pub mod status;

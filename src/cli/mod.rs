@@ -1,0 +1,85 @@
+//! What a person or a script types: one file a subcommand, each of them alike.
+//!
+//! A command that asks the daemon goes over the typed client of the API; an offline command uses the domain, the
+//! configuration and the running of sources directly. Data goes to standard output, everything else to standard error.
+
+mod args;
+mod context;
+mod error;
+mod usage;
+mod output;
+mod show_json;
+mod page;
+mod wait;
+
+mod check;
+mod merge;
+mod notify;
+mod status;
+mod records;
+mod show;
+mod history;
+mod explain;
+mod conflicts;
+mod resolve;
+mod undo;
+mod work;
+mod retry;
+mod drop_item;
+mod completions;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use context::Context;
+use error::{CliError, Exit};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => end(run(cli)),
+        Err(error) => end(usage::answer(&error)),
+    }
+}
+
+fn end(result: Result<Exit, CliError>) -> ExitCode {
+    match result {
+        Ok(exit) => exit.into(),
+        Err(CliError::Closed) => Exit::Done.into(),
+        Err(error) => {
+            // Nobody is left to be told when standard error cannot be written.
+            let _ = std::io::stderr().write_all(error.report().as_bytes());
+            error.exit().into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, CliError> {
+    let context = Context::new(cli.global);
+    match cli.command {
+        Command::Check => check::run(&context),
+        Command::Merge(args) => merge::run(&args, &context),
+        Command::Completions(args) => completions::run(&args),
+        Command::Notify(args) => online(notify::run(&args, &context)),
+        Command::Status(args) => online(status::run(&args, &context)),
+        Command::Records(args) => online(records::run(&args, &context)),
+        Command::Show(args) => online(show::run(&args, &context)),
+        Command::History(args) => online(history::run(&args, &context)),
+        Command::Explain(args) => online(explain::run(&args, &context)),
+        Command::Conflicts(args) => online(conflicts::run(&args, &context)),
+        Command::Resolve(args) => online(resolve::run(&args, &context)),
+        Command::Undo(args) => online(undo::run(&args, &context)),
+        Command::Work(args) => online(work::run(&args, &context)),
+        Command::Retry(args) => online(retry::run(&args, &context)),
+        Command::Drop(args) => online(drop_item::run(&args, &context)),
+    }
+}
+
+/// Runs a command that asks the daemon.
+fn online(command: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
+    runtime.block_on(command)
+}

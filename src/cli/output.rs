@@ -1,0 +1,61 @@
+//! Standard output: written whole, quiet when nobody reads it any more, coloured on a terminal alone.
+
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, Color, ContentArrangement, Table};
+
+use super::error::CliError;
+
+/// Writes a text, with a line feed at its end.
+pub(super) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    let line_feed: &[u8] = if text.ends_with('\n') || text.is_empty() { b"" } else { b"\n" };
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(line_feed)).and_then(|()| out.flush());
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => CliError::Closed,
+        _ => CliError::Output(error),
+    })
+}
+
+/// Writes a remark to standard error; that it cannot be written changes nothing.
+pub(super) fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Says whether standard output is a terminal that may be coloured.
+pub(super) fn coloured() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && io::stdout().is_terminal()
+}
+
+/// Starts a table without lines; on a terminal it fits the width.
+pub(super) fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(head.iter().map(Cell::new));
+    if io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    if coloured() {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table
+}
+
+/// Renders a table without white space at the ends of its lines.
+pub(super) fn lines(table: &mut Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let mut text = table.trim_fmt();
+    text.push('\n');
+    text
+}
+
+/// A cell that stands out if something is wrong.
+pub(super) fn state(word: &str, well: bool) -> Cell {
+    let cell = Cell::new(word);
+    if well { cell } else { cell.fg(Color::Red) }
+}

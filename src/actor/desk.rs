@@ -14,6 +14,7 @@ use crate::config::model::{Entity, Mode};
 use crate::domain::key::InternalKey;
 use crate::domain::name::SourceName;
 use crate::domain::plan::{RetryTerms, Terms, Traits};
+use crate::domain::schema::Schema;
 use crate::log::key;
 use crate::store::{Request, StoreError};
 
@@ -89,6 +90,9 @@ fn terms(entity: &Entity) -> Terms {
     };
     Terms {
         rules: entity.rules.clone(),
+        schema: entity.schema.as_ref().map(|schema| {
+            Schema::compile(&schema.value).expect("it was compiled when the configuration was checked")
+        }),
         sources: entity.sources.iter().map(|(name, source)| (name.clone(), traits(source))).collect(),
         observe: entity.mode == Mode::Observe,
         delete_after: i64::try_from(entity.delete_after.as_micros()).unwrap_or(i64::MAX),

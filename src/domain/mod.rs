@@ -15,4 +15,5 @@ pub mod merge;
 pub mod history;
 pub mod provenance;
 pub mod undo;
+pub mod schema;
 pub mod plan;

@@ -14,12 +14,13 @@ use std::collections::BTreeMap;
 
 use super::json::Json;
 use super::key::ForeignKey;
-use super::merge::{self, Change, Conflict, ConflictKind, Contender, Copy, Decision, Overruled, Question, Stand};
+use super::merge::{self, Answer, Change, Conflict, ConflictKind, Contender, Copy, Decision, Overruled, Question, Stand};
 use super::name::SourceName;
 use super::pointer::Pointer;
 use super::record::{Base, Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Reading, Record};
 use super::record::RecordState;
 use super::rules::{Fields, Rules};
+use super::schema::Schema;
 use settle::{Settled, Standing};
 
 pub use conclude::{Conclusion, WriteResult, conclude};
@@ -29,6 +30,8 @@ pub use retry::{RetryTerms, Verdict, judge};
 #[derive(Debug, Clone)]
 pub struct Terms {
     pub rules: Rules,
+    /// What an agreed document must keep to.
+    pub schema: Option<Schema>,
     pub sources: BTreeMap<SourceName, Traits>,
     /// Look and merge, change nothing.
     pub observe: bool,
@@ -140,22 +143,30 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         .map(|(name, traits)| (name.clone(), settle::settle(situation, name, traits)))
         .collect();
     let start = Start::of(situation);
-    let rules = &situation.terms.rules;
-    let ask = |decisions| Question {
-        state: start.state,
-        rules,
-        agreed: start.agreed.as_ref(),
-        copies: copies(situation.terms, &settled),
-        decisions,
-        held: held(situation.rival),
+    let ask = |held: &BTreeMap<Pointer, ConflictKind>, decisions| {
+        merge::merge(&Question {
+            state: start.state,
+            rules: &situation.terms.rules,
+            agreed: start.agreed.as_ref(),
+            copies: copies(situation.terms, &settled),
+            decisions,
+            held: held.clone(),
+        })
     };
-    let first = merge::merge(&ask(BTreeMap::new()));
+    let mut held = held(situation.rival);
+    let mut first = ask(&held, BTreeMap::new());
+    let complaint = complaint(situation, &first);
+    if complaint.is_some() {
+        held.insert(Pointer::root(), ConflictKind::Schema);
+        first = ask(&held, BTreeMap::new());
+        first.warnings.extend(complaint);
+    }
     let (answer, fate) = match situation.will {
         Will::Nothing | Will::Undo { .. } => (first, Fate::Done),
         Will::Resolve { path, contenders, decision, .. } => {
             let unmoved = first.conflicts.iter().any(|found| found.path == *path && found.contenders == *contenders);
             if unmoved {
-                (merge::merge(&ask(BTreeMap::from([(path.clone(), decision.clone())]))), Fate::Done)
+                (ask(&held, BTreeMap::from([(path.clone(), decision.clone())])), Fate::Done)
             } else {
                 (first, Fate::Stale)
             }
@@ -183,6 +194,13 @@ impl Start {
             }
         }
     }
+}
+
+/// Says in which way the document that would be agreed breaks the entity's schema.
+fn complaint(situation: &Situation<'_>, answer: &Answer) -> Option<String> {
+    let schema = situation.terms.schema.as_ref()?;
+    let agreed = answer.agreed.as_ref().filter(|_| answer.state == RecordState::Live && !answer.patch.is_empty())?;
+    schema.complaint(agreed).map(|why| format!("breaks the schema: {why}"))
 }
 
 fn held(rival: bool) -> BTreeMap<Pointer, ConflictKind> {

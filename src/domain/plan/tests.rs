@@ -51,6 +51,7 @@ fn known(agreed: &str, links: &[(&str, Link)]) -> Known {
 fn terms(names: &[&str]) -> Terms {
     Terms {
         rules: Rules::default(),
+        schema: None,
         sources: names.iter().map(|name| (source(name), Traits::default())).collect(),
         observe: false,
         delete_after: 0,

@@ -7,16 +7,17 @@ use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Ha
 use slog::{Logger, info, warn};
 use tokio::sync::oneshot;
 
+use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::name::SourceName;
 use crate::domain::plan::WriteResult;
-use crate::domain::record::Reading;
+use crate::domain::record::{OperationId, Reading};
 use crate::log::key;
 use crate::source::visit::{Reach, Visitor};
 
 use super::entity::{EntityActor, SourceChanged};
 
-pub use crate::source::visit::{Taken, WriteOrder};
+pub use crate::source::visit::{Searched, Taken, WriteOrder};
 
 /// The first pause before a source that is down is tried again; doubled each time up to [`LAST_PROBE`].
 const FIRST_PROBE: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ pub enum Health {
 enum Visit {
     Read { key: ForeignKey, record: Option<InternalKey>, reply: oneshot::Sender<Taken> },
     Write { order: Box<WriteOrder>, reply: oneshot::Sender<WriteResult> },
+    Search { search: Search, reply: oneshot::Sender<Searched> },
 }
 
 /// Reads a copy. A source that is down, and not due for a probe, is unreachable without being asked.
@@ -58,6 +60,15 @@ pub struct Read {
 #[rtype(result = "WriteResult")]
 pub struct Write(pub Box<WriteOrder>);
 
+/// Searches for an item that a create may have made.
+#[derive(Message)]
+#[rtype(result = "Searched")]
+pub struct Search {
+    pub record: InternalKey,
+    pub operation: OperationId,
+    pub document: Json,
+}
+
 /// Asks how the source is.
 #[derive(Message)]
 #[rtype(result = "Health")]
@@ -72,6 +83,7 @@ pub struct Stop;
 enum Made {
     Read(Taken, oneshot::Sender<Taken>),
     Write(WriteResult, oneshot::Sender<WriteResult>),
+    Search(Searched, oneshot::Sender<Searched>),
 }
 
 impl Made {
@@ -80,6 +92,7 @@ impl Made {
         match self {
             Self::Read(taken, reply) => drop(reply.send(taken)),
             Self::Write(result, reply) => drop(reply.send(result)),
+            Self::Search(searched, reply) => drop(reply.send(searched)),
         }
     }
 }
@@ -170,6 +183,10 @@ impl Visit {
                 let (result, reach) = visitor.write(&order);
                 (reach, Made::Write(result, reply))
             }
+            Self::Search { search, reply } => {
+                let (searched, reach) = visitor.search(search.record, search.operation, &search.document);
+                (reach, Made::Search(searched, reply))
+            }
         }
     }
 
@@ -178,6 +195,7 @@ impl Visit {
         let made = match self {
             Self::Read { reply, .. } => Made::Read(Taken::none(Reading::Unreachable(why)), reply),
             Self::Write { reply, .. } => Made::Write(WriteResult::Held(why), reply),
+            Self::Search { reply, .. } => Made::Search(Searched::Failed(Reading::Unreachable(why)), reply),
         };
         made.deliver();
     }
@@ -215,6 +233,16 @@ impl Handler<Write> for SourceActor {
         let lost = WriteResult::lost(order.kind);
         self.enqueue(Visit::Write { order, reply }, ctx);
         Box::pin(async move { answer.await.unwrap_or(lost) })
+    }
+}
+
+impl Handler<Search> for SourceActor {
+    type Result = ResponseFuture<Searched>;
+
+    fn handle(&mut self, search: Search, ctx: &mut Context<Self>) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Visit::Search { search, reply }, ctx);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Searched::lost()) })
     }
 }
 

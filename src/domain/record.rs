@@ -41,6 +41,13 @@ pub struct Base {
     pub owed: Vec<Pointer>,
 }
 
+impl Base {
+    /// Returns the base of a copy that is there and of which nothing else is known.
+    pub fn unknown() -> Self {
+        Self { unknown: vec![Pointer::root()], ..Self::default() }
+    }
+}
+
 /// What one look at a copy gave. An outage cannot be mistaken for a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {

@@ -1,5 +1,6 @@
 //! One visit at a source: the invocations that belong together and are made in one turn.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::plan::WriteResult;
 use crate::domain::record::{OperationId, OperationKind, Reading};
 
-use super::contract::{Answer, Context, Program, ReadEnd, Turn, WriteEnd};
+use super::contract::{Answer, Context, FindEnd, ListEnd, Program, ReadEnd, Turn, WriteEnd};
 use super::log::log_run;
 use super::process::Exit;
 use super::process::cancel::Cancel;
@@ -47,6 +48,24 @@ pub struct WriteOrder {
     /// A basis older than this is read again first.
     pub recheck: Duration,
     pub read_back: bool,
+}
+
+/// What a search for an item gave.
+#[derive(Debug, Clone)]
+pub enum Searched {
+    /// The keys of the items that are equal to it.
+    Found(Vec<ForeignKey>),
+    /// The keys of all items.
+    Listed(Vec<ForeignKey>),
+    /// Nothing can be told now; the reading is never a document, and never missing.
+    Failed(Reading),
+}
+
+impl Searched {
+    /// The answer of a source actor that is gone.
+    pub fn lost() -> Self {
+        Self::Failed(Reading::Unreachable("its actor failed".to_owned()))
+    }
 }
 
 /// Whether the source could be reached, as far as a visit shows.
@@ -108,6 +127,51 @@ impl Visitor {
                 (self.look_after(&mut turn, order, key, &context), reach)
             }
             other => (other, reach),
+        }
+    }
+
+    /// Searches for an item: with `find` where the source has it, else with `list`.
+    pub fn search(&self, record: InternalKey, operation: OperationId, document: &Json) -> (Searched, Reach) {
+        let context = Context {
+            internal_key: Some(record),
+            operation_id: Some(operation),
+            expected_sha256: None,
+            cancel: self.cancel.clone(),
+        };
+        match self.program.turn(&self.cancel) {
+            Ok(mut turn) => match self.find(&mut turn, document, &context) {
+                Some(found) => found,
+                None => self.list(&context),
+            },
+            Err(error) => (Searched::Failed(reading(&ReadEnd::from(&error))), Reach::Unknown),
+        }
+    }
+
+    /// Gives nothing if the source has no `find`.
+    fn find(&self, turn: &mut Turn, document: &Json, context: &Context) -> Option<(Searched, Reach)> {
+        let Answer { end, run } = turn.find(document, context);
+        let found = match end {
+            FindEnd::Unsupported(_) => return None,
+            FindEnd::Keys(keys) => (Searched::Found(keys), Reach::Reached),
+            FindEnd::Unreachable(why) => (Searched::Failed(Reading::Unreachable(why.clone())), Reach::Unreachable(why)),
+            FindEnd::Broken(why) => (Searched::Failed(Reading::Broken(why)), Reach::Unknown),
+        };
+        log_run(&self.log, &run);
+        Some(found)
+    }
+
+    fn list(&self, context: &Context) -> (Searched, Reach) {
+        let mut keys = Vec::new();
+        let Answer { end, run } = self.program.list(context, &mut |key| {
+            keys.push(key);
+            ControlFlow::Continue(())
+        });
+        log_run(&self.log, &run);
+        match end {
+            ListEnd::Done => (Searched::Listed(keys), Reach::Reached),
+            ListEnd::Unreachable(why) => (Searched::Failed(Reading::Unreachable(why.clone())), Reach::Unreachable(why)),
+            ListEnd::Broken(why) | ListEnd::Unsupported(why) => (Searched::Failed(Reading::Broken(why)), Reach::Unknown),
+            ListEnd::Stopped => (Searched::Failed(Reading::Broken("the list was cut off".to_owned())), Reach::Unknown),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::matching;
 use crate::domain::name::SourceName;
 use crate::domain::plan::Owed;
-use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, Reading};
+use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, OperationId, Reading};
 use crate::log::key;
 use crate::store::StoreError;
 
@@ -97,28 +97,36 @@ impl Look {
         let Some(link) = link.cloned() else {
             return self.finish(at_once()).await;
         };
-        let link = Link {
-            state: LinkState::Linked,
-            key: Some(key.clone()),
-            base: operation.carries.clone(),
-            last_error: None,
-            ..link
-        };
+        let link = Link { base: operation.carries.clone(), ..link };
         info!(self.log, "doubt settled"; key::SOURCE => %source, key::FOREIGN_KEY => %key, key::INTERNAL_KEY => record.0,
             key::OPERATION => %operation.id.0);
-        let end = at_once();
+        let finish = Finish { items: self.item_ids(), end: at_once() };
+        self.link_found(record, source, link, operation.id, key, finish).await?;
+        Ok(Vec::new())
+    }
+
+    /// Records that a write whose end was not known has made the copy under `key`.
+    pub(super) async fn link_found(
+        &self,
+        record: InternalKey,
+        source: SourceName,
+        link: Link,
+        operation: OperationId,
+        key: ForeignKey,
+        finish: Finish,
+    ) -> Result<(), StoreError> {
+        let link = Link { state: LinkState::Linked, key: Some(key.clone()), last_error: None, ..link };
         self.desk.insist(RecordResults {
-            entity,
+            entity: self.desk.entity.name.clone(),
             record,
             links: vec![(source.clone(), link)],
             keys: vec![(source, key.clone())],
             retired: Vec::new(),
-            ended: vec![(operation.id, OperationEnd::Done { key: Some(key) })],
+            ended: vec![(operation, OperationEnd::Done { key: Some(key) })],
             operations: Vec::new(),
             tidies: Vec::new(),
-            finish: Finish { items: self.item_ids(), end },
-        }).await?;
-        Ok(Vec::new())
+            finish,
+        }).await
     }
 }
 

@@ -3,6 +3,7 @@
 mod decide;
 mod introduce;
 mod order;
+mod search;
 mod write;
 
 use std::collections::BTreeMap;
@@ -56,7 +57,7 @@ impl Look {
         let _alone = self.desk.alone_with(record).await;
         loop {
             let recall = Recall { entity: self.desk.entity.name.clone(), record };
-            let Some(known) = self.desk.insist(recall).await? else {
+            let Some(mut known) = self.desk.insist(recall).await? else {
                 return self.finish(WorkEnd::Done { outcome: "nothing-there" }).await;
             };
             let will = match self.will(&known).await? {
@@ -64,6 +65,9 @@ impl Look {
                 Err(refused) => return self.refuse(refused).await,
             };
             self.read_sources(&known, &mut taken).await;
+            if self.search(&mut known, &mut taken).await? {
+                continue;
+            }
             let plan = self.plan(&known, &taken, &will).await?;
             if let Some(blocked_by) = self.carry_out(&known, &taken, plan).await? {
                 return Ok(blocked_by);
@@ -140,6 +144,11 @@ impl Look {
                 WorkEnd::Parked { error }
             }
         }
+    }
+
+    /// What a recording in the middle of a look finishes.
+    fn nothing_finished(&self) -> Finish {
+        Finish { items: Vec::new(), end: WorkEnd::Done { outcome: "in-step" } }
     }
 
     /// Ends the work items without anything to record of a record.

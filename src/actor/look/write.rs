@@ -61,6 +61,12 @@ impl Look {
         }
     }
 
+    /// Whether another look can tell what became of a create in doubt: by a search, or by repeating it.
+    fn can_tell(&self, name: &SourceName, write: &plan::Write) -> bool {
+        let repeats = self.desk.terms.sources.get(name).is_some_and(|traits| traits.create_is_idempotent);
+        write.kind == OperationKind::Create && (repeats || self.can_search(name))
+    }
+
     /// Records what came of the writes.
     pub(super) async fn record(
         &self,
@@ -76,6 +82,10 @@ impl Look {
             if conclusion.ended.is_some() && write.version < plan.record.version {
                 // It carried an older agreed document: the newer one is still to be written.
                 conclusion.owed = Some(Owed::Moved);
+            }
+            if conclusion.in_doubt && self.can_tell(&name, write) {
+                conclusion.in_doubt = false;
+                conclusion.owed = conclusion.link.last_error.clone().map(Owed::Unknown);
             }
             sheet.enter(&name, operation.id, conclusion);
         }

@@ -51,6 +51,12 @@ pub(super) fn settle(situation: &Situation<'_>, name: &SourceName, traits: &Trai
     match link.state {
         LinkState::Detached => Settled::of(link, Standing::Detached),
         LinkState::Unlinked => {
+            // Only where a search for what a create may have made could not be finished.
+            match situation.readings.get(name) {
+                Some(Reading::Unreachable(why)) => return away(link, Owed::Unreachable(why.clone())),
+                Some(Reading::Broken(why)) => return away(link, Owed::Failed(why.clone())),
+                Some(Reading::Present(_) | Reading::Missing) | None => {}
+            }
             let standing = without_copy(situation, link.open.as_ref(), traits);
             Settled::of(link, standing)
         }

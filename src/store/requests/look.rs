@@ -4,6 +4,7 @@ mod recall;
 mod introduce;
 mod decide;
 mod results;
+mod unlinked;
 
 use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
@@ -141,4 +142,12 @@ pub struct RecordResults {
     /// Sources that stored something other than what they were sent.
     pub tidies: Vec<SourceName>,
     pub finish: Finish,
+}
+
+/// Lists those of `keys` that no copy at this source bears or bore, in their order; a retired key counts as unlinked.
+#[derive(Debug, Clone)]
+pub struct ListUnlinked {
+    pub entity: EntityName,
+    pub source: SourceName,
+    pub keys: Vec<ForeignKey>,
 }

@@ -3,15 +3,35 @@
 //! A file becomes a checked [`Config`] or a list of [`Finding`]s, never something between. Every setting is declared once, in
 //! `schema`: its type, its default, whether a reload applies it. This layer starts nothing and knows no actor and no store.
 
-mod finding;
 pub mod model;
+mod finding;
+mod find;
+mod draft;
+mod schema;
+mod words;
+mod duration;
+mod command_line;
+mod key_path;
+mod places;
+mod suggestion;
+mod syntax;
+mod check;
+mod environment;
+mod layers;
+mod file;
+mod build;
 mod diff;
 
 use std::path::{Path, PathBuf};
 
+use self::build::Context;
 pub use self::diff::{ConfigDiff, EntityChange, EntityDiff, SourceChange};
+use self::draft::{Draft, directory_of};
+pub use self::find::{FindError, find};
 pub use self::finding::{ConfigErrors, Finding, Place};
+use self::key_path::KeyPath;
 pub use self::model::Config;
+pub use self::words::Words;
 
 /// A configuration that can be used, and what is doubtful about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,24 +55,6 @@ impl Client {
     }
 }
 
-/// Why no configuration file is known.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FindError {
-    #[error("cannot find a configuration: there is no ./retcon.toml, ./config/retcon.toml or /etc/retcon/retcon.toml")]
-    Nowhere,
-}
-
-impl FindError {
-    /// Returns what a person can do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Nowhere => {
-                "`retcon init` writes a configuration; `--config FILE` or RETCON_CONFIG names one that is elsewhere"
-            }
-        }
-    }
-}
-
 /// Reads and checks the configuration at `path`, overridden by `environment`: the whole environment, of which the
 /// variables that begin with `RETCON__` and `PATH` count.
 ///
@@ -61,8 +63,21 @@ impl FindError {
 /// # Errors
 /// Every mistake at once, the file being unreadable among them.
 pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
-    let _ = (path, environment.into_iter());
-    todo!()
+    let variables: Vec<(String, String)> = environment.into_iter().collect();
+    let draft = Draft::of(path, draft::read(path)?, &variables)?;
+    let search = variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
+    let mut context = Context::new(&draft.places, directory_of(path), search);
+    let config = build::config(&mut context, draft.root);
+    let mut errors = draft.errors;
+    let mut warnings = context.warnings;
+    errors.append(&mut context.errors);
+    errors.sort();
+    warnings.sort();
+    if errors.is_empty() {
+        Ok(Loaded { config, warnings })
+    } else {
+        Err(ConfigErrors { file: path.to_owned(), errors, warnings })
+    }
 }
 
 /// Reads what a client command needs, however broken the rest of the file is.
@@ -70,17 +85,17 @@ pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>
 /// # Errors
 /// The file cannot be read, or `server.state_dir` itself is broken.
 pub fn client(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Client, ConfigErrors> {
-    let _ = (path, environment.into_iter());
-    todo!()
-}
-
-/// Returns the configuration file to use: `explicit`, else `$RETCON_CONFIG`, else the first of the usual places that exists.
-///
-/// # Errors
-/// [`FindError::Nowhere`] if none is named and none exists.
-pub fn find(explicit: Option<PathBuf>) -> Result<PathBuf, FindError> {
-    let _ = explicit;
-    todo!()
+    let variables: Vec<(String, String)> = environment.into_iter().collect();
+    let draft = Draft::of(path, draft::read_lossy(path)?, &variables)?;
+    let setting = KeyPath::of(["server", "state_dir"]);
+    let is_overridden = matches!(draft.places.of(&setting), Place::Variable(_));
+    let concerns_it = |finding: &Finding| finding.key == setting.to_string();
+    if !is_overridden && (draft.places.has_lost(&setting) || draft.errors.iter().any(concerns_it)) {
+        let of_section = |finding: &Finding| finding.key == "server" || finding.key.starts_with("server.");
+        let errors = draft.errors.into_iter().filter(of_section).collect();
+        return Err(ConfigErrors { file: path.to_owned(), errors, warnings: Vec::new() });
+    }
+    Ok(Client { state_dir: build::absolute(&directory_of(path), &draft.root.server.state_dir) })
 }
 
 /// Returns the environment of this process in the form that [`load`] takes; what is not UTF-8 gets U+FFFD.

@@ -1,0 +1,150 @@
+//! Reads a TOML text that may be broken in several places, and says of each at which key the broken value began.
+//!
+//! The parser's own recovery goes on after a mistake, but an unclosed list swallows the sections below it. So each broken
+//! statement is blanked out and the text is parsed again, until what is left is good; the rest of the file is then checked in full.
+
+mod statement;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use self::statement::{Form, Opened, Statement, statements};
+use super::finding::Finding;
+use super::key_path::KeyPath;
+use super::places::{Places, SourceText};
+use super::schema::form::quote;
+
+/// After so many broken statements the rest is not looked at.
+const MANY: usize = 100;
+
+/// What the parser calls a key that stands twice; it then goes on with the first, or with both tables as one.
+const DUPLICATE: &str = "duplicate key";
+
+/// Finds every broken statement of `source`, hands each to `errors`, and returns the text without them, offsets unchanged.
+pub(crate) fn repair(source: &SourceText<'_>, places: &mut Places, errors: &mut Vec<Finding>) -> String {
+    let all = statements(source.text);
+    let mut text = source.text.to_owned();
+    let mut reported = Vec::new();
+    while let Some((broken, message)) = first_broken(&all, &text, &reported) {
+        errors.push(finding(source, &all, broken, &message));
+        reported.push(broken.index);
+        if message == DUPLICATE {
+            continue;
+        }
+        places.lose(path_of(&all[broken.index]).unwrap_or_default());
+        blank(&mut text, &all, broken.index);
+        if reported.len() == MANY {
+            text = " ".repeat(text.len());
+        }
+    }
+    text
+}
+
+/// A statement, and the offset at which the parser noticed.
+#[derive(Debug, Clone, Copy)]
+struct Broken {
+    index: usize,
+    offset: usize,
+}
+
+/// Returns the first broken statement that is not yet reported, with the parser's message.
+fn first_broken(all: &[Statement<'_>], text: &str, reported: &[usize]) -> Option<(Broken, String)> {
+    if all.is_empty() {
+        return None;
+    }
+    let (_, parser_errors) = DeTable::parse_recoverable(text);
+    let mut found: Vec<(Broken, String)> = parser_errors
+        .iter()
+        .map(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            (Broken { index: culprit(all, text, offset), offset }, error.message().to_owned())
+        })
+        .filter(|(broken, _)| !reported.contains(&broken.index))
+        .collect();
+    found.sort_by_key(|(broken, _)| (broken.index, broken.offset));
+    found.into_iter().next()
+}
+
+/// Returns the statement to blame for an error at `offset`: that which stands there, unless an unclosed one, not yet
+/// blanked out, reaches down to it.
+fn culprit(all: &[Statement<'_>], text: &str, offset: usize) -> usize {
+    let here = all.partition_point(|statement| statement.span.start <= offset).saturating_sub(1);
+    let is_there = |statement: &Statement<'_>| !text[statement.span.clone()].trim().is_empty();
+    let unclosed = |statement: &Statement<'_>| matches!(statement.form, Form::Unclosed(_)) && is_there(statement);
+    all[..=here].iter().position(unclosed).unwrap_or(here)
+}
+
+fn finding(source: &SourceText<'_>, all: &[Statement<'_>], broken: Broken, message: &str) -> Finding {
+    let statement = &all[broken.index];
+    let key = [Some(statement.header), statement.key].into_iter().flatten().filter(|part| !part.is_empty());
+    let offset = if statement.span.contains(&broken.offset) { broken.offset } else { statement.span.end };
+    let (offset, message) = match statement.form {
+        Form::Unclosed(opened) => {
+            (statement.span.start, format!("the {} that begins here is never closed", name_of(opened)))
+        }
+        Form::Header | Form::Entry | Form::Comment if message == DUPLICATE => {
+            (offset, duplicate(source, all, statement))
+        }
+        Form::Entry if statement.key.is_none() => {
+            (offset, format!("not TOML, in the line that begins with {}: {message}", first_word(source, statement)))
+        }
+        Form::Header | Form::Entry | Form::Comment => (offset, format!("not TOML: {message}")),
+    };
+    Finding { place: source.place(offset), key: key.collect::<Vec<_>>().join("."), message, hint: None }
+}
+
+fn name_of(opened: Opened) -> &'static str {
+    match opened {
+        Opened::Text => "text",
+        Opened::List => "list",
+        Opened::Table => "table",
+    }
+}
+
+fn duplicate(source: &SourceText<'_>, all: &[Statement<'_>], again: &Statement<'_>) -> String {
+    let same =
+        |other: &&Statement<'_>| other.form == again.form && (other.header, other.key) == (again.header, again.key);
+    match all.iter().find(same) {
+        Some(first) if first != again => format!("stands twice, first in line {}", source.line(first.span.start)),
+        Some(_) | None => "stands twice".to_owned(),
+    }
+}
+
+/// Returns what a broken line begins with, as far as it looks like a key: the rest may be secret.
+fn first_word(source: &SourceText<'_>, statement: &Statement<'_>) -> String {
+    let line = &source.text[statement.span.clone()];
+    quote(&line[..line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').unwrap_or(line.len())])
+}
+
+/// Returns the path of the setting that a statement sets, if it can be read.
+fn path_of(statement: &Statement<'_>) -> Option<KeyPath> {
+    let key = [Some(statement.header), statement.key].into_iter().flatten().filter(|part| !part.is_empty());
+    let line = format!("{} = 0", key.collect::<Vec<_>>().join("."));
+    let table = DeTable::parse(&line).ok()?;
+    let mut path = KeyPath::default();
+    let mut inner = Some(table.get_ref());
+    while let Some((name, value)) = inner.and_then(|table| table.iter().next()) {
+        path = path.key(name.get_ref());
+        inner = table_of(value);
+    }
+    Some(path)
+}
+
+fn table_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> Option<&'a DeTable<'i>> {
+    match value.get_ref() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+/// Blanks out a statement; with a header also what stands below it, which would otherwise count to another section.
+fn blank(text: &mut String, all: &[Statement<'_>], index: usize) {
+    let start = all[index].span.start;
+    let below = &all[index + 1..];
+    let end = match all[index].form {
+        Form::Header => below.iter().find(|next| next.form == Form::Header).map_or(text.len(), |next| next.span.start),
+        Form::Comment | Form::Entry | Form::Unclosed(_) => all[index].span.end,
+    };
+    let blanks: String = text[start..end].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+    text.replace_range(start..end, &blanks);
+}

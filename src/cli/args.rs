@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{
-    completions, conflicts, drop_item, explain, history, merge, notify, records, resolve, retry, show, status, undo, work,
+    completions, conflicts, drop_item, explain, history, init, merge, notify, records, resolve, retry, show, status,
+    undo, work,
 };
 
 const EXAMPLES: &str = "\
@@ -54,8 +55,12 @@ pub(super) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a commented configuration and a working example source (offline)
+    Init(init::Args),
     /// Show every error of the configuration at once (offline)
     Check,
+    /// Show the whole thing in a minute, in a temporary directory (offline)
+    Demo,
     /// Show what the merge would do (offline)
     Merge(merge::Args),
     /// Say that a copy may have changed

@@ -6,6 +6,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::demo::DemoError;
+use super::init::InitError;
 use crate::api::client::ClientError;
 use crate::api::wire::work::WorkState;
 use crate::config::{ConfigErrors, FindError};
@@ -63,6 +65,10 @@ pub(super) enum CliError {
     Read { path: PathBuf, source: io::Error },
     #[error("cannot merge")]
     Merge(#[source] WireError),
+    #[error(transparent)]
+    Init(InitError),
+    #[error(transparent)]
+    Demo(DemoError),
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
     #[error("cannot start the runtime")]
@@ -77,19 +83,24 @@ impl CliError {
     pub(super) fn refused(doing: impl Into<String>, source: ClientError) -> Self {
         match source {
             ClientError::Problem(_) | ClientError::BadAnswer { .. } => Self::Refused { doing: doing.into(), source },
-            ClientError::BadUrl { .. } | ClientError::Setup(_) | ClientError::Unreachable { .. } => Self::Client(source),
+            ClientError::BadUrl { .. } | ClientError::Setup(_) | ClientError::Unreachable { .. } => {
+                Self::Client(source)
+            }
         }
     }
 
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::NoConfig(_) | Self::Config(_) | Self::Read { .. } | Self::Merge(_) => Exit::Usage,
+            Self::Usage { .. } | Self::NoConfig(_) | Self::Config(_) | Self::Read { .. } | Self::Merge(_) => {
+                Exit::Usage
+            }
             Self::Client(ClientError::BadUrl { .. }) => Exit::Usage,
             Self::Client(ClientError::Unreachable { .. }) => Exit::Unreachable,
             Self::Client(ClientError::Setup(_) | ClientError::Problem(_) | ClientError::BadAnswer { .. }) => Exit::Failed,
             Self::Refused { .. } | Self::Parked { .. } | Self::OrderRefused { .. } => Exit::Failed,
             Self::StillThere { .. } | Self::Partly { .. } => Exit::Failed,
             Self::NoSuchKey { .. } | Self::Output(_) | Self::Runtime(_) => Exit::Failed,
+            Self::Init(_) | Self::Demo(_) => Exit::Failed,
             Self::Closed => Exit::Done,
         }
     }
@@ -135,6 +146,8 @@ impl CliError {
             Self::NoSuchKey { entity, .. } => format!("`retcon records {entity}` lists the records and their keys"),
             Self::Read { .. } => "`-` stands for standard input".to_owned(),
             Self::Merge(_) => "docs/merging.md describes the form".to_owned(),
+            Self::Init(error) => error.hint()?.to_owned(),
+            Self::Demo(error) => error.hint()?.to_owned(),
             Self::Partly { .. } | Self::Output(_) | Self::Runtime(_) | Self::Closed => return None,
         })
     }
@@ -145,7 +158,9 @@ fn client_hint(error: &ClientError) -> Option<String> {
     let hint = match error {
         ClientError::BadUrl { .. } => "for example --url http://127.0.0.1:8470",
         ClientError::Unreachable { source, .. } => match source.kind() {
-            io::ErrorKind::PermissionDenied => "the socket is its owner's alone: run this as the user of retcond, or as root",
+            io::ErrorKind::PermissionDenied => {
+                "the socket is its owner's alone: run this as the user of retcond, or as root"
+            }
             io::ErrorKind::TimedOut => "retcond is there and too busy or stuck: see its log",
             _ => "is retcond running? --config, --url or RETCON_URL may name another one",
         },

@@ -12,7 +12,9 @@ mod show_json;
 mod page;
 mod wait;
 
+mod init;
 mod check;
+mod demo;
 mod merge;
 mod notify;
 mod status;
@@ -60,7 +62,9 @@ fn end(result: Result<Exit, CliError>) -> ExitCode {
 fn run(cli: Cli) -> Result<Exit, CliError> {
     let context = Context::new(cli.global);
     match cli.command {
+        Command::Init(args) => init::run(&args),
         Command::Check => check::run(&context),
+        Command::Demo => demo::run(),
         Command::Merge(args) => merge::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
         Command::Notify(args) => online(notify::run(&args, &context)),

@@ -29,10 +29,7 @@ pub(crate) struct Site {
 impl Site {
     /// A site without a configuration.
     pub(crate) fn empty() -> Self {
-        // Not for us alone: a private PostgreSQL runs as another user where the tests run as root.
-        let open = fs::Permissions::from_mode(0o755);
-        let dir = tempfile::Builder::new().prefix("retcon-it.").permissions(open).tempdir();
-        Self { dir: dir.expect("a temporary directory"), database: postgres::store() }
+        Self { dir: open_directory(), database: postgres::store() }
     }
 
     /// A site that keeps one entity, `customer`, in step between these sources.
@@ -141,4 +138,10 @@ impl Site {
     pub(crate) fn runs(&self) -> Runs {
         Runs::load(&self.path().join("systems/runs"))
     }
+}
+
+/// A temporary directory that others may enter: a private PostgreSQL runs as another user where the tests run as root.
+pub(crate) fn open_directory() -> TempDir {
+    let open = fs::Permissions::from_mode(0o755);
+    tempfile::Builder::new().prefix("retcon-it.").permissions(open).tempdir().expect("a temporary directory")
 }

@@ -18,26 +18,36 @@ use futures_util::StreamExt;
 
 use super::problem::{Code, Refused};
 
-/// The greatest request body, in bytes.
-const LIMIT: usize = 1 << 20;
+/// How large a body may be, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// In bytes.
+    pub(super) size: usize,
+    /// From the end of the head to the last byte.
+    pub(super) time: Duration,
+}
 
-/// How long a body may take, from the end of its head to its last byte.
-const DEADLINE: Duration = Duration::from_secs(10);
+impl Bounds {
+    /// The bounds of the API, as docs/api.md tells them.
+    pub(super) const API: Self = Self { size: 1 << 20, time: Duration::from_secs(10) };
+}
 
 /// Hands a request on with its whole body in memory, or refuses it.
 pub(super) async fn read_whole<B: MessageBody + 'static>(
+    bounds: Bounds,
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let mut payload = request.take_payload();
-    let refused = match tokio::time::timeout(DEADLINE, collect(&mut payload)).await {
+    let refused = match tokio::time::timeout(bounds.time, collect(&mut payload, bounds.size)).await {
         Ok(Ok(body)) => {
             request.set_payload(body.into());
             return Ok(next.call(request).await?.map_into_left_body());
         }
         Ok(Err(refused)) => refused,
         Err(_) => {
-            Refused::new(Code::BodyTimeout, format_args!("the body was not complete after {} s", DEADLINE.as_secs()))
+            let detail = format!("the body was not complete after {} s", bounds.time.as_secs_f64());
+            Refused::new(Code::BodyTimeout, detail)
         }
     };
     let body = Abandoned { text: refused.body().into(), _unread: payload };
@@ -45,12 +55,12 @@ pub(super) async fn read_whole<B: MessageBody + 'static>(
     Ok(request.into_response(response).map_into_right_body())
 }
 
-async fn collect(payload: &mut Payload) -> Result<Bytes, Refused> {
+async fn collect(payload: &mut Payload, size: usize) -> Result<Bytes, Refused> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(broken)?;
-        if body.len() + chunk.len() > LIMIT {
-            return Err(Refused::new(Code::BodyTooLarge, format_args!("the body is larger than {LIMIT} bytes")));
+        if body.len() + chunk.len() > size {
+            return Err(Refused::new(Code::BodyTooLarge, format_args!("the body is larger than {size} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
@@ -77,5 +87,76 @@ impl MessageBody for Abandoned {
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let text = std::mem::take(&mut self.text);
         Poll::Ready((!text.is_empty()).then_some(Ok(text)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::sync::LazyLock;
+
+    use actix_web::middleware::from_fn;
+    use actix_web::{App, HttpResponse, HttpServer, web};
+
+    use super::*;
+
+    /// Small and short, so that a test meets them soon.
+    const BOUNDS: Bounds = Bounds { size: 1000, time: Duration::from_millis(100) };
+
+    /// Sends a head and a part of a body, and returns all that comes until the server closes the connection.
+    fn exchange(head: &'static str, body: &'static str) -> String {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("s");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        listener.set_nonblocking(true).expect("it is ours");
+        actix_web::rt::System::new().block_on(async move {
+            let echo = |body: Bytes| async move { HttpResponse::Ok().body(format!("{} bytes", body.len())) };
+            let bounded = |request, next| read_whole(BOUNDS, request, next);
+            let app = move || App::new().wrap(from_fn(bounded)).default_service(web::to(echo));
+            let server =
+                HttpServer::new(app).workers(1).disable_signals().listen_uds(listener).expect("it listens").run();
+            let handle = server.handle();
+            let server = actix_web::rt::spawn(server);
+            let answer = tokio::task::spawn_blocking(move || {
+                let mut stream = UnixStream::connect(path).expect("it is served");
+                stream.set_read_timeout(Some(Duration::from_secs(60))).expect("it is a socket");
+                write!(stream, "POST / HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n{body}").expect("it is read");
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).expect("the server answers and closes");
+                answer
+            });
+            let answer = answer.await.expect("it does not panic");
+            handle.stop(false).await;
+            server.await.expect("it does not panic").expect("it ends well");
+            answer
+        })
+    }
+
+    #[track_caller]
+    fn check(head: &'static str, body: &'static str, status: &str, word: &str) {
+        let answer = exchange(head, body);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(word), "{head}: {answer}");
+    }
+
+    #[test]
+    fn a_whole_body_is_handed_on() {
+        check("Connection: close\r\nContent-Length: 5", "hello", "200", "5 bytes");
+        check("Connection: close\r\nTransfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n", "200", "5 bytes");
+        check("Connection: close", "", "200", "0 bytes");
+    }
+
+    #[test]
+    fn a_body_that_does_not_end_is_refused_and_the_connection_closed() {
+        check("Content-Length: 50", "hello", "408", "body-timeout");
+        check("Transfer-Encoding: chunked", "5\r\nhello\r\n", "408", "body-timeout");
+    }
+
+    #[test]
+    fn a_body_that_is_too_large_is_refused_and_the_connection_closed() {
+        static BODY: LazyLock<String> = LazyLock::new(|| "x".repeat(1001));
+        check("Content-Length: 100000", &BODY, "413", "body-too-large");
+        static CHUNK: LazyLock<String> = LazyLock::new(|| format!("10000\r\n{}", *BODY));
+        check("Transfer-Encoding: chunked", &CHUNK, "413", "body-too-large");
     }
 }

@@ -146,3 +146,18 @@ impl ResponseError for Refused {
         self.head().body(self.body())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained_to_users_with_its_status() {
+        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md"));
+        let explained: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        for code in Code::ALL {
+            let row = format!("| `{}` | {} | ", code.as_str(), code.status().as_u16());
+            assert!(explained.iter().any(|line| line.starts_with(&row)), "docs/api.md has no row {row:?}");
+        }
+    }
+}

@@ -8,7 +8,8 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
-use super::{Service, body, routes, socket};
+use super::body::{self, Bounds};
+use super::{Service, routes, socket};
 
 pub use super::socket::ServeError;
 
@@ -30,7 +31,8 @@ pub fn serve(
     let failed = |source| ServeError::Listen { path: path.to_owned(), source };
     let (listener, file) = socket::listen(path)?;
     let service = web::Data::new(service);
-    let app = move || App::new().app_data(service.clone()).wrap(from_fn(body::read_whole)).configure(routes::configure);
+    let bounded = |request, next| body::read_whole(Bounds::API, request, next);
+    let app = move || App::new().app_data(service.clone()).wrap(from_fn(bounded)).configure(routes::configure);
     let server = HttpServer::new(app)
         .workers(WORKERS)
         .disable_signals()

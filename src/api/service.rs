@@ -11,8 +11,8 @@ use super::problem::{Code, Refused};
 use crate::actor::store::{Ask, Request, StoreActor, StoreError};
 use crate::actor::supervisor::{Refusal, Supervisor};
 use crate::config::model::{Config, Entity};
-use crate::log::chain;
 use crate::domain::name::{EntityName, SourceName};
+use crate::log::chain;
 
 /// What the routes work with; a clone is as good as the original.
 #[derive(Clone)]

@@ -72,7 +72,8 @@ fn summary(file: &str, loaded: &Loaded) -> String {
     let entities = loaded.config.entities.len();
     let sources: usize = loaded.config.entities.values().map(|entity| entity.sources.len()).sum();
     let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    let mut text = format!("ok: {file}: {}, {}", count(entities, "entity", "entities"), count(sources, "source", "sources"));
+    let mut text =
+        format!("ok: {file}: {}, {}", count(entities, "entity", "entities"), count(sources, "source", "sources"));
     if !loaded.warnings.is_empty() {
         text.push_str(&format!(", {}", count(loaded.warnings.len(), "warning", "warnings")));
     }

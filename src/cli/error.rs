@@ -96,7 +96,9 @@ impl CliError {
             }
             Self::Client(ClientError::BadUrl { .. }) => Exit::Usage,
             Self::Client(ClientError::Unreachable { .. }) => Exit::Unreachable,
-            Self::Client(ClientError::Setup(_) | ClientError::Problem(_) | ClientError::BadAnswer { .. }) => Exit::Failed,
+            Self::Client(ClientError::Setup(_) | ClientError::Problem(_) | ClientError::BadAnswer { .. }) => {
+                Exit::Failed
+            }
             Self::Refused { .. } | Self::Parked { .. } | Self::OrderRefused { .. } => Exit::Failed,
             Self::StillThere { .. } | Self::Partly { .. } => Exit::Failed,
             Self::NoSuchKey { .. } | Self::Output(_) | Self::Runtime(_) => Exit::Failed,
@@ -141,8 +143,12 @@ impl CliError {
             Self::Parked { item, .. } => {
                 format!("`retcon retry {item}` once the cause is gone, `retcon drop {item}` to give it up")
             }
-            Self::OrderRefused { .. } => "the values moved meanwhile: look at the record again, then decide again".to_owned(),
-            Self::StillThere { item, .. } => format!("it goes on by itself; `retcon work` lists what is not done, {item} among it"),
+            Self::OrderRefused { .. } => {
+                "the values moved meanwhile: look at the record again, then decide again".to_owned()
+            }
+            Self::StillThere { item, .. } => {
+                format!("it goes on by itself; `retcon work` lists what is not done, {item} among it")
+            }
             Self::NoSuchKey { entity, .. } => format!("`retcon records {entity}` lists the records and their keys"),
             Self::Read { .. } => "`-` stands for standard input".to_owned(),
             Self::Merge(_) => "docs/merging.md describes the form".to_owned(),

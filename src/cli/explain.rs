@@ -45,8 +45,7 @@ fn set_by(origin: &Origin) -> String {
 }
 
 fn lost(origin: &Origin) -> String {
-    let one = |lost: &Lost| {
-        format!("{} {} (version {})", lost.source, short_or_absent(lost.value.as_ref()), lost.version)
-    };
+    let one =
+        |lost: &Lost| format!("{} {} (version {})", lost.source, short_or_absent(lost.value.as_ref()), lost.version);
     origin.overruled.iter().map(one).collect::<Vec<_>>().join("; ")
 }

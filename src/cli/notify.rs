@@ -32,8 +32,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     let client = context.client()?;
-    let notification =
-        Notification { entity: args.entity.clone(), source: args.source.clone(), key: args.key.clone() };
+    let notification = Notification { entity: args.entity.clone(), source: args.source.clone(), key: args.key.clone() };
     let doing = || format!("notify {} {} {}", args.entity, args.source, args.key);
     let accepted = client.notify(&notification).await.map_err(|error| CliError::refused(doing(), error))?;
     if !args.wait {

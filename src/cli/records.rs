@@ -4,8 +4,8 @@ use comfy_table::Cell;
 
 use super::context::Context;
 use super::error::{CliError, Exit};
-use super::page::{self, Page};
 use super::output;
+use super::page::{self, Page};
 use crate::api::wire::record::RecordSummary;
 
 const EXAMPLES: &str = "\

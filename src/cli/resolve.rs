@@ -54,13 +54,8 @@ fn json(text: &str) -> Result<Json, String> {
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     let client = context.client()?;
     let Decision { take, value, absent, keep } = &args.decision;
-    let resolution = Resolution {
-        take: take.clone(),
-        value: value.clone(),
-        absent: *absent,
-        keep: *keep,
-        revision: args.revision,
-    };
+    let resolution =
+        Resolution { take: take.clone(), value: value.clone(), absent: *absent, keep: *keep, revision: args.revision };
     let answer = client.resolve(args.conflict, &resolution).await;
     let answer = answer.map_err(|error| CliError::refused(format!("resolve conflict {}", args.conflict), error))?;
     finish(&client, context, &answer).await

@@ -17,7 +17,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, CliError
     let client = context.client()?;
     let mut ends = work::Ends::default();
     for item in &args.items {
-        let answer = client.retry(*item).await.map_err(|error| CliError::refused(format!("retry work item {item}"), error));
+        let answer =
+            client.retry(*item).await.map_err(|error| CliError::refused(format!("retry work item {item}"), error));
         ends.add(context, answer)?;
     }
     ends.verdict()

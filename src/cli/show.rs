@@ -55,12 +55,14 @@ async fn find(client: &Client, entity: &str, source: &str, key: &str) -> Result<
     let found = found.map_err(|error| CliError::refused(format!("show {entity} {source}:{key}"), error))?.value.items;
     let has = |record: &&RecordSummary| record.links.iter().any(|link| link.source == source && link.key == key);
     let record = found.iter().find(has).or(found.last());
-    let unknown = || CliError::NoSuchKey { entity: entity.to_owned(), source_name: source.to_owned(), key: key.to_owned() };
+    let unknown =
+        || CliError::NoSuchKey { entity: entity.to_owned(), source_name: source.to_owned(), key: key.to_owned() };
     record.map(|record| record.id).ok_or_else(unknown)
 }
 
 fn text(record: &Record) -> String {
-    let mut text = format!("{} {}: {}, version {}\n\n", record.entity, record.id, record.state.as_str(), record.version);
+    let mut text =
+        format!("{} {}: {}, version {}\n\n", record.entity, record.id, record.state.as_str(), record.version);
     text.push_str(&copies(&record.links));
     text.push('\n');
     match &record.agreed {

@@ -113,7 +113,8 @@ fn text(status: &Status) -> String {
 }
 
 fn entities(status: &Status) -> String {
-    let head = ["ENTITY", "STATE", "RECORDS", "READY", "RUNNING", "WAITING", "PARKED", "OLDEST", "CONFLICTS", "IN DOUBT"];
+    let head =
+        ["ENTITY", "STATE", "RECORDS", "READY", "RUNNING", "WAITING", "PARKED", "OLDEST", "CONFLICTS", "IN DOUBT"];
     let mut table = output::table(&head);
     for entity in &status.entities {
         let queue = &entity.queue;

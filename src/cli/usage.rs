@@ -19,7 +19,9 @@ pub(super) fn answer(error: &clap::Error) -> Result<Exit, CliError> {
 
 /// Returns what is wrong, on one line.
 fn problem(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand || error.kind() == ErrorKind::MissingSubcommand {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        || error.kind() == ErrorKind::MissingSubcommand
+    {
         return "a subcommand is missing".to_owned();
     }
     let text = error.render().to_string();

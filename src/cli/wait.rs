@@ -13,8 +13,8 @@ use crate::api::wire::work::{WorkItem, WorkState};
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// The outcome of an order that could not be carried out.
-const REFUSED: &str = "refused";
+/// The outcomes of an order that was not carried out.
+const REFUSALS: [&str; 2] = ["refused", "stale"];
 
 /// A work item that is done or parked.
 pub(super) struct Ended {
@@ -43,7 +43,9 @@ pub(super) async fn until_ended(client: &Client, item: i64, timeout: Duration) -
                 }
                 (WorkState::Ready | WorkState::Running | WorkState::Waiting, _) => {}
             },
-            Err(error) if over || !passes(&error) => return Err(CliError::refused(format!("ask for work item {item}"), error)),
+            Err(error) if over || !passes(&error) => {
+                return Err(CliError::refused(format!("ask for work item {item}"), error));
+            }
             Err(_) => {}
         }
         tokio::time::sleep(pause.min(timeout.saturating_sub(begun.elapsed()))).await;
@@ -74,7 +76,9 @@ impl Ended {
         let item = self.answer.value;
         match item.state {
             WorkState::Parked => Err(CliError::Parked { item: item.id, error: item.last_error }),
-            WorkState::Done if item.outcome.as_deref() == Some(REFUSED) => Err(CliError::OrderRefused { item: item.id }),
+            WorkState::Done if item.outcome.as_deref().is_some_and(|outcome| REFUSALS.contains(&outcome)) => {
+                Err(CliError::OrderRefused { item: item.id })
+            }
             WorkState::Ready | WorkState::Running | WorkState::Waiting | WorkState::Done => Ok(()),
         }
     }

@@ -10,7 +10,8 @@ use crate::api::wire::order::{OrderAnswer, OrderState};
 /// Puts it into words; `not_found` says what there is not.
 pub(super) fn answer(ordered: Ordered, not_found: impl FnOnce() -> Refused) -> Result<HttpResponse, Refused> {
     let pending = |item, last_error| {
-        let answer = OrderAnswer { state: OrderState::Pending, record: None, version: None, work_item: Some(item), last_error };
+        let answer =
+            OrderAnswer { state: OrderState::Pending, record: None, version: None, work_item: Some(item), last_error };
         Ok(HttpResponse::Accepted().json(answer))
     };
     match ordered {
@@ -25,7 +26,8 @@ pub(super) fn answer(ordered: Ordered, not_found: impl FnOnce() -> Refused) -> R
         Ordered::Senseless(reason) => Err(Refused::new(Code::SenselessResolution, reason)),
         Ordered::Stale(None) => Err(Refused::new(Code::StaleConflict, "the conflict is closed: nothing was applied")),
         Ordered::Stale(Some(now)) => {
-            let detail = format!("the conflict {} has moved, to revision {}: nothing was applied", now.conflict, now.revision);
+            let detail =
+                format!("the conflict {} has moved, to revision {}: nothing was applied", now.conflict, now.revision);
             Err(Refused::new(Code::StaleConflict, detail).with(|problem| {
                 problem.revision = Some(now.revision);
                 problem.contenders = Some(now.contenders.into_iter().map(Contender::from).collect());

@@ -31,7 +31,11 @@ pub(super) fn routes() -> Vec<Path> {
     ]
 }
 
-async fn list(service: web::Data<Service>, entity: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Refused> {
+async fn list(
+    service: web::Data<Service>,
+    entity: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refused> {
     let query = Query::parse(request.query_string(), &["source", "key", "limit", "after"])?;
     let window = query.window()?;
     let entity = service.entity(&input::entity(&entity)?)?;
@@ -42,20 +46,27 @@ async fn list(service: web::Data<Service>, entity: web::Path<String>, request: H
         return Err(input::malformed("a key is some source's own name: key goes with source"));
     }
     let name = entity.name.clone();
-    let page = service.ask(ListRecords { entity: name.clone(), source, key, after: window.after, limit: window.limit }).await?;
+    let page = service
+        .ask(ListRecords { entity: name.clone(), source, key, after: window.after, limit: window.limit })
+        .await?;
     Ok(HttpResponse::Ok().json(List::from(page.map(|row| RecordSummary::new(name.as_str(), row)))))
 }
 
 async fn show(service: web::Data<Service>, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
     let (entity, record) = read_path(&service, &path)?;
     let view = find(&service, &entity, record).await?;
-    let conflicts = ListConflicts { entity: Some(entity.name.clone()), record: Some(record), after: 0, limit: ALL_CONFLICTS };
+    let conflicts =
+        ListConflicts { entity: Some(entity.name.clone()), record: Some(record), after: 0, limit: ALL_CONFLICTS };
     let conflicts = service.ask(conflicts).await?.items.into_iter().map(Conflict::from).collect();
     let sources: Vec<SourceName> = entity.sources.keys().cloned().collect();
     Ok(HttpResponse::Ok().json(Record::new(entity.name.as_str(), view, &sources, conflicts)))
 }
 
-async fn undo(service: web::Data<Service>, path: web::Path<(String, String)>, body: Bytes) -> Result<HttpResponse, Refused> {
+async fn undo(
+    service: web::Data<Service>,
+    path: web::Path<(String, String)>,
+    body: Bytes,
+) -> Result<HttpResponse, Refused> {
     let (entity, record) = read_path(&service, &path)?;
     let body = input::parse(&body)?;
     let version = Node::top(&body).object(&["version"])?.required("version")?.integer()?;
@@ -76,7 +87,10 @@ async fn sync(service: web::Data<Service>, path: web::Path<(String, String)>) ->
 }
 
 /// Reads entity and internal key from the path.
-pub(super) fn read_path(service: &Service, (entity, id): &(String, String)) -> Result<(Arc<Entity>, InternalKey), Refused> {
+pub(super) fn read_path(
+    service: &Service,
+    (entity, id): &(String, String),
+) -> Result<(Arc<Entity>, InternalKey), Refused> {
     let entity = service.entity(&input::entity(entity)?)?;
     let id = input::id(id, "a record")?;
     Ok((entity, InternalKey(id)))

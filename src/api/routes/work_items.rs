@@ -26,7 +26,9 @@ async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpR
     let state = query.get("state").map(str::parse::<WorkState>).transpose().map_err(input::malformed)?;
     let entity = query.get("entity").map(input::entity).transpose()?;
     entity.as_ref().map(|name| service.entity(name)).transpose()?;
-    let page = service.ask(ListWorkItems { state: state.map(Into::into), entity, after: window.after, limit: window.limit }).await?;
+    let page = service
+        .ask(ListWorkItems { state: state.map(Into::into), entity, after: window.after, limit: window.limit })
+        .await?;
     Ok(HttpResponse::Ok().json(List::from(page.map(WorkItem::from))))
 }
 

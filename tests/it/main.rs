@@ -2,6 +2,7 @@
 
 mod support;
 
+mod cli;
 mod examples;
 mod migrations;
 mod private_postgres;

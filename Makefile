@@ -1,0 +1,28 @@
+# Each target does all that it needs, the installation of what is missing included (packaging/setup.sh).
+
+CARGO ?= cargo
+
+.PHONY: help setup build demo test check bench
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## installs what is missing; does nothing where it is there
+	@packaging/setup.sh
+
+build: setup ## the programs retcon and retcond, in target/debug
+	$(CARGO) build --locked --bins
+
+demo: build ## the whole thing in a minute, in a temporary directory
+	@$(CARGO) run --locked --quiet --bin retcon -- demo
+
+test: setup ## every test
+	$(CARGO) test --locked
+
+check: setup ## formatting, lints, layers, lengths of files
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked --test it -- house::
+
+bench: setup ## the time of a merge, against that of reading and writing its documents
+	$(CARGO) bench --locked

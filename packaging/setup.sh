@@ -1,0 +1,101 @@
+#!/bin/sh
+# Installs from Debian's packages what building, the tests and the demo need, and nothing where it is there already.
+#
+# PostgreSQL's package would make and start a cluster of its own: that is turned off for the installation. Clusters that
+# exist are left alone: retcon runs a private PostgreSQL of its own, of which only the programs are needed.
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() {
+    printf 'error: %s\n' "$1" >&2
+    [ $# -lt 2 ] || printf 'hint: %s\n' "$2" >&2
+    exit 1
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+has_c_compiler() {
+    has cc && printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | cc -x c - -o /dev/null 2>/dev/null
+}
+
+has_postgresql() {
+    if has initdb && has postgres; then
+        return 0
+    fi
+    for initdb in /usr/lib/postgresql/*/bin/initdb; do
+        if [ -x "$initdb" ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+has_python() {
+    has python3 && python3 -c 'import http.server, json, sqlite3, urllib.request' 2>/dev/null
+}
+
+# What the sources of the examples and of the tests are written in or talk to.
+missing_packages() {
+    has_c_compiler || printf 'gcc libc6-dev '
+    has_postgresql || printf 'postgresql '
+    has_python || printf 'python3 '
+    has sqlite3 || printf 'sqlite3 '
+    has curl || printf 'curl '
+}
+
+check_rust() {
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    way="install Rust $wanted or later with rustup (https://rustup.rs), open a new shell and say make again"
+    if ! has cargo || ! has rustc; then
+        [ ! -x "$HOME/.cargo/bin/cargo" ] || way="it is in $HOME/.cargo/bin: put that on PATH and say make again"
+        fail "cannot find cargo and rustc, the tools that build Rust programs" "$way"
+    fi
+    found=$(rustc --version | cut -d ' ' -f 2)
+    oldest=$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1)
+    [ "$oldest" = "$wanted" ] || fail "cannot build with Rust $found: $wanted or later is needed" "$way"
+}
+
+# Runs apt-get as root; $1 tells what for.
+apt() {
+    what=$1
+    shift
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >"$log" 2>&1 || {
+        cat "$log" >&2
+        fail "cannot $what" "see above; Debian's packages come over the network"
+    }
+}
+
+install_packages() {
+    command="apt-get update && apt-get install -y --no-install-recommends $*"
+    has apt-get || fail "cannot install what is missing: this system has no apt-get" \
+        "install the equivalents of these packages of Debian: $*"
+    if [ "$(id -u)" = 0 ]; then
+        as_root=
+    elif has sudo && sudo -n true 2>/dev/null; then
+        as_root='sudo -n'
+    else
+        fail "cannot install what is missing without being root: $*" "run this, then make again: sudo sh -c '$command'"
+    fi
+
+    log=$(mktemp)
+    no_cluster=/etc/postgresql-common/createcluster.d/retcon-setup.conf
+    trap 'rm -f "$log"; $as_root rm -f "$no_cluster"' EXIT
+    trap 'exit 130' INT TERM HUP
+    printf 'installing from Debian: %s\n' "$*" >&2
+    $as_root mkdir -p "$(dirname "$no_cluster")"
+    printf 'create_main_cluster = false\n' | $as_root tee "$no_cluster" >/dev/null
+    apt "read the lists of Debian's packages" update
+    # shellcheck disable=SC2086 # a list of words
+    apt "install $*" install -y --no-install-recommends "$@"
+}
+
+missing=$(missing_packages)
+if [ -n "$missing" ]; then
+    # shellcheck disable=SC2086 # a list of words
+    install_packages $missing
+    still=$(missing_packages)
+    [ -z "$still" ] || fail "cannot find what was installed: $still"
+fi
+check_rust

@@ -22,7 +22,7 @@ test: setup ## every test
 check: setup ## formatting, lints, layers, lengths of files
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) test --locked --test it -- house::
+	$(CARGO) test --locked --test it -- layers:: file_lengths::
 
 bench: setup ## the time of a merge, against that of reading and writing its documents
 	$(CARGO) bench --locked

@@ -4,6 +4,8 @@ mod support;
 
 mod cli;
 mod examples;
+mod file_lengths;
+mod layers;
 mod migrations;
 mod private_postgres;
 mod sessions;

@@ -8,4 +8,6 @@ mod file_lengths;
 mod layers;
 mod migrations;
 mod private_postgres;
+mod outcomes;
+mod processes;
 mod sessions;

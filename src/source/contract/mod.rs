@@ -134,6 +134,14 @@ impl Program {
     /// Runs the program for `task`; `None` if there is none.
     fn invoke(&self, task: Task<'_>, context: &Context, stdout: &mut dyn Stdout) -> Option<Ended> {
         let command = command::command(&self.source, task.operation)?;
+        if context.cancel.is_triggered() {
+            let exit = if task.operation.changes_something() {
+                Exit::NotStarted("cancelled before that".to_owned())
+            } else {
+                Exit::Cancelled
+            };
+            return Some(Ended::at_once(exit));
+        }
         let spec = command::spec(self, command, task, context);
         let deadline = match task.operation {
             Operation::List => self.source.list_timeout,
@@ -178,7 +186,7 @@ impl Program {
     /// Returns the answer where the configuration has no command.
     fn unsupported<E>(&self, task: Task<'_>, context: &Context, end: impl FnOnce(String) -> E) -> Answer<E> {
         let why = format!("the configuration has no command for {}", task.operation.as_str());
-        let ended = Ended::not_started(why.clone());
+        let ended = Ended::at_once(Exit::NotStarted(why.clone()));
         self.answer(task, context, &ended, &[], |_| Verdict { end: end(why.clone()), complaint: Some(why) })
     }
 }

@@ -87,7 +87,7 @@ pub fn run(spec: &Spec, limits: &Limits, cancel: &Cancel, stdout: &mut dyn Stdou
     let start = Instant::now();
     let (leader, pipes) = match Leader::spawn(spec) {
         Ok(started) => started,
-        Err(error) => return Ended::not_started(error.to_string()),
+        Err(error) => return Ended::at_once(Exit::NotStarted(error.to_string())),
     };
     let pid = leader.pid();
     let mut pump = Pump::new(pipes, spec.stdin.as_deref().unwrap_or_default(), limits, stdout);
@@ -102,8 +102,8 @@ pub fn run(spec: &Spec, limits: &Limits, cancel: &Cancel, stdout: &mut dyn Stdou
 
 impl Ended {
     /// Returns the end of what never ran.
-    pub(super) fn not_started(why: String) -> Self {
-        Self { exit: Exit::NotStarted(why), stderr: Vec::new(), stderr_dropped: 0, elapsed: Duration::ZERO }
+    pub(super) fn at_once(exit: Exit) -> Self {
+        Self { exit, stderr: Vec::new(), stderr_dropped: 0, elapsed: Duration::ZERO }
     }
 }
 

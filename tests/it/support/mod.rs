@@ -2,9 +2,11 @@
 
 pub(crate) mod postgres;
 pub(crate) mod program;
+pub(crate) mod alone;
 pub(crate) mod wait;
 pub(crate) mod socket;
 pub(crate) mod runs;
 pub(crate) mod system;
+pub(crate) mod bench;
 pub(crate) mod site;
 pub(crate) mod daemon;

@@ -55,7 +55,8 @@ impl SourceSpec {
     }
 }
 
-fn testing(path: &str) -> PathBuf {
+/// Returns the path of a file of the tests.
+pub(crate) fn testing(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(path)
 }
 

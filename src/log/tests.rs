@@ -111,7 +111,14 @@ fn every_severity_of_syslog_has_its_name() {
         debug!(log, "m");
     });
     let expected = [
-        "<0>EMERG m", "<1>ALERT m k=1", "<2>CRIT m", "<3>ERROR m", "<4>WARNING m", "<5>NOTICE m", "<6>INFO m", "<7>DEBUG m",
+        "<0>EMERG m",
+        "<1>ALERT m k=1",
+        "<2>CRIT m",
+        "<3>ERROR m",
+        "<4>WARNING m",
+        "<5>NOTICE m",
+        "<6>INFO m",
+        "<7>DEBUG m",
     ];
     assert_eq!(names, expected);
 }
@@ -122,7 +129,10 @@ fn an_event_of_any_severity_comes_out_at_it() {
     for severity in [Emerg, Alert, Crit, Error, Warning, Notice, Info, Debug] {
         let lines = lines(Debug, Format::Journal, |log| event(log, severity, "m", slog::b!("writes" => 2)));
         assert_eq!(lines.len(), 1);
-        assert!(lines[0].starts_with(&format!("<{}>", severity as u8)) && lines[0].ends_with(" m writes=2"), "{lines:?}");
+        assert!(
+            lines[0].starts_with(&format!("<{}>", severity as u8)) && lines[0].ends_with(" m writes=2"),
+            "{lines:?}"
+        );
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use retcon::config::model::{LogFormat, Severity};
-use retcon::domain::key::ForeignKey;
 use retcon::domain::json::Json;
+use retcon::domain::key::ForeignKey;
 use retcon::source::contract::{Answer, Context, FindEnd, ListEnd, ReadEnd, Run, WriteEnd};
 use retcon::source::lock::LockError;
 use retcon::source::log::log_run;
@@ -43,7 +43,7 @@ enum Means {
     InDoubt,
     NotDone,
 }
-use Means::{Broken, Done, DoneWithKey, Document, InDoubt, Missing, NotDone, ReadAgain, Rejected, Unreachable};
+use Means::{Broken, Document, Done, DoneWithKey, InDoubt, Missing, NotDone, ReadAgain, Rejected, Unreachable};
 
 /// A source of which every operation ends so, having said something on stderr.
 fn source(how: How) -> Bench {
@@ -104,7 +104,7 @@ fn expect_report(how: How, run: &Run, severity: Severity) {
 }
 
 #[rstest]
-//                        create       read         update       delete       its stderr        taken effect?
+//                  create       read         update       delete       its stderr
 #[case(Good,       [DoneWithKey, Document,    DoneWithKey, Done],        Severity::Debug)]
 #[case(BadOutput,  [InDoubt,     Broken,      InDoubt,     Done],        Severity::Error)]
 #[case(NotUtf8,    [InDoubt,     Broken,      InDoubt,     Done],        Severity::Error)]
@@ -126,9 +126,8 @@ fn an_end_means_what_the_table_says(#[case] how: How, #[case] means: [Means; 4],
     let read = turn.read(&key(), &context);
     let updated = turn.update(&key(), &document(), &context);
     let deleted = turn.delete(&key(), &context);
-    let found = [
-        write_means(&created.end), read_means(&read.end), write_means(&updated.end), write_means(&deleted.end),
-    ];
+    let found =
+        [write_means(&created.end), read_means(&read.end), write_means(&updated.end), write_means(&deleted.end)];
     assert_eq!(found, means, "{how:?}");
     for run in [&created.run, &read.run, &updated.run] {
         expect_report(how, run, severity);
@@ -243,7 +242,8 @@ fn every_end_is_one_line_of_the_log_at_its_level() {
     let run = run_alone("outcomes::every_end_is_one_line_of_the_log_at_its_level", "");
     let events: Vec<Value> = run.stderr().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let field = |event: &Value, name: &str| event[name].as_str().unwrap_or("-").to_owned();
-    let lines: Vec<_> = events.iter().map(|event| format!("{} {}", field(event, "level"), field(event, "msg"))).collect();
+    let lines: Vec<_> =
+        events.iter().map(|event| format!("{} {}", field(event, "level"), field(event, "msg"))).collect();
     let expected = [
         "DEBUG source run finished",
         "ERROR source output refused",

@@ -112,11 +112,7 @@ impl Program {
     /// Hands the source's keys to `on_key` one by one as they are printed; needs no turn.
     ///
     /// `on_key` runs between two looks at the process: while it blocks, no deadline is watched.
-    pub fn list(
-        &self,
-        context: &Context,
-        on_key: &mut dyn FnMut(ForeignKey) -> ControlFlow<()>,
-    ) -> Answer<ListEnd> {
+    pub fn list(&self, context: &Context, on_key: &mut dyn FnMut(ForeignKey) -> ControlFlow<()>) -> Answer<ListEnd> {
         let task = Task { operation: Operation::List, key: None, document: None };
         let mut keys = Keys::new(on_key);
         let Some(mut ended) = self.invoke(task, context, &mut keys) else {

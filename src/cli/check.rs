@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::args::Format;
 use super::context::Context;
-use super::error::{CliError, Exit};
+use super::error::{CliError, Exit, finding};
 use super::output;
 use crate::config::{self, Finding, Loaded};
 
@@ -56,10 +56,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, CliError> {
         output::print(&serde_json::to_string(&report).expect("a report has text and whole numbers alone"))?;
     }
     for warning in warnings {
-        output::remark(&format!("warning: {warning}"));
-        if let Some(hint) = &warning.hint {
-            output::remark(&format!("  hint: {hint}"));
-        }
+        output::remark(&format!("warning: {}", finding(warning)));
     }
     let loaded = loaded.map_err(CliError::Config)?;
     if context.format() == Format::Text {

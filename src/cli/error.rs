@@ -10,7 +10,7 @@ use super::demo::DemoError;
 use super::init::InitError;
 use crate::api::client::ClientError;
 use crate::api::wire::work::WorkState;
-use crate::config::{ConfigErrors, FindError};
+use crate::config::{ConfigErrors, FindError, Finding};
 use crate::domain::merge::wire::WireError;
 
 /// The exit status of a command.
@@ -43,7 +43,7 @@ pub(super) enum CliError {
     Usage { problem: String, hint: String },
     #[error("cannot find the configuration")]
     NoConfig(#[source] FindError),
-    #[error("{}", .0)]
+    #[error("cannot use the configuration {}", .0.file.display())]
     Config(ConfigErrors),
     /// The daemon was not asked, or did not answer.
     #[error("{}", .0)]
@@ -113,6 +113,11 @@ impl CliError {
         for cause in self.causes() {
             let _ = writeln!(report, "  because: {cause}");
         }
+        if let Self::Config(errors) = self {
+            for error in &errors.errors {
+                let _ = writeln!(report, "{}", finding(error));
+            }
+        }
         if let Some(hint) = self.hint() {
             let _ = writeln!(report, "hint: {hint}");
         }
@@ -137,7 +142,7 @@ impl CliError {
         Some(match self {
             Self::Usage { hint, .. } => hint.clone(),
             Self::NoConfig(error) => error.hint().to_owned(),
-            Self::Config(errors) => errors.errors.iter().find_map(|finding| finding.hint.clone())?,
+            Self::Config(_) => "docs/configuration.md explains every setting".to_owned(),
             Self::Client(error) => client_hint(error)?,
             Self::Refused { source, .. } => client_hint(source)?,
             Self::Parked { item, .. } => {
@@ -157,6 +162,12 @@ impl CliError {
             Self::Partly { .. } | Self::Output(_) | Self::Runtime(_) | Self::Closed => return None,
         })
     }
+}
+
+/// Writes what is wrong with a configuration, or doubtful, and what to do about it, on one line.
+pub(super) fn finding(finding: &Finding) -> String {
+    let hint = finding.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("{finding}{hint}")
 }
 
 /// Says what a person can do about an answer, or about there being none.

@@ -151,3 +151,46 @@ fn a_reader_that_has_enough_is_no_error() {
     let run = run(program("bash").args(["-c", shell, env!("CARGO_BIN_EXE_retcon")]), b"").exits(0);
     assert_eq!((run.stdout().as_str(), run.stderr().as_str()), ("0\n", ""), "{run}");
 }
+
+/// Runs `retcon check` on a configuration.
+fn check(config: &str, arguments: &[&str]) -> Run {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("retcon.toml"), config).expect("a file");
+    run(program(env!("CARGO_BIN_EXE_retcon")).current_dir(directory.path()).arg("check").args(arguments), b"")
+}
+
+#[test]
+fn check_tells_every_error_with_its_place_and_key() {
+    let config = "[server]\nlisten = 7\nfrob = 1\n\n[entities.customer]\nmode = \"sink\"\n";
+    let run = check(config, &[]);
+    fails(&run, 2);
+    for line in [
+        "retcon.toml:2:10: server.listen: ",
+        "retcon.toml:3:1: server.frob: ",
+        "retcon.toml:6:8: entities.customer.mode: ",
+    ] {
+        assert!(run.stderr().lines().any(|found| found.contains(line)), "no line {line:?}: {run}");
+    }
+    let run = check(config, &["--format", "json"]).exits(2);
+    let report: serde_json::Value =
+        serde_json::from_slice(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"));
+    let places: Vec<_> =
+        report["errors"].as_array().expect("a list").iter().map(|error| (&error["line"], &error["key"])).collect();
+    let expected = [(2, "server.listen"), (3, "server.frob"), (6, "entities.customer.mode")];
+    assert!(expected.iter().all(|(line, key)| places.contains(&(&(*line).into(), &(*key).into()))), "{run}");
+}
+
+#[test]
+fn check_warns_and_is_content() {
+    let source = "command = [\"/bin/sh\"]\n";
+    let half = "read = [\"/bin/sh\"]\n";
+    let config = |crm| format!("[entities.customer.sources.crm]\n{crm}[entities.customer.sources.billing]\n{source}");
+    let run = check(&config(half), &[]).exits(0).complains_of("warning: ");
+    assert!(run.stdout().starts_with("ok: ") && run.stderr().contains("create is left out"), "{run}");
+    let run = check(&config(source), &[]).exits(0);
+    assert_eq!(
+        (run.stdout().as_str(), run.stderr().as_str()),
+        ("ok: ./retcon.toml: 1 entity, 2 sources\n", ""),
+        "{run}"
+    );
+}

@@ -407,7 +407,7 @@ impl Handler<Drain> for EntityActor {
         } else {
             self.drained.push(tell);
         }
-        Box::pin(async move { drop(told.await) }.into_actor(self))
+        Box::pin(async move { told.await.unwrap_or_default() }.into_actor(self))
     }
 }
 

@@ -309,11 +309,11 @@ impl Handler<StopAll> for Supervisor {
         let arbiters = std::mem::take(&mut self.arbiters);
         Box::pin(async move {
             // An actor that is gone has nothing under way.
-            join_all(entities.values().map(|entity| async move { drop(entity.send(Drain).await) })).await;
-            join_all(entities.values().map(|entity| async move { drop(entity.send(Stop).await) })).await;
+            let _ = join_all(entities.values().map(|entity| entity.send(Drain))).await;
+            let _ = join_all(entities.values().map(|entity| entity.send(Stop))).await;
             for arbiter in arbiters {
                 arbiter.stop();
-                drop(arbiter.join());
+                let _ = arbiter.join();
             }
         })
     }

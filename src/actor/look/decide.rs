@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use slog::info;
+use slog::{debug, info};
 
 use crate::domain::json::{Json, Object};
 use crate::domain::matching;
@@ -112,8 +112,14 @@ impl Look {
     }
 
     pub(super) fn log_synced(&self, plan: &Plan, writes: usize) {
-        info!(self.log, "record synced"; key::INTERNAL_KEY => plan.record.id.0, key::WRITES => writes,
+        let values = slog::o!(key::INTERNAL_KEY => plan.record.id.0, key::WRITES => writes,
             key::CONFLICTS => plan.conflicts.len(), key::ELAPSED_MS => self.elapsed_ms());
+        let log = self.log.new(values);
+        if writes == 0 && plan.changes.is_empty() && plan.conflicts.is_empty() {
+            debug!(log, "record in step");
+        } else {
+            info!(log, "record synced");
+        }
     }
 }
 

@@ -94,8 +94,11 @@ fn add(plan: &mut Plan, situation: &Situation<'_>, name: &SourceName, copy: Sett
         None if !owed => plan.ended.extend(link.open.take().map(|open| (open.id, OperationEnd::Superseded))),
         None => {}
     }
-    let before = situation.known.links.get(name);
-    if before != Some(&link) && !(before.is_none() && link.state == LinkState::Unlinked && !plan.writes.contains_key(name)) {
+    let changed = match situation.known.links.get(name) {
+        Some(before) => *before != link,
+        None => link.state != LinkState::Unlinked,
+    };
+    if changed || plan.writes.contains_key(name) {
         plan.links.insert(name.clone(), link);
     }
 }

@@ -152,6 +152,15 @@ fn another_attempt_bears_the_same_operation_and_another_document_another() {
 }
 
 #[test]
+fn every_write_comes_with_its_link_even_if_nothing_else_of_it_changed() {
+    let behind = Link { in_step: false, ..linked(r#"{"n":1}"#) };
+    let known = known(r#"{"n":2}"#, &[("ad", behind), ("crm", linked(r#"{"n":2}"#))]);
+    let readings = [("ad", present(r#"{"n":1}"#)), ("crm", present(r#"{"n":2}"#))];
+    let plan = look(&known, &readings, &terms(&["ad", "crm"]), &Will::Nothing);
+    assert!(plan.writes.contains_key(&source("ad")) && plan.links.contains_key(&source("ad")));
+}
+
+#[test]
 fn an_unreachable_source_is_owed_and_nothing_is_deleted() {
     let known = known(r#"{"n":2}"#, &[("ad", linked(r#"{"n":2}"#)), ("crm", linked(r#"{"n":2}"#))]);
     let away = ("ad", Reading::Unreachable("no route".to_owned()));

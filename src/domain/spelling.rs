@@ -128,8 +128,13 @@ impl<'r> Place<'r> {
         }
     }
 
+    /// Returns the place of an element of an array that is no keyed one.
+    pub(super) fn element(&self) -> Self {
+        Self { array: None, ..self.clone() }
+    }
+
     fn canonical_elements<'v>(&self, elements: &'v [Json]) -> impl Iterator<Item = Json> + use<'v, 'r> {
-        let place = Self { array: None, ..self.clone() };
+        let place = self.element();
         elements.iter().map(move |element| place.canonical(element).into_owned())
     }
 

@@ -4,7 +4,20 @@
 //! The rules are in ARCHITECTURE.md, "The merge", and docs/merging.md; the worked cases in `tests/cases`.
 
 pub mod wire;
+mod root;
+mod walk;
+mod decide;
+mod policy;
+mod set;
+mod bases;
+mod gather;
+mod answer;
+mod changes;
 mod absorb;
+mod guide;
+mod site;
+mod region;
+mod piece;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +28,7 @@ use super::record::{Base, RecordState};
 use super::rules::{Fields, Rules};
 
 pub use absorb::{Absorbed, absorb, adds_unseen_member};
+pub use region::restrict;
 
 /// What the merge is asked.
 #[derive(Debug, Clone)]
@@ -157,12 +171,7 @@ pub struct Overruled {
     pub value: Option<Json>,
 }
 
-/// Returns the part of a document that lies within `fields`, a place through object members alone; `None` if that is nothing.
-pub fn restrict(document: &Json, fields: &Fields) -> Option<Json> {
-    todo!("{document:?} {fields:?}")
-}
-
 /// Merges.
 pub fn merge(question: &Question<'_>) -> Answer {
-    todo!("{question:?}")
+    root::merge(question)
 }

@@ -1,0 +1,108 @@
+//! Values on their way through the merge: what stays as it is, is shared and not copied.
+
+use crate::domain::json::{Json, Object};
+use crate::domain::text::Text;
+
+/// A value that stands in the question, or that was put together.
+#[derive(Debug, Clone)]
+pub(super) enum Piece<'a> {
+    Shared(&'a Json),
+    Made(Json),
+}
+
+impl<'a> Piece<'a> {
+    pub(super) fn get(&self) -> &Json {
+        match self {
+            Self::Shared(value) => value,
+            Self::Made(value) => value,
+        }
+    }
+
+    pub(super) fn into_json(self) -> Json {
+        match self {
+            Self::Shared(value) => value.clone(),
+            Self::Made(value) => value,
+        }
+    }
+
+    fn is(&self, value: &Json) -> bool {
+        match self {
+            Self::Shared(shared) => std::ptr::eq(*shared, value),
+            Self::Made(_) => false,
+        }
+    }
+}
+
+/// What a value that has members, or elements with names, is: each is merged by its own rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    Object,
+    /// An array whose elements have keys.
+    Keyed,
+    /// An array that is a set.
+    Set,
+}
+
+impl Shape {
+    /// Returns the value of this shape that holds nothing.
+    pub(super) fn empty(self) -> Json {
+        match self {
+            Self::Object => Json::Object(Object::new()),
+            Self::Keyed | Self::Set => Json::Array(Vec::new()),
+        }
+    }
+}
+
+/// The parts of a value by name, in the order in which an array has them.
+pub(super) type Parts<'a> = Vec<(&'a Text, Piece<'a>)>;
+
+/// Puts parts together; gives `like` itself where it has just these.
+pub(super) fn compose<'a>(shape: Shape, parts: Parts<'a>, like: Option<&'a Json>) -> Piece<'a> {
+    match (shape, like) {
+        (Shape::Object, Some(value @ Json::Object(members))) if consists(members, &parts) => Piece::Shared(value),
+        (Shape::Keyed, Some(value @ Json::Array(elements))) if lists(elements, &parts) => Piece::Shared(value),
+        (Shape::Object, _) => {
+            Piece::Made(Json::Object(parts.into_iter().map(|(name, part)| (name.clone(), part.into_json())).collect()))
+        }
+        (Shape::Keyed | Shape::Set, _) => {
+            Piece::Made(Json::Array(parts.into_iter().map(|(_, part)| part.into_json()).collect()))
+        }
+    }
+}
+
+fn consists(members: &Object, parts: &Parts<'_>) -> bool {
+    members.len() == parts.len()
+        && parts.iter().all(|(name, part)| members.get(name).is_some_and(|value| part.is(value)))
+}
+
+fn lists(elements: &[Json], parts: &Parts<'_>) -> bool {
+    elements.len() == parts.len() && elements.iter().zip(parts).all(|(value, (_, part))| part.is(value))
+}
+
+/// The members of an object, or the elements of a keyed array by their keys.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Members<'a> {
+    #[default]
+    None,
+    Object(&'a Object),
+    /// In the order of the array.
+    Keyed(Vec<(&'a Text, &'a Json)>),
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn get(&self, name: &Text) -> Option<&'a Json> {
+        match self {
+            Self::None => None,
+            Self::Object(members) => members.get(name),
+            Self::Keyed(elements) => elements.iter().find(|(key, _)| *key == name).map(|(_, element)| *element),
+        }
+    }
+
+    pub(super) fn names(&self) -> Box<dyn Iterator<Item = &'a Text> + '_> {
+        match self {
+            Self::None => Box::new(std::iter::empty()),
+            Self::Object(members) => Box::new(members.keys()),
+            Self::Keyed(elements) => Box::new(elements.iter().map(|(key, _)| *key)),
+        }
+    }
+}

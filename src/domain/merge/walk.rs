@@ -1,0 +1,191 @@
+//! The walk over the places of a document, member by member, of all sources at once.
+
+use std::collections::BTreeSet;
+
+use crate::domain::json::Json;
+use crate::domain::name::SourceName;
+use crate::domain::pointer::Pointer;
+use crate::domain::text::Text;
+
+use super::bases::{Dealt, Marks};
+use super::gather::Gathered;
+use super::guide::{Signs, members, shape};
+use super::piece::{Members, Parts, Piece, Shape, compose};
+use super::site::{Opened, Site};
+use super::{Change, Conflict, Overruled};
+
+/// One walk, and what it has found so far.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    /// The sources that take part, sorted by name; sites stand in the same order.
+    pub(super) parties: Vec<Party<'a>>,
+    /// The sources that lack the record: what a person takes from them is absence.
+    pub(super) lacking: BTreeSet<&'a SourceName>,
+    /// Nothing is agreed yet: a trusted source without a copy does not overrule the others.
+    pub(super) first_sight: bool,
+    pub(super) path: Vec<&'a Text>,
+    pub(super) found: Found,
+}
+
+/// What a walk comes upon.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) conflicts: Vec<Conflict>,
+    pub(super) overruled: Vec<Overruled>,
+    pub(super) changes: Vec<Change>,
+    pub(super) decided: Vec<Pointer>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// A source that takes part.
+#[derive(Debug)]
+pub(super) struct Party<'a> {
+    pub(super) name: &'a SourceName,
+    /// It contends with what was last read, and cannot be written.
+    pub(super) away: bool,
+    /// It made news somewhere.
+    pub(super) news: bool,
+    pub(super) marks: Marks,
+}
+
+/// What came out at a place.
+#[derive(Debug)]
+pub(super) struct Verdict<'a> {
+    /// What is agreed there from now on.
+    pub(super) agreed: Option<Piece<'a>>,
+    /// What becomes of each copy there, in the order of the parties.
+    pub(super) dealt: Vec<Dealt<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    /// Merges one place and all below it; `element` if it is an element of a keyed array.
+    pub(super) fn visit(
+        &mut self,
+        signs: &Signs<'a>,
+        agreed: Option<&'a Json>,
+        sites: &[Site<'a>],
+        element: bool,
+    ) -> Verdict<'a> {
+        if signs.keyed() {
+            self.warn_of_unkeyed(signs, agreed, sites);
+        }
+        match self.way_down(signs, agreed, sites, element) {
+            Some(Shape::Set) => self.visit_set(signs, agreed, sites),
+            Some(shape @ (Shape::Object | Shape::Keyed)) => self.descend(signs, shape, agreed, sites),
+            None => self.decide(signs, agreed, sites),
+        }
+    }
+
+    /// Says as what the place is merged member by member; `None`: it is decided whole.
+    fn way_down(
+        &self,
+        signs: &Signs<'a>,
+        agreed: Option<&'a Json>,
+        sites: &[Site<'a>],
+        element: bool,
+    ) -> Option<Shape> {
+        let place = &signs.place;
+        let has_news = |site: &&Site<'_>| site.has_news(place, agreed);
+        let held = signs.held().is_some() && !self.path.is_empty() && sites.iter().any(|site| has_news(&site));
+        if held || signs.atomic() || element && agreed.is_none() {
+            return None;
+        }
+        match agreed {
+            Some(value) => {
+                let wanted = shape(place, value)?;
+                let open = |site: &Site<'_>| site.fits(place, wanted) || !has_news(&site);
+                sites.iter().all(open).then_some(wanted)
+            }
+            None => {
+                let news: Vec<&Site<'_>> = sites.iter().filter(has_news).collect();
+                let wanted = shape(place, news.first()?.reading?)?;
+                let open = |site: &&Site<'_>| site.fits(place, wanted) && site.was_empty();
+                (news.iter().all(open) && news.iter().any(|site| !site.reads_empty())).then_some(wanted)
+            }
+        }
+    }
+
+    /// Returns the place where the walk is.
+    pub(super) fn here(&self) -> Pointer {
+        Pointer::from(self.path.iter().map(|name| (*name).clone()).collect::<Vec<_>>())
+    }
+
+    /// Merges member by member, and puts together what came out.
+    fn descend(
+        &mut self,
+        signs: &Signs<'a>,
+        shape: Shape,
+        agreed: Option<&'a Json>,
+        sites: &[Site<'a>],
+    ) -> Verdict<'a> {
+        let stands = members(&signs.place, shape, agreed);
+        let opened: Vec<Opened<'a>> = sites.iter().map(|site| site.open(&signs.place, shape)).collect();
+        let mut parts: Parts<'a> = Vec::new();
+        let mut gathered: Vec<Gathered<'a>> = sites.iter().map(|_| Gathered::default()).collect();
+        for name in names(shape, &stands, sites, &opened) {
+            let below: Vec<Site<'a>> =
+                sites.iter().zip(&opened).map(|(site, opened)| site.child(opened, name)).collect();
+            self.path.push(name);
+            let verdict = self.visit(&signs.child(name), stands.get(name), &below, shape == Shape::Keyed);
+            self.path.pop();
+            parts.extend(verdict.agreed.map(|part| (name, part)));
+            for (gathered, dealt) in gathered.iter_mut().zip(verdict.dealt) {
+                gathered.add(name, dealt);
+            }
+        }
+        let whole = self.whole(signs, shape, parts, agreed, sites);
+        let dealt = gathered.into_iter().zip(sites).zip(&opened).enumerate();
+        let dealt = dealt.map(|(party, ((gathered, site), opened))| {
+            if !opened.joins || whole.is_none() && site.reads_empty() {
+                return self.settle(party, signs, site, agreed, whole.as_ref());
+            }
+            gathered.finish(shape, site, opened, agreed, whole.as_ref().map(Piece::get), self.path.is_empty())
+        });
+        let dealt = dealt.collect();
+        Verdict { agreed: whole, dealt }
+    }
+
+    /// Puts the agreed members together; what comes out with none stays absent if it was.
+    fn whole(
+        &self,
+        signs: &Signs<'a>,
+        shape: Shape,
+        parts: Parts<'a>,
+        agreed: Option<&'a Json>,
+        sites: &[Site<'a>],
+    ) -> Option<Piece<'a>> {
+        if !parts.is_empty() || agreed.is_some() || self.path.is_empty() {
+            return Some(compose(shape, parts, agreed));
+        }
+        let empty = sites.iter().find(|site| site.reads_empty() && site.has_news(&signs.place, agreed))?;
+        empty.reading.map(Piece::Shared)
+    }
+
+    fn warn_of_unkeyed(&mut self, signs: &Signs<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) {
+        let unkeyed = |value: &Json| matches!(value, Json::Array(_)) && shape(&signs.place, value).is_none();
+        let names =
+            self.parties.iter().zip(sites).filter(|(_, site)| !site.is_aside() && site.reading.is_some_and(unkeyed));
+        let names = names.map(|(party, _)| format!("in {}", party.name));
+        let at = self.here();
+        let warnings =
+            agreed.filter(|value| unkeyed(value)).map(|_| "in the agreed document".to_owned()).into_iter().chain(names);
+        let warnings = warnings.map(|whose| {
+            format!("the array at {at} {whose} has an element without a key, or two with one: it is merged as one value this time")
+        });
+        let warnings: Vec<String> = warnings.collect();
+        self.found.warnings.extend(warnings);
+    }
+}
+
+/// Returns the names of the members to be visited: those agreed, then those that the sources, by name, show beside them.
+fn names<'a>(shape: Shape, stands: &Members<'a>, sites: &[Site<'a>], opened: &[Opened<'a>]) -> Vec<&'a Text> {
+    let shown = sites.iter().zip(opened).flat_map(|(site, opened)| {
+        opened.reading.names().filter(|name| site.fields.is_whole() || !site.fields.child(name).is_nothing())
+    });
+    let names = stands.names().chain(shown);
+    if shape == Shape::Object {
+        return names.collect::<BTreeSet<_>>().into_iter().collect();
+    }
+    let mut seen = BTreeSet::new();
+    names.filter(|name| seen.insert(*name)).collect()
+}

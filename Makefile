@@ -25,4 +25,4 @@ check: setup ## formatting, lints, layers, lengths of files
 	$(CARGO) test --locked --test it -- layers:: file_lengths::
 
 bench: setup ## the time of a merge, against that of reading and writing its documents
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --bench merge

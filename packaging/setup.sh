@@ -91,6 +91,7 @@ install_packages() {
     apt "install $*" install -y --no-install-recommends "$@"
 }
 
+check_rust
 missing=$(missing_packages)
 if [ -n "$missing" ]; then
     # shellcheck disable=SC2086 # a list of words
@@ -98,4 +99,3 @@ if [ -n "$missing" ]; then
     still=$(missing_packages)
     [ -z "$still" ] || fail "cannot find what was installed: $still"
 fi
-check_rust

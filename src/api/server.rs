@@ -9,7 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use super::body::{self, Bounds};
-use super::{Service, routes, socket};
+use super::{Service, input, routes, socket};
 
 pub use super::socket::ServeError;
 
@@ -32,7 +32,14 @@ pub fn serve(
     let (listener, file) = socket::listen(path)?;
     let service = web::Data::new(service);
     let bounded = |request, next| body::read_whole(Bounds::API, request, next);
-    let app = move || App::new().app_data(service.clone()).wrap(from_fn(bounded)).configure(routes::configure);
+    let app = move || {
+        App::new()
+            .app_data(service.clone())
+            .app_data(web::PayloadConfig::new(Bounds::API.size))
+            .app_data(web::PathConfig::default().error_handler(|error, _| input::malformed(error).into()))
+            .wrap(from_fn(bounded))
+            .configure(routes::configure)
+    };
     let server = HttpServer::new(app)
         .workers(WORKERS)
         .disable_signals()

@@ -316,3 +316,35 @@ fn a_service_that_starts_anew_has_its_customers_still() {
     example.start_service();
     assert_eq!(example.read(&key), sorted(ANN));
 }
+
+#[test]
+fn the_source_in_the_readme_keeps_the_contract() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let place = dir.path().join("people");
+    fs::create_dir(&place).expect("a directory");
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README");
+    let text = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a program in sh");
+    assert!(text.contains("/srv/people"), "{text}");
+    fs::write(dir.path().join("people.sh"), text.replace("/srv/people", place.to_str().expect("UTF-8")))
+        .expect("a file");
+    let people = |arguments: &[&str], document: &str| {
+        let mut sh = program("/bin/sh");
+        sh.arg(dir.path().join("people.sh")).args(arguments).env("RETCON_OPERATION_ID", "0199a8f0");
+        run(&mut sh, line(document).as_bytes())
+    };
+    let key = people(&["create"], SPECIAL).exits(0).stdout();
+    assert_eq!(people(&["create"], SPECIAL).exits(0).stdout(), key);
+    let key = key.trim_end();
+    assert_eq!(people(&["read", key], "").exits(0).stdout(), line(SPECIAL));
+    people(&["update", key], ANN).exits(0);
+    assert_eq!(people(&["read", key], "").exits(0).stdout(), line(ANN));
+    people(&["delete", key], "").exits(0);
+    for operation in ["read", "update", "delete"] {
+        people(&[operation, key], ANN).exits(2).complains_of("there is no");
+        people(&[operation, "-rf"], ANN).exits(2);
+    }
+    fs::remove_dir(&place).expect("it is empty");
+    for arguments in [vec!["create"], vec!["read", key], vec!["update", key], vec!["delete", key]] {
+        people(&arguments, ANN).exits(1);
+    }
+}

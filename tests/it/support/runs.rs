@@ -21,8 +21,10 @@ pub(crate) struct RunEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunEnd {
     Started,
-    /// With its exit status.
+    /// With its exit status. A run that is killed has no such line.
     Ended(i32),
+    /// It began while the process of another run, of this number, was there still.
+    Overlapped(u32),
 }
 
 /// All runs of a site's sources.
@@ -49,38 +51,37 @@ impl Runs {
     /// Fails if two runs of one source, lists apart, were under way at the same time.
     #[track_caller]
     pub(crate) fn assert_one_at_a_time(&self) {
+        let overlap = self.0.iter().find(|run| matches!(run.end, RunEnd::Overlapped(_)));
+        assert!(overlap.is_none(), "two runs of a source at once: {overlap:?}");
+    }
+
+    /// Fails if a changing run was under way together with another run for the same record.
+    ///
+    /// A run that was killed is over when its source's next one begins.
+    #[track_caller]
+    pub(crate) fn assert_records_are_serialized(&self) {
         let mut under_way: BTreeMap<&str, &RunEvent> = BTreeMap::new();
         for run in self.0.iter().filter(|run| run.operation != "list") {
             match run.end {
                 RunEnd::Started => {
-                    if let Some(other) = under_way.insert(&run.source, run) {
-                        panic!("two runs at once: {other:?} and {run:?}");
-                    }
+                    under_way.remove(run.source.as_str());
+                    let clash = under_way.values().find(|other| other.clashes_with(run));
+                    assert!(clash.is_none(), "a change overlaps another run of its record: {clash:?} and {run:?}");
+                    under_way.insert(&run.source, run);
                 }
                 RunEnd::Ended(_) => drop(under_way.remove(run.source.as_str())),
-            }
-        }
-    }
-
-    /// Fails if a changing run was under way together with another run for the same record.
-    #[track_caller]
-    pub(crate) fn assert_records_are_serialized(&self) {
-        let mut under_way: BTreeMap<&str, Vec<&RunEvent>> = BTreeMap::new();
-        for run in self.0.iter().filter(|run| run.internal_key != "-") {
-            let others = under_way.entry(&run.internal_key).or_default();
-            match run.end {
-                RunEnd::Started => {
-                    let clash = others.iter().find(|other| other.changes() || run.changes());
-                    assert!(clash.is_none(), "a change overlaps another run of its record: {clash:?} and {run:?}");
-                    others.push(run);
-                }
-                RunEnd::Ended(_) => others.retain(|other| other.pid != run.pid),
+                RunEnd::Overlapped(_) => {}
             }
         }
     }
 }
 
 impl RunEvent {
+    fn clashes_with(&self, other: &Self) -> bool {
+        let one_record = self.internal_key == other.internal_key && self.internal_key != "-";
+        one_record && (self.changes() || other.changes())
+    }
+
     fn changes(&self) -> bool {
         ["create", "update", "delete"].contains(&self.operation.as_str())
     }
@@ -93,6 +94,7 @@ fn parse(line: &str) -> Option<RunEvent> {
     let end = match kind.as_str() {
         "start" => RunEnd::Started,
         "end" => RunEnd::Ended(status.parse().ok()?),
+        "overlap" => RunEnd::Overlapped(status.parse().ok()?),
         _ => return None,
     };
     let (source, operation, internal_key, operation_id) = (word()?, word()?, word()?, word()?);

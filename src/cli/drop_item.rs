@@ -2,24 +2,15 @@
 
 use super::context::Context;
 use super::error::{CliError, Exit};
-use super::work;
+use super::work::Items;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  retcon drop 41 42")]
 pub(super) struct Args {
-    /// Their numbers, as `retcon work` shows them
-    #[arg(value_name = "WORK_ITEM", required = true)]
-    items: Vec<i64>,
+    #[command(flatten)]
+    items: Items,
 }
 
-/// Drops every item, whatever came of the others.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
-    let client = context.client()?;
-    let mut ends = work::Ends::default();
-    for item in &args.items {
-        let answer =
-            client.drop_item(*item).await.map_err(|error| CliError::refused(format!("drop work item {item}"), error));
-        ends.add(context, answer)?;
-    }
-    ends.verdict()
+    args.items.each(context, "drop", async |client, item| client.drop_item(item).await).await
 }

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
 use super::page::{self, Page};
-use crate::api::client::Answer;
+use crate::api::client::{Answer, Client, ClientError};
 use crate::api::wire::work::{WorkItem, WorkState};
 
 const EXAMPLES: &str = "\
@@ -75,38 +75,46 @@ pub(super) fn line(item: &WorkItem) -> String {
     format!("work item {}: {}{outcome}", item.id, item.state)
 }
 
-/// What came of one command for several items.
-#[derive(Default)]
-pub(super) struct Ends {
-    all: usize,
-    failed: Vec<CliError>,
+/// The work items that a command is for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Items {
+    /// Their numbers, as `retcon work` shows them
+    #[arg(value_name = "WORK_ITEM", required = true)]
+    items: Vec<i64>,
 }
 
-impl Ends {
-    /// Prints how an item stands now, or keeps why not; a daemon out of reach ends the command.
-    pub(super) fn add(&mut self, context: &Context, end: Result<Answer<WorkItem>, CliError>) -> Result<(), CliError> {
-        self.all += 1;
-        match end {
-            Ok(answer) => context.print(&answer, line),
-            Err(error @ CliError::Refused { .. }) => {
-                self.failed.push(error);
-                Ok(())
+impl Items {
+    /// Does the same with every item, whatever came of the others, and prints how each stands then.
+    ///
+    /// A daemon out of reach ends the command; an item that is refused makes it fail at the end.
+    pub(super) async fn each(
+        &self,
+        context: &Context,
+        verb: &str,
+        act: impl AsyncFn(&Client, i64) -> Result<Answer<WorkItem>, ClientError>,
+    ) -> Result<Exit, CliError> {
+        let client = context.client()?;
+        let mut refused = Vec::new();
+        for item in &self.items {
+            let end = act(&client, *item).await;
+            match end.map_err(|error| CliError::refused(format!("{verb} work item {item}"), error)) {
+                Ok(answer) => context.print(&answer, line)?,
+                Err(error @ CliError::Refused { .. }) => refused.push(error),
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
+        verdict(refused, self.items.len())
     }
+}
 
-    /// Fails if any item did; says of each why, if there were several.
-    pub(super) fn verdict(mut self) -> Result<Exit, CliError> {
-        let failed = self.failed.len();
-        match self.failed.pop() {
-            None => Ok(Exit::Done),
-            Some(only) if self.all == 1 => Err(only),
-            Some(last) => {
-                self.failed.push(last);
-                self.failed.iter().for_each(|error| output::remark(error.report().trim_end()));
-                Err(CliError::Partly { failed, all: self.all })
-            }
+/// Fails if any of `all` items was refused; says of each why.
+fn verdict(mut refused: Vec<CliError>, all: usize) -> Result<Exit, CliError> {
+    match (refused.len(), all) {
+        (0, _) => Ok(Exit::Done),
+        (1, 1) => Err(refused.remove(0)),
+        (failed, all) => {
+            refused.iter().for_each(|error| output::remark(error.report().trim_end()));
+            Err(CliError::Partly { failed, all })
         }
     }
 }

@@ -58,8 +58,9 @@ fn unknown(variable: &str) -> Finding {
     let section = variable.trim_start_matches(PREFIX).split("__").next().unwrap_or_default().to_lowercase();
     let (message, hint) = if ROOT.key(&section).is_some() && !ENVIRONMENT_SECTIONS.contains(&section.as_str()) {
         let sections = ENVIRONMENT_SECTIONS.join(", ");
+        let are = if section.ends_with('s') { "are" } else { "is" };
         (
-            format!("{section} are not set by the environment, but in the file"),
+            format!("{section} {are} not set by the environment, but in the file"),
             Some(format!("the environment overrides {sections}")),
         )
     } else {

@@ -89,8 +89,7 @@ pub fn client(path: &Path, environment: impl IntoIterator<Item = (String, String
     let draft = Draft::of(path, draft::read_lossy(path)?, &variables)?;
     let setting = KeyPath::of(["server", "state_dir"]);
     let is_overridden = matches!(draft.places.of(&setting), Place::Variable(_));
-    let concerns_it = |finding: &Finding| finding.key == setting.to_string();
-    if !is_overridden && (draft.places.has_lost(&setting) || draft.errors.iter().any(concerns_it)) {
+    if !is_overridden && draft.places.has_lost(&setting) {
         let of_section = |finding: &Finding| finding.key == "server" || finding.key.starts_with("server.");
         let errors = draft.errors.into_iter().filter(of_section).collect();
         return Err(ConfigErrors { file: path.to_owned(), errors, warnings: Vec::new() });

@@ -115,6 +115,7 @@ impl Checker<'_> {
     }
 
     fn refuse(&mut self, offset: usize, path: &KeyPath, problem: Problem) {
+        self.places.lose(path.clone());
         self.error(offset, path, problem.message, problem.hint);
     }
 

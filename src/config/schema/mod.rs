@@ -102,3 +102,6 @@ pub(crate) fn home_of(name: &str) -> Option<String> {
     }
     search(&ROOT, "", name)
 }
+
+#[cfg(test)]
+mod tests;

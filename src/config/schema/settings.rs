@@ -139,7 +139,7 @@ static LOG: Table = Table {
             "format",
             Kind::Word(words_of::<LogFormat>),
             "\"auto\"",
-            "How a line looks. `\"auto\"`: for people on a terminal, for the journal under systemd, else JSON.",
+            "How a line looks. `\"auto\"`: for the journal where stderr leads there, else for people.",
         ),
     ],
 };

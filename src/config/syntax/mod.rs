@@ -48,30 +48,23 @@ struct Broken {
 }
 
 /// Returns the first broken statement that is not yet reported, with the parser's message.
+///
+/// To blame is the statement that stands where the parser noticed, unless an unclosed one above it reaches down there.
 fn first_broken(all: &[Statement<'_>], text: &str, reported: &[usize]) -> Option<(Broken, String)> {
-    if all.is_empty() {
-        return None;
-    }
+    let is_there = |statement: &Statement<'_>| !text[statement.span.clone()].trim().is_empty();
+    let unclosed = |statement: &Statement<'_>| matches!(statement.form, Form::Unclosed(_)) && is_there(statement);
+    let first_unclosed = all.iter().position(unclosed).unwrap_or(usize::MAX);
     let (_, parser_errors) = DeTable::parse_recoverable(text);
-    let mut found: Vec<(Broken, String)> = parser_errors
+    parser_errors
         .iter()
         .map(|error| {
             let offset = error.span().map_or(0, |span| span.start);
-            (Broken { index: culprit(all, text, offset), offset }, error.message().to_owned())
+            let here = all.partition_point(|statement| statement.span.start <= offset).saturating_sub(1);
+            (Broken { index: here.min(first_unclosed), offset }, error.message())
         })
-        .filter(|(broken, _)| !reported.contains(&broken.index))
-        .collect();
-    found.sort_by_key(|(broken, _)| (broken.index, broken.offset));
-    found.into_iter().next()
-}
-
-/// Returns the statement to blame for an error at `offset`: that which stands there, unless an unclosed one, not yet
-/// blanked out, reaches down to it.
-fn culprit(all: &[Statement<'_>], text: &str, offset: usize) -> usize {
-    let here = all.partition_point(|statement| statement.span.start <= offset).saturating_sub(1);
-    let is_there = |statement: &Statement<'_>| !text[statement.span.clone()].trim().is_empty();
-    let unclosed = |statement: &Statement<'_>| matches!(statement.form, Form::Unclosed(_)) && is_there(statement);
-    all[..=here].iter().position(unclosed).unwrap_or(here)
+        .filter(|(broken, _)| broken.index < all.len() && !reported.contains(&broken.index))
+        .min_by_key(|(broken, _)| (broken.index, broken.offset))
+        .map(|(broken, message)| (broken, message.to_owned()))
 }
 
 fn finding(source: &SourceText<'_>, all: &[Statement<'_>], broken: Broken, message: &str) -> Finding {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{
-    completions, conflicts, drop_item, explain, history, init, merge, notify, records, resolve, retry, show, status,
-    undo, work,
+    completions, conflicts, drop_item, explain, history, init, merge, notify, records, resolve, retry, show, source,
+    status, undo, work,
 };
 
 const EXAMPLES: &str = "\
@@ -63,6 +63,8 @@ pub(super) enum Command {
     Demo,
     /// Show what the merge would do (offline)
     Merge(merge::Args),
+    /// Invoke a data source once, by hand (offline)
+    Source(source::Args),
     /// Say that a copy may have changed
     Notify(notify::Args),
     /// Is everything well?

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use super::demo::DemoError;
 use super::init::InitError;
+use super::source::SourceError;
 use crate::api::client::ClientError;
 use crate::api::wire::work::WorkState;
 use crate::config::{ConfigErrors, FindError, Finding};
@@ -66,6 +67,8 @@ pub(super) enum CliError {
     #[error("cannot merge")]
     Merge(#[source] WireError),
     #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
     Init(InitError),
     #[error(transparent)]
     Demo(DemoError),
@@ -102,6 +105,7 @@ impl CliError {
             Self::Refused { .. } | Self::Parked { .. } | Self::OrderRefused { .. } => Exit::Failed,
             Self::StillThere { .. } | Self::Partly { .. } => Exit::Failed,
             Self::NoSuchKey { .. } | Self::Output(_) | Self::Runtime(_) => Exit::Failed,
+            Self::Source(error) => error.exit(),
             Self::Init(_) | Self::Demo(_) => Exit::Failed,
             Self::Closed => Exit::Done,
         }
@@ -157,6 +161,7 @@ impl CliError {
             Self::NoSuchKey { entity, .. } => format!("`retcon records {entity}` lists the records and their keys"),
             Self::Read { .. } => "`-` stands for standard input".to_owned(),
             Self::Merge(_) => "docs/merging.md describes the form".to_owned(),
+            Self::Source(error) => error.hint()?.to_owned(),
             Self::Init(error) => error.hint()?.to_owned(),
             Self::Demo(error) => error.hint()?.to_owned(),
             Self::Partly { .. } | Self::Output(_) | Self::Runtime(_) | Self::Closed => return None,

@@ -16,6 +16,7 @@ mod init;
 mod check;
 mod demo;
 mod merge;
+mod source;
 mod notify;
 mod status;
 mod records;
@@ -66,6 +67,7 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Check => check::run(&context),
         Command::Demo => demo::run(),
         Command::Merge(args) => merge::run(&args, &context),
+        Command::Source(args) => source::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
         Command::Notify(args) => online(notify::run(&args, &context)),
         Command::Status(args) => online(status::run(&args, &context)),

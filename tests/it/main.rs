@@ -9,6 +9,8 @@ mod file_lengths;
 mod layers;
 mod migrations;
 mod private_postgres;
+mod documents;
 mod outcomes;
+mod offline_sources;
 mod processes;
 mod sessions;

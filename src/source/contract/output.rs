@@ -24,7 +24,7 @@ pub(super) struct Keys<'a> {
 /// Why a key was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadKey {
-    #[error("it printed nothing")]
+    #[error("an empty line")]
     Nothing,
     #[error("not UTF-8 after {0} bytes")]
     Encoding(usize),

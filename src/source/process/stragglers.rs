@@ -9,9 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, getsid, pidfd_open, pidfd_send_signal, waitpid,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, waitpid};
 
 /// The greatest distance between two process numbers that is searched one by one; beyond it, `/proc` is listed.
 const NEAR: i32 = 4096;
@@ -72,7 +70,7 @@ fn kill_if_left_behind(pid: Pid, marks: &[Vec<u8>]) -> bool {
     if !has_marks(pid, marks) || !is_left_behind(pid) || pidfd_send_signal(&process, Signal::KILL).is_err() {
         return false;
     }
-    if parent(pid) == Some(getpid()) {
+    if kin(pid.as_raw_pid()).is_some_and(|kin| kin.parent == getpid().as_raw_pid()) {
         // As process 1 of a container we are its parent now; it has been killed, so the wait is short.
         let _ = waitpid(Some(pid), WaitOptions::empty());
     }
@@ -84,19 +82,27 @@ fn has_marks(pid: Pid, marks: &[Vec<u8>]) -> bool {
     marks.iter().all(|mark| environment.split(|byte| *byte == 0).any(|entry| entry == mark))
 }
 
-/// Tells whether the process lost its parent: it has been handed to one of our own ancestors, or to us.
+/// Tells whether the process lost its parent and was handed to one of our own ancestors, or to us.
+///
+/// A child that one of these started itself is in its session; what was handed to it came from another one.
 fn is_left_behind(pid: Pid) -> bool {
-    let Some(parent) = parent(pid) else { return false };
-    if parent == getpid() {
-        return getsid(Some(pid)).ok() != getsid(None).ok();
-    }
-    std::iter::successors(getppid(), |ancestor| self::parent(*ancestor)).any(|ancestor| ancestor == parent)
+    let Some(Kin { parent, session }) = kin(pid.as_raw_pid()) else { return false };
+    let mut line = std::iter::successors(Some(getpid().as_raw_pid()), |ancestor| Some(kin(*ancestor)?.parent));
+    kin(parent).is_some_and(|kin| kin.session != session) && line.any(|ancestor| ancestor == parent)
 }
 
-/// Returns the parent of a process, as `/proc` has it.
-fn parent(pid: Pid) -> Option<Pid> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+/// What a process belongs to.
+struct Kin {
+    parent: i32,
+    session: i32,
+}
+
+/// Returns what a process belongs to, as `/proc` has it.
+fn kin(pid: i32) -> Option<Kin> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may hold anything: what counts stands after the last one.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(1)?.parse().ok().and_then(Pid::from_raw)
+    let mut numbers = fields.split_whitespace().skip(1).map(str::parse);
+    let (parent, _group, session) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(Kin { parent, session })
 }

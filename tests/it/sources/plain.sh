@@ -50,7 +50,7 @@ delete)
     ;;
 list)
     for item in "$items"/*.json; do
-        [ -e "$item" ] && basename "$item" .json
+        if [ -e "$item" ]; then basename "$item" .json; fi
     done
     ;;
 esac

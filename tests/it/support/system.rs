@@ -18,6 +18,15 @@ pub(crate) enum Language {
 }
 
 impl Language {
+    /// The source's program.
+    pub(crate) fn program(self) -> PathBuf {
+        match self {
+            Self::Sh => testing("sources/plain.sh"),
+            Self::Python => testing("sources/plain.py"),
+            Self::C => COMPILED.clone(),
+        }
+    }
+
     /// A source of this name, to be given to a site.
     pub(crate) fn source(self, name: &str) -> SourceSpec {
         SourceSpec { name: name.into(), language: self, settings: String::new() }
@@ -43,11 +52,7 @@ impl SourceSpec {
     /// The source's table in `retcon.toml`.
     pub(crate) fn table(&self, entity: &str) -> String {
         let Self { name, language, settings } = self;
-        let plain = match language {
-            Language::Sh => testing("sources/plain.sh"),
-            Language::Python => testing("sources/plain.py"),
-            Language::C => COMPILED.clone(),
-        };
+        let plain = language.program();
         let recorder = testing("sources/recorder.sh");
         format!(
             "[entities.{entity}.sources.{name}]\ncommand = [{recorder:?}, \"systems/{name}\", {plain:?}, \"systems/{name}\"]\n{settings}\n"

@@ -3,6 +3,7 @@
 
 create table entity (
     name              text   not null constraint entity_pk primary key,
+    -- Internal keys have no gaps and records are never removed, so this is also the number of records that ever were.
     last_internal_key bigint not null default 0
 );
 
@@ -25,6 +26,7 @@ create table record (
     changed_at timestamptz not null default clock_timestamp(),
     constraint record_pk primary key (entity, id)
 );
+create index record_deleted on record (entity) where state = 'deleted';
 
 create table link (
     entity        text    not null,
@@ -44,6 +46,9 @@ create table link (
     constraint link_record foreign key (entity, record) references record (entity, id) on delete cascade,
     constraint link_key_where_linked check ((state = 'linked') = (foreign_key is not null))
 );
+-- A copy belongs to one record.
+create unique index link_copy on link (entity, source, foreign_key) where state = 'linked';
+create index link_of_source on link (entity, source, record) where state = 'linked';
 
 -- Every key a copy has or had, so that a late notification still finds its record.
 create table foreign_key (
@@ -91,6 +96,8 @@ create table conflict (
     entity     text        not null,
     record     bigint      not null,
     path       json        not null,
+    -- Of the text of `path`, which has no greatest length, while a row of an index has.
+    path_hash  bytea       not null,
     kind       text        not null,
     revision   bigint      not null default 1,
     agreed     json,
@@ -105,8 +112,9 @@ create table conflict (
     closed_by  json,
     constraint conflict_record foreign key (entity, record) references record (entity, id) on delete cascade
 );
--- `path` is canonical text, so one place has one open conflict.
-create unique index conflict_open on conflict (entity, record, (path::text)) where closed_at is null;
+-- One place has one open conflict.
+create unique index conflict_open on conflict (entity, record, path_hash) where closed_at is null;
+create index conflict_open_by_id on conflict (id) where closed_at is null;
 
 create table operation (
     id          uuid        not null constraint operation_pk primary key,
@@ -120,8 +128,8 @@ create table operation (
                 check (state in ('in-flight', 'open', 'in-doubt', 'done', 'superseded')),
     foreign_key text,
     document    json,
-    -- The copy's base if it took effect as sent: {"shadow"?, "unknown", "ack"?, "owed"}; null for a delete.
-    carries     json,
+    -- The copy's base if it took effect as sent: {"shadow"?, "unknown", "ack"?, "owed"}.
+    carries     json        not null,
     version     bigint      not null,
     attempts    integer     not null default 1,
     may_have_taken_effect boolean not null default true,
@@ -133,20 +141,22 @@ create table operation (
     constraint operation_record foreign key (entity, record) references record (entity, id) on delete cascade
 );
 create unique index operation_unsettled on operation (entity, record, source) where state in ('in-flight', 'open', 'in-doubt');
-create index operation_by_source on operation (entity, source) where state in ('in-flight', 'in-doubt');
-create index operation_by_record on operation (entity, record);
+create index operation_by_source on operation (entity, source, state) where state in ('in-flight', 'in-doubt');
 
 create table work_item (
     id           bigint      not null generated always as identity constraint work_item_pk primary key,
     entity       text        not null,
-    -- A foreign key of a source to be looked at, or a record.
+    -- What is looked at. copy: whatever bears the key by then, be it a record or nothing known. record: the record.
+    -- A copy's item becomes one of its record when the copy is gone and something is still owed to the others.
+    subject      text        not null constraint work_item_subject check (subject in ('copy', 'record')),
     source       text,
     foreign_key  text,
+    -- For a copy: the record that its key named when it was last looked at.
     record       bigint,
     state        text        not null default 'ready' constraint work_item_state
                  check (state in ('ready', 'running', 'waiting', 'parked', 'done')),
     attempts     integer     not null default 0,
-    -- 'infinity' while it waits for a source that is down.
+    -- 'infinity' while it waits for a source that is down; '-infinity' for an order that is still to be tried: a person waits.
     due_at       timestamptz not null default clock_timestamp(),
     -- The sources that are down and that it waits for.
     blocked_by   text[]      not null default '{}',
@@ -157,16 +167,23 @@ create table work_item (
     -- Where the look that it asked for is made instead, for the outcome 'coalesced'.
     coalesced_into bigint,
     arrived_at   timestamptz not null default clock_timestamp(),
+    -- How often this look was asked for, and when for the last time.
+    asked        bigint      not null default 1,
+    asked_at     timestamptz not null default clock_timestamp(),
     finished_at  timestamptz,
-    constraint work_item_subject check ((source is null) = (foreign_key is null) and (record is not null or source is not null))
+    constraint work_item_named check ((source is null) = (foreign_key is null)
+               and case subject when 'copy' then source is not null else record is not null end),
+    constraint work_item_finished_when_done check ((state = 'done') = (finished_at is not null)),
+    constraint work_item_blocked_is_not_due check (blocked_by = '{}' or due_at = 'infinity')
 );
 -- One waiting item for each copy, and one for each record; a running one does not count.
 create unique index work_item_copy on work_item (entity, source, foreign_key)
-    where state in ('ready', 'waiting', 'parked') and command is null and source is not null;
+    where subject = 'copy' and state in ('ready', 'waiting', 'parked');
 create unique index work_item_record on work_item (entity, record)
-    where state in ('ready', 'waiting', 'parked') and command is null and source is null;
+    where subject = 'record' and command is null and state in ('ready', 'waiting', 'parked');
 create index work_item_due on work_item (entity, due_at, id) where state in ('ready', 'waiting');
 create index work_item_running on work_item (entity) where state = 'running';
-create index work_item_parked on work_item (entity, id) where state = 'parked';
-create index work_item_blocked on work_item (entity) where blocked_by <> '{}';
+create index work_item_parked on work_item (entity, record) where state = 'parked';
+create index work_item_blocked on work_item (entity, id) where blocked_by <> '{}';
+create index work_item_unfinished on work_item (state, id) include (entity) where state <> 'done';
 create index work_item_finished on work_item (finished_at) where state = 'done';

@@ -6,6 +6,8 @@ pub mod private;
 pub mod state_dir;
 mod run;
 mod error;
+mod columns;
+mod encoding;
 pub mod requests;
 
 pub use error::{Cause, StoreError};

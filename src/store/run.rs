@@ -9,8 +9,8 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row, Statement};
 
-use super::error::{Cause, StoreError};
 use super::Store;
+use super::error::{Cause, StoreError};
 
 /// How often a request is tried while concurrent ones undo it.
 const ATTEMPTS: usize = 8;
@@ -55,7 +55,10 @@ pub enum Mode {
 pub enum Fault {
     Database(tokio_postgres::Error),
     /// A row holds what this version cannot read.
-    Unreadable { what: &'static str, source: Box<dyn Error + Send + Sync> },
+    Unreadable {
+        what: &'static str,
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A concurrent request changed what this one rests on: everything is undone and begins anew.
     Moved,
 }
@@ -71,13 +74,11 @@ impl Fault {
     fn is_overtaken(&self) -> bool {
         match self {
             // A unique constraint is hit where a concurrent request inserted first: the next attempt sees its row.
-            Self::Database(error) => [
-                SqlState::T_R_SERIALIZATION_FAILURE,
-                SqlState::T_R_DEADLOCK_DETECTED,
-                SqlState::UNIQUE_VIOLATION,
-            ]
-            .iter()
-            .any(|code| error.code() == Some(code)),
+            Self::Database(error) => {
+                [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION]
+                    .iter()
+                    .any(|code| error.code() == Some(code))
+            }
             Self::Unreadable { .. } => false,
             Self::Moved => true,
         }
@@ -139,11 +140,21 @@ pub(super) type Parameter = Box<dyn ToSql + Sync + Send>;
 pub(super) struct Step {
     sql: &'static str,
     parameters: Vec<Parameter>,
+    is_contested: bool,
 }
 
 impl Step {
     pub(super) fn new<const N: usize>(sql: &'static str, parameters: [Parameter; N]) -> Self {
-        Self { sql, parameters: parameters.into() }
+        Self::of(sql, parameters.into())
+    }
+
+    pub(super) fn of(sql: &'static str, parameters: Vec<Parameter>) -> Self {
+        Self { sql, parameters, is_contested: false }
+    }
+
+    /// Says that if it gives no row, a concurrent request came first: then the attempt fails with [`Fault::Moved`].
+    pub(super) fn contested(self) -> Self {
+        Self { is_contested: true, ..self }
     }
 }
 
@@ -163,6 +174,15 @@ impl Session<'_> {
         Ok(self.list(sql, parameters).await?.pop())
     }
 
+    /// Runs one statement, and gives the number of rows that it changed.
+    pub(super) async fn execute(&self, sql: &'static str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Fault> {
+        let statement = self.prepare(sql).await?;
+        Ok(match self.0 {
+            Handle::Alone(client) => client.execute(&statement, parameters).await?,
+            Handle::Within(transaction) => transaction.execute(&statement, parameters).await?,
+        })
+    }
+
     /// Runs statements in their order, in one round trip, and gives the rows of each.
     pub(super) async fn pipeline(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Fault> {
         // All are prepared first: a statement is sent when its future is first polled, and none may overtake another.
@@ -172,7 +192,15 @@ impl Session<'_> {
             ready.push((self.prepare(step.sql).await?, parameters));
         }
         let ended = join_all(ready.iter().map(|(statement, parameters)| self.query(statement, parameters))).await;
-        Ok(ended.into_iter().collect::<Result<_, _>>()?)
+        let rows = ended.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let is_lost = steps.iter().zip(&rows).any(|(step, rows)| step.is_contested && rows.is_empty());
+        if is_lost { Err(Fault::Moved) } else { Ok(rows) }
+    }
+
+    /// Like [`Session::pipeline`], for a number of statements that is known.
+    pub(super) async fn pipeline_of<const N: usize>(&self, steps: [Step; N]) -> Result<[Vec<Row>; N], Fault> {
+        let rows = self.pipeline(steps.into()).await?;
+        Ok(rows.try_into().unwrap_or_else(|_| unreachable!("every statement gives its rows")))
     }
 
     async fn prepare(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
@@ -182,7 +210,11 @@ impl Session<'_> {
         }
     }
 
-    async fn query(&self, sql: &Statement, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, tokio_postgres::Error> {
+    async fn query(
+        &self,
+        sql: &Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
         match self.0 {
             Handle::Alone(client) => client.query(sql, parameters).await,
             Handle::Within(transaction) => transaction.query(sql, parameters).await,

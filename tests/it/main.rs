@@ -14,3 +14,4 @@ mod outcomes;
 mod offline_sources;
 mod processes;
 mod sessions;
+mod store_queue;

@@ -9,8 +9,8 @@ use crate::domain::text::{Text, TextBuilder};
 /// The longest piece of the text, in characters, that an error quotes.
 const QUOTED: usize = 40;
 
-/// Parses exactly one value.
-pub(super) fn parse(bytes: &[u8]) -> Result<Json, JsonError> {
+/// Parses exactly one value, nested no deeper than `deepest`.
+pub(super) fn parse(bytes: &[u8], deepest: usize) -> Result<Json, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let (valid, _) = bytes.split_at(error.valid_up_to());
         error_at(&String::from_utf8_lossy(valid), "the text is not UTF-8".to_owned())
@@ -18,7 +18,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Json, JsonError> {
     if text.starts_with('\u{FEFF}') {
         return Err(error_at("", "the text begins with a byte order mark".to_owned()));
     }
-    let mut parser = Parser { text, at: 0 };
+    let mut parser = Parser { text, at: 0, deepest };
     let value = parser.value(0)?;
     match parser.next_token() {
         None => Ok(value),
@@ -47,6 +47,7 @@ struct Parser<'a> {
     text: &'a str,
     /// What has been read, in bytes; always at the boundary of a character.
     at: usize,
+    deepest: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -86,8 +87,8 @@ impl<'a> Parser<'a> {
     fn value(&mut self, depth: usize) -> Result<Json, JsonError> {
         match self.next_token() {
             Some(b'"') => self.string().map(Json::String),
-            Some(b'{' | b'[') if depth == Json::MAX_DEPTH => {
-                Err(self.error(self.at, format!("nesting deeper than {}", Json::MAX_DEPTH)))
+            Some(b'{' | b'[') if depth == self.deepest => {
+                Err(self.error(self.at, format!("nesting deeper than {}", self.deepest)))
             }
             Some(b'{') => self.object(depth + 1).map(Json::Object),
             Some(b'[') => self.array(depth + 1).map(Json::Array),

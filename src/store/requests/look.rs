@@ -1,5 +1,8 @@
 //! One look at a record: what is recalled, what is decided, what came of it.
 
+mod rows;
+mod copies;
+mod conflicts;
 mod recall;
 mod introduce;
 mod decide;
@@ -13,6 +16,9 @@ use crate::domain::name::{EntityName, SourceName};
 use crate::domain::record::{Link, OpenOperation, OperationEnd, OperationId, Record};
 
 use super::queue::{Finish, WorkItemId};
+
+pub(in crate::store) use recall::known;
+pub(in crate::store) use rows::{conflict, list};
 
 /// Recalls all that is known of a record, in one round trip. Gives `None` if there is no such record.
 #[derive(Debug, Clone)]
@@ -129,6 +135,9 @@ pub struct Decide {
 }
 
 /// The second transaction of a look: what came of the writes. Only copies, their keys and operations change.
+///
+/// A key that is another record's copy already is not taken: the write that gave it is in doubt from now on, its link stays
+/// as it was, and where the items were to be done, their outcome is `in-doubt`.
 #[derive(Debug, Clone)]
 pub struct RecordResults {
     pub entity: EntityName,

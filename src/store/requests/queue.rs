@@ -11,6 +11,8 @@ use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::Decision;
 use crate::domain::name::{EntityName, SourceName};
 
+pub(in crate::store) use finish::ids;
+
 /// The name of a work item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkItemId(pub i64);

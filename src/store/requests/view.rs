@@ -7,10 +7,13 @@ mod counts;
 
 use std::collections::BTreeMap;
 
+use tokio_postgres::Row;
+
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::Conflict;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::record::{Known, Record};
+use crate::store::run::Fault;
 
 use super::queue::{Order, WorkItemId};
 
@@ -19,6 +22,19 @@ use super::queue::{Order, WorkItemId};
 pub struct Page<T> {
     pub items: Vec<T>,
     pub next: Option<i64>,
+}
+
+/// Makes a page of rows, one more than its limit of which were asked for; `place` is where an item stands in the list.
+fn page<T>(
+    rows: &[Row],
+    limit: i64,
+    item: impl Fn(&Row) -> Result<T, Fault>,
+    place: impl Fn(&T) -> i64,
+) -> Result<Page<T>, Fault> {
+    let limit = usize::try_from(limit).unwrap_or(0);
+    let items = rows.iter().take(limit).map(item).collect::<Result<Vec<T>, _>>()?;
+    let next = if rows.len() > limit { items.last().map(place) } else { None };
+    Ok(Page { items, next })
 }
 
 impl<T> Page<T> {

@@ -1,6 +1,7 @@
 //! What several tests need: real programs, started, watched and stopped.
 
 pub(crate) mod postgres;
+pub(crate) mod store;
 pub(crate) mod program;
 pub(crate) mod alone;
 pub(crate) mod wait;

@@ -1,15 +1,111 @@
-use crate::store::run::{Fault, Mode, Request, Session};
+//! The first transaction of a look.
 
-use super::{Decide};
+use crate::domain::record::{LinkState, RecordState};
+use crate::store::columns::{JsonText, Word, get};
+use crate::store::encoding::encode_list;
+use crate::store::requests::queue::ids;
+use crate::store::run::{Fault, Request, Session, Step};
+
+use super::Decide;
+use super::conflicts::{Standing, changes};
+use super::copies::Copies;
+
+pub(super) const LOCK_RECORD: &str = include_str!("../../sql/record/lock.sql");
+pub(super) const FIND_RUNNING: &str = include_str!("../../sql/work_item/find_running.sql");
+const LIST_CONFLICTS: &str = include_str!("../../sql/conflict/list_open.sql");
+const REVISE_RECORD: &str = include_str!("../../sql/record/revise.sql");
+const CREATE_VERSION: &str = include_str!("../../sql/version/create.sql");
+const PUT_MATCH: &str = include_str!("../../sql/match_value/put.sql");
+const DECIDE_ITEMS: &str = include_str!("../../sql/work_item/decide.sql");
 
 impl Request for Decide {
     type Reply = bool;
 
     const ACTION: &'static str = "record a decision";
 
-    const MODE: Mode = Mode::Transaction;
+    async fn attempt(&self, session: &Session<'_>) -> Result<bool, Fault> {
+        let copies = Copies { entity: &self.entity, record: self.record.id };
+        let linked = self.links.iter().filter(|(_, link)| link.state == LinkState::Linked);
+        let keys = linked.filter_map(|(source, link)| Some((source, link.key.as_ref()?)));
+        let ended = self.finish.as_ref().map(|finish| ids(&finish.items));
+        let steps = [
+            copies.step(LOCK_RECORD, []),
+            copies.step(LIST_CONFLICTS, []),
+            copies.list_holders(keys),
+            Step::new(FIND_RUNNING, [Box::new(ended.clone().unwrap_or_default())]),
+        ];
+        let [locked, standing, holders, running] = session.pipeline_of(steps).await?;
+        let version = locked.first().map(|row| get::<i64>(row, "version")).transpose()?;
+        if let (Some(ids), Some(row)) = (ended, running.first()) {
+            if !ids.is_empty() && !get::<bool>(row, "running")? {
+                // This was recorded before: only the word of it was lost.
+                return Ok(true);
+            }
+        }
+        if version != Some(self.expected_version) || !holders.is_empty() {
+            return Ok(false);
+        }
+        let standing = standing.iter().map(Standing::of_row).collect::<Result<Vec<_>, _>>()?;
+        session.pipeline(self.steps(&copies, &standing)).await?;
+        Ok(true)
+    }
+}
 
-    async fn attempt(&self, _session: &Session<'_>) -> Result<bool, Fault> {
-        todo!()
+impl Decide {
+    /// Gives what is to be recorded, in its order: what ends makes room for what begins.
+    fn steps(&self, copies: &Copies<'_>, standing: &[Standing]) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.record.version > self.expected_version {
+            steps.extend([self.revise_record(copies), self.create_version(copies)]);
+        }
+        steps.extend(changes(copies, standing, &self.conflicts, &self.closed_by));
+        if !self.ended.is_empty() {
+            steps.push(copies.end_operations(&self.ended, Vec::new()));
+        }
+        if !self.operations.is_empty() {
+            let open: Vec<_> = self.operations.iter().map(|(source, operation)| (source, operation, None)).collect();
+            steps.push(copies.put_operations(&open));
+        }
+        if !self.retired.is_empty() {
+            steps.push(copies.retire_keys(&self.retired));
+        }
+        if !self.links.is_empty() {
+            steps.extend([copies.put_links(&self.links), copies.put_keys(&self.links)]);
+        }
+        let match_value = match self.record.state {
+            RecordState::Live => self.match_value.clone(),
+            RecordState::Deleted => None,
+        };
+        steps.push(copies.step(PUT_MATCH, [Box::new(match_value)]));
+        if !self.decided_items.is_empty() {
+            steps.push(Step::new(DECIDE_ITEMS, [Box::new(ids(&self.decided_items))]));
+        }
+        steps.extend(self.finish.as_ref().map(|finish| finish.step(&self.entity)));
+        steps
+    }
+
+    fn revise_record(&self, copies: &Copies<'_>) -> Step {
+        copies.step(
+            REVISE_RECORD,
+            [
+                Box::new(self.record.state.word()),
+                Box::new(self.record.version),
+                Box::new(self.record.agreed.as_ref().map(JsonText::from)),
+            ],
+        )
+    }
+
+    fn create_version(&self, copies: &Copies<'_>) -> Step {
+        copies.step(
+            CREATE_VERSION,
+            [
+                Box::new(self.record.version),
+                Box::new(JsonText::from(&self.cause)),
+                Box::new(encode_list(&self.changes)),
+                Box::new(encode_list(&self.conflicts)),
+                Box::new(encode_list(&self.overruled)),
+                Box::new(self.record.state.word()),
+            ],
+        )
     }
 }

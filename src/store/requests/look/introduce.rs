@@ -1,15 +1,152 @@
-use crate::store::run::{Fault, Mode, Request, Session};
+//! How a newly seen item gets its record.
 
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::domain::key::InternalKey;
+use crate::domain::record::{Link, LinkState, OperationId};
+use crate::store::columns::{Word, get, unreadable};
+use crate::store::requests::queue::ids;
+use crate::store::run::{Fault, Request, Session, Step};
+
+use super::copies::{Copies, unlinked};
 use super::{Introduce, Introduced};
+
+const CREATE_ENTITY: &str = include_str!("../../sql/entity/create.sql");
+const LOCK_ENTITY: &str = include_str!("../../sql/entity/lock.sql");
+const ADVANCE: &str = include_str!("../../sql/entity/advance.sql");
+const FIND_KEY: &str = include_str!("../../sql/foreign_key/find.sql");
+const FIND_MOVED: &str = include_str!("../../sql/operation/find_moved.sql");
+const FIND_MATCH: &str = include_str!("../../sql/link/find_match.sql");
+const CREATE_RECORD: &str = include_str!("../../sql/record/create.sql");
+const INTRODUCE_KEY: &str = include_str!("../../sql/foreign_key/introduce.sql");
+const INTRODUCE_MATCH: &str = include_str!("../../sql/match_value/introduce.sql");
+const ASSIGN: &str = include_str!("../../sql/work_item/assign.sql");
 
 impl Request for Introduce {
     type Reply = Introduced;
 
     const ACTION: &'static str = "introduce a record";
 
-    const MODE: Mode = Mode::Transaction;
+    async fn attempt(&self, session: &Session<'_>) -> Result<Introduced, Fault> {
+        let scene = self.scene(session).await?;
+        if self.has_moved(&scene)? {
+            return Ok(Introduced::LookAgain);
+        }
+        match scene.rival.as_ref().map(Rival::of_row).transpose()? {
+            None => {
+                let record = self.create(session, &scene, self.match_value.as_deref()).await?;
+                Ok(Introduced::New(record))
+            }
+            Some(Rival { record, link: Some(LinkState::Linked), .. }) => {
+                let rival = self.create(session, &scene, None).await?;
+                Ok(Introduced::Rival { record: rival, of: record })
+            }
+            Some(Rival { busy: true, .. }) => Ok(Introduced::LookAgain),
+            Some(Rival { record, link: Some(LinkState::Unlinked | LinkState::Detached) | None, .. }) => {
+                self.link(session, record, Vec::new()).await?;
+                Ok(Introduced::Joined(record))
+            }
+        }
+    }
+}
 
-    async fn attempt(&self, _session: &Session<'_>) -> Result<Introduced, Fault> {
-        todo!()
+/// Things as they stand while the entity is locked.
+struct Scene {
+    last_internal_key: i64,
+    key: Option<Row>,
+    moved: bool,
+    rival: Option<Row>,
+}
+
+/// The record that bears the match value.
+struct Rival {
+    record: InternalKey,
+    /// How it stands to this source; `None`: not at all.
+    link: Option<LinkState>,
+    /// Another look is at it.
+    busy: bool,
+}
+
+impl Rival {
+    fn of_row(row: &Row) -> Result<Self, Fault> {
+        let link = get::<Option<&str>>(row, "link")?.map(LinkState::of_word).transpose();
+        Ok(Self {
+            record: InternalKey(get(row, "id")?),
+            link: link.map_err(|error| unreadable("link", error))?,
+            busy: get(row, "busy")?,
+        })
+    }
+}
+
+impl Introduce {
+    async fn scene(&self, session: &Session<'_>) -> Result<Scene, Fault> {
+        let entity = || Box::new(self.entity.as_str().to_owned());
+        let source = || Box::new(self.source.as_str().to_owned());
+        let doubts: Vec<Uuid> = self.recalled_at.doubts.iter().map(|OperationId(id)| *id).collect();
+        let steps = [
+            Step::new(CREATE_ENTITY, [entity()]),
+            Step::new(LOCK_ENTITY, [entity()]),
+            Step::new(FIND_KEY, [entity(), source(), Box::new(self.key.as_str().to_owned())]),
+            Step::new(FIND_MOVED, [entity(), source(), Box::new(doubts), Box::new(ids(&self.items))]),
+            Step::new(FIND_MATCH, [entity(), Box::new(self.match_value.clone()), source(), Box::new(ids(&self.items))]),
+        ];
+        let [_, locked, mut key, moved, mut rival] = session.pipeline_of(steps).await?;
+        let (Some(locked), Some(moved)) = (locked.first(), moved.first()) else { return Err(Fault::Moved) };
+        Ok(Scene {
+            last_internal_key: get(locked, "last_internal_key")?,
+            key: key.pop(),
+            moved: get(moved, "moved")?,
+            rival: rival.pop(),
+        })
+    }
+
+    /// Tells whether the key, or what may have made its copy, is not as it was recalled.
+    fn has_moved(&self, scene: &Scene) -> Result<bool, Fault> {
+        let retired_at = match &scene.key {
+            None => None,
+            Some(row) if get::<&str>(row, "state")? == "retired" => {
+                Some(get::<Timestamp>(row, "changed_at")?.as_microsecond())
+            }
+            Some(_) => return Ok(true),
+        };
+        Ok(scene.moved || retired_at != self.recalled_at.retired_at)
+    }
+
+    /// Makes a record with the next internal key.
+    async fn create(
+        &self,
+        session: &Session<'_>,
+        scene: &Scene,
+        match_value: Option<&str>,
+    ) -> Result<InternalKey, Fault> {
+        let record = InternalKey(scene.last_internal_key + 1);
+        let entity = || Box::new(self.entity.as_str().to_owned());
+        let mut steps = vec![
+            Step::new(ADVANCE, [entity(), Box::new(record.0)]),
+            Step::new(CREATE_RECORD, [entity(), Box::new(record.0)]),
+        ];
+        if let Some(value) = match_value {
+            let value = Box::new(value.to_owned());
+            steps.push(Step::new(INTRODUCE_MATCH, [entity(), value, Box::new(record.0)]).contested());
+        }
+        self.link(session, record, steps).await?;
+        Ok(record)
+    }
+
+    /// Links the key to a record, after what `steps` do.
+    async fn link(&self, session: &Session<'_>, record: InternalKey, mut steps: Vec<Step>) -> Result<(), Fault> {
+        let entity = || Box::new(self.entity.as_str().to_owned());
+        let key = Box::new(self.key.as_str().to_owned());
+        let source = Box::new(self.source.as_str().to_owned());
+        let link = Link { state: LinkState::Linked, key: Some(self.key.clone()), ..unlinked() };
+        steps.extend([
+            Step::new(INTRODUCE_KEY, [entity(), source, key, Box::new(record.0)]).contested(),
+            Copies { entity: &self.entity, record }.put_links(&[(self.source.clone(), link)]),
+            Step::new(ASSIGN, [Box::new(ids(&self.items)), Box::new(record.0)]),
+        ]);
+        session.pipeline(steps).await?;
+        Ok(())
     }
 }

@@ -1,18 +1,89 @@
-use crate::domain::record::Known;
-use crate::store::run::{Fault, Mode, Request, Session};
+//! What is known when a look begins.
 
-use super::{FindRival, Recall, RecallUnknown, UnknownKey};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use crate::domain::json::Json;
+use crate::domain::key::InternalKey;
+use crate::domain::name::{EntityName, SourceName};
+use crate::domain::record::{Known, Link, OpenOperation, OperationId, Record};
+use crate::store::columns::{count, document, get, parsed, word};
+use crate::store::requests::queue::ids;
+use crate::store::run::{Fault, Mode, Request, Session, Step};
+
+use super::copies::unlinked;
+use super::rows::{link, open_conflict, operation};
+use super::{FindRival, Moment, Recall, RecallUnknown, UnknownKey};
+
+const FIND_RECORD: &str = include_str!("../../sql/record/find.sql");
+const LIST_LINKS: &str = include_str!("../../sql/link/list.sql");
+const LIST_UNSETTLED: &str = include_str!("../../sql/operation/list_unsettled.sql");
+const LIST_CONFLICTS: &str = include_str!("../../sql/conflict/list_open.sql");
+const LIST_SOURCES: &str = include_str!("../../sql/source/list.sql");
+const LIST_DOUBTS: &str = include_str!("../../sql/operation/list_doubts.sql");
+const FIND_KEY: &str = include_str!("../../sql/foreign_key/find.sql");
+const FIND_RIVAL: &str = include_str!("../../sql/match_value/find_rival.sql");
 
 impl Request for Recall {
     type Reply = Option<Known>;
 
     const ACTION: &'static str = "recall a record";
 
-    const MODE: Mode = Mode::Transaction;
+    // While a look is at a record nothing else changes what is read here.
+    const MODE: Mode = Mode::Statements;
 
-    async fn attempt(&self, _session: &Session<'_>) -> Result<Option<Known>, Fault> {
-        todo!()
+    async fn attempt(&self, session: &Session<'_>) -> Result<Option<Known>, Fault> {
+        known(session, &self.entity, self.record).await
     }
+}
+
+/// Reads all that is known of a record, in one round trip.
+pub(in crate::store) async fn known(
+    session: &Session<'_>,
+    entity: &EntityName,
+    record: InternalKey,
+) -> Result<Option<Known>, Fault> {
+    let name = || Box::new(entity.as_str().to_owned());
+    let steps = [
+        Step::new(FIND_RECORD, [name(), Box::new(record.0)]),
+        Step::new(LIST_LINKS, [name(), Box::new(record.0)]),
+        Step::new(LIST_UNSETTLED, [name(), Box::new(record.0)]),
+        Step::new(LIST_CONFLICTS, [name(), Box::new(record.0)]),
+        Step::new(LIST_SOURCES, [name()]),
+    ];
+    let [found, links, operations, conflicts, sources] = session.pipeline_of(steps).await?;
+    let Some(row) = found.first() else { return Ok(None) };
+    Ok(Some(Known {
+        record: Record {
+            id: record,
+            state: word(row, "state")?,
+            version: get(row, "version")?,
+            agreed: document(row, "agreed")?,
+        },
+        links: with_operations(&links, &operations)?,
+        conflicts: conflicts.iter().map(open_conflict).collect::<Result<_, _>>()?,
+        tidies: sources.iter().map(tidies).collect::<Result<_, _>>()?,
+        now: get::<Timestamp>(row, "now")?.as_microsecond(),
+    }))
+}
+
+/// Puts each open operation to its link; where there is none yet, its copy is unlinked.
+fn with_operations(links: &[Row], operations: &[Row]) -> Result<BTreeMap<SourceName, Link>, Fault> {
+    let mut all = BTreeMap::new();
+    for row in links {
+        all.insert(parsed(row, "source")?, link(row)?);
+    }
+    for row in operations {
+        all.entry(parsed(row, "source")?).or_insert_with(unlinked).open = Some(operation(row)?);
+    }
+    Ok(all)
+}
+
+fn tidies(row: &Row) -> Result<(SourceName, bool), Fault> {
+    Ok((parsed(row, "name")?, get(row, "tidies")?))
 }
 
 impl Request for RecallUnknown {
@@ -20,11 +91,40 @@ impl Request for RecallUnknown {
 
     const ACTION: &'static str = "recall an unknown key";
 
-    const MODE: Mode = Mode::Transaction;
+    // If the key's row moves between the two statements, so has the moment by the time that something rests on it.
+    const MODE: Mode = Mode::Statements;
 
-    async fn attempt(&self, _session: &Session<'_>) -> Result<UnknownKey, Fault> {
-        todo!()
+    async fn attempt(&self, session: &Session<'_>) -> Result<UnknownKey, Fault> {
+        let (entity, source) = (self.entity.as_str().to_owned(), self.source.as_str().to_owned());
+        let key = Step::new(
+            FIND_KEY,
+            [Box::new(entity.clone()), Box::new(source.clone()), Box::new(self.key.as_str().to_owned())],
+        );
+        let doubts = Step::new(LIST_DOUBTS, [Box::new(entity), Box::new(source), Box::new(ids(&self.items))]);
+        let [key, doubts] = session.pipeline_of([key, doubts]).await?;
+        let doubts = doubts.iter().map(doubt).collect::<Result<Vec<_>, _>>()?;
+        let retired = key.first().map(retired).transpose()?.flatten();
+        let now = Moment {
+            doubts: doubts.iter().map(|(_, operation)| operation.id).collect::<Vec<OperationId>>(),
+            retired_at: retired.as_ref().map(|(_, _, at)| *at),
+        };
+        Ok(UnknownKey { doubts, retired: retired.map(|(document, age, _)| (document, age)), now })
     }
+}
+
+fn doubt(row: &Row) -> Result<(InternalKey, OpenOperation), Fault> {
+    Ok((InternalKey(get(row, "record")?), operation(row)?))
+}
+
+type Retired = (Option<Json>, Duration, i64);
+
+/// Reads a key's row as that of a copy that was deleted, if it is one: its document, its age, and when.
+fn retired(row: &Row) -> Result<Option<Retired>, Fault> {
+    if get::<&str>(row, "state")? != "retired" {
+        return Ok(None);
+    }
+    let at = get::<Timestamp>(row, "changed_at")?.as_microsecond();
+    Ok(Some((document(row, "document")?, Duration::from_micros(count(row, "age")?), at)))
 }
 
 impl Request for FindRival {
@@ -32,9 +132,11 @@ impl Request for FindRival {
 
     const ACTION: &'static str = "look for a match";
 
-    const MODE: Mode = Mode::Transaction;
+    const MODE: Mode = Mode::Statements;
 
-    async fn attempt(&self, _session: &Session<'_>) -> Result<bool, Fault> {
-        todo!()
+    async fn attempt(&self, session: &Session<'_>) -> Result<bool, Fault> {
+        let (entity, source) = (self.entity.as_str(), self.source.as_str());
+        let rival = session.find(FIND_RIVAL, &[&entity, &self.record.0, &self.match_value, &source]).await?;
+        Ok(rival.is_some())
     }
 }

@@ -1,15 +1,88 @@
-use crate::store::run::{Fault, Mode, Request, Session};
+//! How claimed work ends, or goes back into the queue.
 
-use super::{FinishItems};
+use std::time::Duration;
+
+use crate::domain::name::EntityName;
+use crate::store::columns::{Word, micros, storable};
+use crate::store::requests::view::WorkState;
+use crate::store::run::{Fault, Mode, Request, Session, Step};
+
+use super::{Finish, FinishItems, WorkEnd, WorkItemId};
+
+const FINISH: &str = include_str!("../../sql/work_item/finish.sql");
+const PUT_BACK: &str = include_str!("../../sql/work_item/put_back.sql");
 
 impl Request for FinishItems {
     type Reply = ();
 
     const ACTION: &'static str = "end work";
 
-    const MODE: Mode = Mode::Transaction;
+    const MODE: Mode = Mode::Statements;
 
-    async fn attempt(&self, _session: &Session<'_>) -> Result<(), Fault> {
-        todo!()
+    async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
+        session.pipeline(vec![self.finish.step(&self.entity)]).await?;
+        Ok(())
     }
+}
+
+impl Finish {
+    /// Gives the statement that does it.
+    pub(in crate::store) fn step(&self, entity: &EntityName) -> Step {
+        match &self.end {
+            WorkEnd::Done { outcome } => {
+                let entity = entity.as_str().to_owned();
+                Step::new(FINISH, [Box::new(entity), Box::new(ids(&self.items)), Box::new(*outcome)])
+            }
+            WorkEnd::Again { due_in, error, blocked_by, spent, waiting } => PutBack {
+                items: ids(&self.items),
+                state: if *waiting { WorkState::Waiting } else { WorkState::Ready },
+                due_in: *due_in,
+                blocked_by: blocked_by.iter().map(|source| source.as_str().to_owned()).collect(),
+                spent: *spent,
+                error: error.clone(),
+            }
+            .step(entity),
+            WorkEnd::Parked { error } => PutBack {
+                items: ids(&self.items),
+                state: WorkState::Parked,
+                due_in: Duration::ZERO,
+                blocked_by: Vec::new(),
+                spent: true,
+                error: Some(error.clone()),
+            }
+            .step(entity),
+        }
+    }
+}
+
+/// Claimed items go back into the queue.
+pub(super) struct PutBack {
+    pub(super) items: Vec<i64>,
+    pub(super) state: WorkState,
+    pub(super) due_in: Duration,
+    pub(super) blocked_by: Vec<String>,
+    pub(super) spent: bool,
+    pub(super) error: Option<String>,
+}
+
+impl PutBack {
+    pub(super) fn step(self, entity: &EntityName) -> Step {
+        Step::new(
+            PUT_BACK,
+            [
+                Box::new(entity.as_str().to_owned()),
+                Box::new(self.items),
+                Box::new(self.state.word()),
+                Box::new(micros(self.due_in)),
+                Box::new(self.blocked_by),
+                Box::new(i32::from(self.spent)),
+                Box::new(self.error.as_deref().map(storable)),
+            ],
+        )
+    }
+}
+
+/// Gives the items' numbers as a statement takes them.
+pub(in crate::store) fn ids(items: &[WorkItemId]) -> Vec<i64> {
+    items.iter().map(|WorkItemId(id)| *id).collect()
 }

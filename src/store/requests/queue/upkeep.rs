@@ -1,16 +1,51 @@
-use crate::store::run::{Fault, Mode, Request, Session};
+//! What keeps the queue in order: after a crash, when a source is back, when items are old.
 
+use std::time::Duration;
+
+use crate::store::columns::{get, micros};
+use crate::store::requests::view::WorkState;
+use crate::store::run::{Fault, Mode, Request, Session, Step};
+
+use super::finish::PutBack;
 use super::{Ping, PurgeFinished, Recover, Release};
+
+const CREATE_ENTITY: &str = include_str!("../../sql/entity/create.sql");
+const RECOVER_OPERATIONS: &str = include_str!("../../sql/operation/recover.sql");
+const LIST_RUNNING: &str = include_str!("../../sql/work_item/list_running.sql");
+const RELEASE_ALL: &str = include_str!("../../sql/work_item/release_all.sql");
+const RELEASE: &str = include_str!("../../sql/work_item/release.sql");
+const PURGE: &str = include_str!("../../sql/work_item/purge.sql");
+const PING: &str = include_str!("../../sql/database/ping.sql");
+
+/// How many items one statement releases or removes.
+const BATCH: i64 = 1000;
 
 impl Request for Recover {
     type Reply = u64;
 
     const ACTION: &'static str = "recover work";
 
-    const MODE: Mode = Mode::Transaction;
-
-    async fn attempt(&self, _session: &Session<'_>) -> Result<u64, Fault> {
-        todo!()
+    async fn attempt(&self, session: &Session<'_>) -> Result<u64, Fault> {
+        let entity = || Box::new(self.entity.as_str().to_owned());
+        let steps = vec![
+            Step::new(CREATE_ENTITY, [entity()]),
+            Step::new(RECOVER_OPERATIONS, [entity()]),
+            Step::new(RELEASE_ALL, [entity()]),
+            Step::new(LIST_RUNNING, [entity()]),
+        ];
+        let running = session.pipeline(steps).await?.pop().unwrap_or_default();
+        let items = running.iter().map(|row| get(row, "id")).collect::<Result<Vec<i64>, _>>()?;
+        let number = items.len() as u64;
+        let put_back = PutBack {
+            items,
+            state: WorkState::Ready,
+            due_in: Duration::ZERO,
+            blocked_by: Vec::new(),
+            spent: false,
+            error: None,
+        };
+        session.pipeline(vec![put_back.step(&self.entity)]).await?;
+        Ok(number)
     }
 }
 
@@ -19,10 +54,18 @@ impl Request for Release {
 
     const ACTION: &'static str = "release work";
 
-    const MODE: Mode = Mode::Transaction;
+    const MODE: Mode = Mode::Statements;
 
-    async fn attempt(&self, _session: &Session<'_>) -> Result<u64, Fault> {
-        todo!()
+    async fn attempt(&self, session: &Session<'_>) -> Result<u64, Fault> {
+        let limit = if self.probe { 1 } else { BATCH };
+        let mut released = 0;
+        loop {
+            let batch = session.execute(RELEASE, &[&self.entity.as_str(), &self.source.as_str(), &limit]).await?;
+            released += batch;
+            if self.probe || batch < limit.unsigned_abs() {
+                return Ok(released);
+            }
+        }
     }
 }
 
@@ -31,10 +74,18 @@ impl Request for PurgeFinished {
 
     const ACTION: &'static str = "remove finished work";
 
-    const MODE: Mode = Mode::Transaction;
+    const MODE: Mode = Mode::Statements;
 
-    async fn attempt(&self, _session: &Session<'_>) -> Result<u64, Fault> {
-        todo!()
+    async fn attempt(&self, session: &Session<'_>) -> Result<u64, Fault> {
+        let older_than = micros(self.older_than);
+        let mut removed = 0;
+        loop {
+            let batch = session.execute(PURGE, &[&older_than, &BATCH]).await?;
+            removed += batch;
+            if batch < BATCH.unsigned_abs() {
+                return Ok(removed);
+            }
+        }
     }
 }
 
@@ -43,9 +94,10 @@ impl Request for Ping {
 
     const ACTION: &'static str = "answer";
 
-    const MODE: Mode = Mode::Transaction;
+    const MODE: Mode = Mode::Statements;
 
-    async fn attempt(&self, _session: &Session<'_>) -> Result<(), Fault> {
-        todo!()
+    async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
+        session.list(PING, &[]).await?;
+        Ok(())
     }
 }

@@ -1,0 +1,2 @@
+-- Shows that the database answers.
+select 1 as answer

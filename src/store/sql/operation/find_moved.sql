@@ -1,0 +1,16 @@
+-- Tells whether one of the doubts $3 was settled, or a create or update that may have made the copy of the items $4 is in
+-- flight (again).
+select exists (
+    select
+    from operation
+    where id = any ($3::uuid[]) and state in ('done', 'superseded')
+) or exists (
+    select
+    from operation
+    where entity = $1 and source = $2 and state = 'in-flight' and kind in ('create', 'update')
+      and created_at <= (
+          select coalesce(max(work_item.asked_at), statement_timestamp())
+          from work_item
+          where work_item.id = any ($4)
+      )
+) as moved

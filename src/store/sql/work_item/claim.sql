@@ -1,0 +1,124 @@
+-- Claims the looks of an entity that are longest due, $2 at most, with all waiting items of each, and tells when the next is
+-- due. Runs under the entity's lock. Links, open operations and running items are read in one state of the database.
+with running as materialized (
+    select source, foreign_key, record
+    from work_item
+    where entity = $1 and state = 'running'
+),
+candidate as materialized (
+    -- The order by and the offset keep the index's order, so that the limit ends the search early.
+    select due.id, due.due_at, due.command is not null as ordered, due.record,
+           case when due.record is null then due.source end as source,
+           case when due.record is null then due.foreign_key end as foreign_key
+    from (
+        select work_item.id, work_item.due_at, work_item.command, work_item.source, work_item.foreign_key,
+               work_item.asked_at,
+               case work_item.subject
+                   when 'record' then work_item.record
+                   else (
+                       select foreign_key.record
+                       from foreign_key
+                       where foreign_key.entity = work_item.entity and foreign_key.source = work_item.source
+                         and foreign_key.key = work_item.foreign_key and foreign_key.state in ('current', 'former')
+                   )
+               end as record
+        from work_item
+        where work_item.entity = $1 and work_item.state in ('ready', 'waiting')
+          and work_item.due_at <= statement_timestamp()
+        order by work_item.due_at, work_item.id
+        offset 0
+    ) as due
+    where (select count(*) from running where running.record = due.record) = 0
+      and (select count(*) from running where running.source = due.source and running.foreign_key = due.foreign_key) = 0
+      and case
+          when due.record is not null then true
+          else not exists (
+              select
+              from operation
+              where operation.entity = $1 and operation.source = due.source and operation.state = 'in-flight'
+                and operation.kind in ('create', 'update') and operation.created_at <= due.asked_at
+          )
+      end
+    order by due.due_at, due.id
+    limit $2::bigint * 4 + 1
+),
+chosen as materialized (
+    select row_number() over (order by due_at, id) as place, id, ordered, record, source, foreign_key
+    from (
+        select distinct on (record, source, foreign_key) id, due_at, ordered, record, source, foreign_key
+        from candidate
+        order by record, source, foreign_key, due_at, id
+    ) as subject
+    order by due_at, id
+    limit $2
+),
+member as materialized (
+    -- An order comes alone, and a key that is not known has one item.
+    select chosen.place, chosen.record, chosen.id
+    from chosen
+    where chosen.ordered or chosen.record is null
+    union all
+    select chosen.place, chosen.record, work_item.id
+    from chosen
+    join work_item on work_item.entity = $1 and work_item.record = chosen.record
+    where not chosen.ordered and work_item.subject = 'record' and work_item.command is null
+      and work_item.state in ('ready', 'waiting')
+    union all
+    select chosen.place, chosen.record, work_item.id
+    from chosen
+    join foreign_key on foreign_key.entity = $1 and foreign_key.record = chosen.record
+    join work_item on work_item.entity = $1 and work_item.source = foreign_key.source
+        and work_item.foreign_key = foreign_key.key
+    where not chosen.ordered and foreign_key.state in ('current', 'former') and work_item.subject = 'copy'
+      and work_item.state in ('ready', 'waiting')
+      and not exists (
+          select
+          from running
+          where running.source = work_item.source and running.foreign_key = work_item.foreign_key
+      )
+),
+locked as materialized (
+    -- A row that is being asked for again at this instant is left to the next claim: to wait for it could deadlock.
+    select member.place, member.record, work_item.id
+    from member
+    join work_item on work_item.id = member.id
+    where work_item.state in ('ready', 'waiting')
+    for update of work_item skip locked
+),
+claimed as (
+    update work_item
+    set state = 'running', record = locked.record, blocked_by = '{}'
+    from locked
+    where work_item.id = locked.id
+    returning locked.place, work_item.id, work_item.record, work_item.source, work_item.foreign_key, work_item.attempts,
+              work_item.command
+),
+next as (
+    select case
+        when (select count(*) from candidate) > $2::bigint * 4 or exists (
+            select
+            from candidate
+            where not exists (
+                select
+                from chosen
+                where (chosen.record, chosen.source, chosen.foreign_key)
+                    is not distinct from (candidate.record, candidate.source, candidate.foreign_key)
+            )
+        ) then 0
+        when (select count(*) from locked) < (select count(*) from member) then 10000
+        else (
+            select ceil(extract(epoch from work_item.due_at - statement_timestamp()) * 1000000)
+            from work_item
+            where work_item.entity = $1 and work_item.state in ('ready', 'waiting')
+              and work_item.due_at > statement_timestamp() and work_item.due_at < 'infinity'
+              and work_item.id not in (select member.id from member)
+            order by work_item.due_at
+            limit 1
+        )
+    end::bigint as due_in
+)
+select next.due_in, claimed.place, claimed.id, claimed.record, claimed.source, claimed.foreign_key, claimed.attempts,
+       claimed.command
+from next
+left join claimed on true
+order by claimed.place, claimed.id

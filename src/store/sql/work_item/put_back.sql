@@ -1,0 +1,64 @@
+-- Puts running items back as $3 (ready, waiting or parked), due in $4 microseconds, or when a source of $5 is released. An item
+-- whose subject has another that waits ends as coalesced into that one. The item of a copy that is gone is from now on one of its record.
+with running as materialized (
+    select work_item.id, work_item.entity, work_item.source, work_item.foreign_key, work_item.record,
+           work_item.command is not null as ordered,
+           case
+               when work_item.subject = 'copy' and work_item.record is not null and not exists (
+                   select
+                   from foreign_key
+                   where foreign_key.entity = work_item.entity and foreign_key.source = work_item.source
+                     and foreign_key.key = work_item.foreign_key and foreign_key.record = work_item.record
+                     and foreign_key.state in ('current', 'former')
+               ) then 'record'
+               else work_item.subject
+           end as subject,
+           case
+               when $3 = 'parked' then clock_timestamp()
+               when $5::text[] <> '{}' then 'infinity'
+               else clock_timestamp() + $4::bigint * interval '1 microsecond'
+           end as due_at
+    from work_item
+    where work_item.entity = $1 and work_item.id = any ($2) and work_item.state = 'running'
+    order by work_item.id
+    for update
+),
+first as (
+    select id, entity, source, foreign_key, record, ordered, subject, due_at,
+           min(id) over (
+               partition by subject, case when ordered then id end, case subject when 'record' then record end,
+                            case subject when 'copy' then source end, case subject when 'copy' then foreign_key end
+           ) as first_id
+    from running
+),
+placed as materialized (
+    select first.id, first.subject, first.due_at, coalesce(copy.id, record.id) as other,
+           coalesce(copy.id, record.id, nullif(first.first_id, first.id)) as target
+    from first
+    left join work_item as copy on first.subject = 'copy' and copy.subject = 'copy' and copy.entity = first.entity
+        and copy.source = first.source and copy.foreign_key = first.foreign_key
+        and copy.state in ('ready', 'waiting', 'parked')
+    left join work_item as record on first.subject = 'record' and not first.ordered and record.subject = 'record'
+        and record.command is null and record.entity = first.entity and record.record = first.record
+        and record.state in ('ready', 'waiting', 'parked')
+),
+hastened as (
+    update work_item
+    set state = case work_item.state when 'parked' then $3 else work_item.state end,
+        due_at = least(work_item.due_at, placed.due_at),
+        blocked_by = case when least(work_item.due_at, placed.due_at) < 'infinity' then '{}' else work_item.blocked_by end
+    from placed
+    where work_item.id = placed.other and $3 <> 'parked'
+)
+update work_item
+set subject = placed.subject,
+    state = case when placed.target is null then $3 else 'done' end,
+    outcome = case when placed.target is null then work_item.outcome else 'coalesced' end,
+    coalesced_into = placed.target,
+    finished_at = case when placed.target is null then null else clock_timestamp() end,
+    attempts = work_item.attempts + $6,
+    last_error = $7,
+    due_at = placed.due_at,
+    blocked_by = case when placed.target is null and $3 <> 'parked' then $5 else '{}' end
+from placed
+where work_item.id = placed.id

@@ -1,0 +1,16 @@
+-- Makes an item ready with fresh attempts, if it is neither running nor done; tells in which state it was found.
+with found as (
+    select id, entity, state
+    from work_item
+    where id = $1
+    for update
+),
+retried as (
+    update work_item
+    set state = 'ready', attempts = 0, due_at = clock_timestamp(), blocked_by = '{}', asked_at = clock_timestamp()
+    from found
+    where work_item.id = found.id and found.state in ('ready', 'waiting', 'parked')
+    returning work_item.id
+)
+select found.entity, found.state, exists (select from retried) as handled
+from found

@@ -87,13 +87,16 @@ pub struct ConfigErrors {
     pub warnings: Vec<Finding>,
 }
 
-/// Writes a headline and then a line for each mistake.
+/// Writes a headline and then a line for each mistake, with its hint.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.errors.len();
         let plural = if count == 1 { "" } else { "s" };
         write!(f, "cannot use the configuration {}: {count} error{plural}", self.file.display())?;
-        self.errors.iter().try_for_each(|finding| write!(f, "\n{finding}"))
+        self.errors.iter().try_for_each(|finding| match &finding.hint {
+            Some(hint) => write!(f, "\n{finding} ({hint})"),
+            None => write!(f, "\n{finding}"),
+        })
     }
 }
 

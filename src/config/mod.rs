@@ -31,7 +31,6 @@ pub use self::find::{FindError, find};
 pub use self::finding::{ConfigErrors, Finding, Place};
 use self::key_path::KeyPath;
 pub use self::model::Config;
-pub use self::words::Words;
 
 /// A configuration that can be used, and what is doubtful about it.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,14 +7,9 @@ use super::model::{AlertKind, LogFormat, Mode, ReadBack, Severity};
 use crate::domain::rules::{Folding, OnDelete};
 
 /// A type whose values are written as one of a few words.
-pub trait Words: Copy + PartialEq + 'static {
+pub(crate) trait Words: Copy + 'static {
     /// Every value with its word, in the order of the documentation.
     const WORDS: &'static [(&'static str, Self)];
-
-    /// Returns the word that stands for this value in the configuration.
-    fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, value)| *value == self).map(|(word, _)| *word).expect("every value has a word")
-    }
 
     /// Returns the value that `word` stands for.
     fn from_word(word: &str) -> Option<Self> {

@@ -91,7 +91,7 @@ fn read_configuration(arguments: &Arguments) -> Result<(PathBuf, Config), ExitCo
             Ok((path, loaded.config))
         }
         Err(errors) => {
-            eprintln!("error: cannot use the configuration\n{errors}");
+            eprintln!("error: {errors}");
             Err(ExitCode::from(2))
         }
     }

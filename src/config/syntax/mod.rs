@@ -76,10 +76,10 @@ fn finding(source: &SourceText<'_>, all: &[Statement<'_>], broken: Broken, messa
             (statement.span.start, format!("the {} that begins here is never closed", name_of(opened)))
         }
         Form::Header | Form::Entry | Form::Comment if message == DUPLICATE => {
-            (offset, duplicate(source, all, statement))
+            (offset, duplicate(source, all, statement, offset))
         }
         Form::Entry if statement.key.is_none() => {
-            (offset, format!("not TOML, in the line that begins with {}: {message}", first_word(source, statement)))
+            (offset, format!("not TOML{}: {message}", beginning(source, statement)))
         }
         Form::Header | Form::Entry | Form::Comment => (offset, format!("not TOML: {message}")),
     };
@@ -94,19 +94,29 @@ fn name_of(opened: Opened) -> &'static str {
     }
 }
 
-fn duplicate(source: &SourceText<'_>, all: &[Statement<'_>], again: &Statement<'_>) -> String {
+fn duplicate(source: &SourceText<'_>, all: &[Statement<'_>], again: &Statement<'_>, offset: usize) -> String {
     let same =
         |other: &&Statement<'_>| other.form == again.form && (other.header, other.key) == (again.header, again.key);
+    let name = word_at(source.text, offset);
     match all.iter().find(same) {
-        Some(first) if first != again => format!("stands twice, first in line {}", source.line(first.span.start)),
-        Some(_) | None => "stands twice".to_owned(),
+        Some(first) if first != again => {
+            format!("{name} stands twice, first in line {}", source.line(first.span.start))
+        }
+        Some(_) | None => format!("{name} stands twice"),
     }
 }
 
-/// Returns what a broken line begins with, as far as it looks like a key: the rest may be secret.
-fn first_word(source: &SourceText<'_>, statement: &Statement<'_>) -> String {
-    let line = &source.text[statement.span.clone()];
-    quote(&line[..line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').unwrap_or(line.len())])
+/// Says what a line without a key begins with, but for one that may hold a secret.
+fn beginning(source: &SourceText<'_>, statement: &Statement<'_>) -> String {
+    let word = word_at(source.text, statement.span.start);
+    let may_be_secret = statement.header.rsplit('.').next() == Some("env");
+    if may_be_secret || word == "\"\"" { String::new() } else { format!(", in the line that begins with {word}") }
+}
+
+/// Returns what looks like a bare key at `offset`, in quotes.
+fn word_at(text: &str, offset: usize) -> String {
+    let rest = text.get(offset..).unwrap_or_default();
+    quote(&rest[..rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').unwrap_or(rest.len())])
 }
 
 /// Returns the path of the setting that a statement sets, if it can be read.

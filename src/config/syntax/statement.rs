@@ -4,13 +4,15 @@
 
 use std::ops::Range;
 
+use toml::de::DeTable;
+
 /// A line such as `[server]`, or a key with its value, which may span lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Statement<'a> {
     pub(super) span: Range<usize>,
-    /// The header above an entry, or the header itself, without brackets.
+    /// The header above an entry, or the header itself, without brackets; empty if there is none, or it is no key.
     pub(super) header: &'a str,
-    /// The key of an entry as written; `None` for a header, and for a line without `=`.
+    /// The key of an entry as written; `None` for a header, and for a line without a key.
     pub(super) key: Option<&'a str>,
     pub(super) form: Form,
 }
@@ -43,11 +45,7 @@ pub(super) fn statements(text: &str) -> Vec<Statement<'_>> {
         let statement = if line.starts_with('#') {
             Statement { span: start..start + line.len(), header, key: None, form: Form::Comment }
         } else if line.starts_with('[') {
-            header = line
-                .split('#')
-                .next()
-                .unwrap_or_default()
-                .trim_matches(|c: char| "[]".contains(c) || c.is_whitespace());
+            header = header_of(line);
             Statement { span: start..start + line.len(), header, key: None, form: Form::Header }
         } else {
             let (end, form) = end_of_entry(text, start);
@@ -70,11 +68,22 @@ fn line_at(text: &str, at: usize) -> &str {
     text.get(at..).unwrap_or_default().split('\n').next().unwrap_or_default()
 }
 
-/// Returns what stands before the first `=`, if that could be a key.
+/// Returns what stands in the brackets, closed or not; empty if that is no key: what is not one may be secret.
+fn header_of(line: &str) -> &str {
+    let inside = line.trim_start_matches('[');
+    let without_comment = inside.split('#').next().unwrap_or_default().trim_end().trim_end_matches(']');
+    let to_first_bracket = inside.split(']').next().unwrap_or_default();
+    [without_comment, to_first_bracket].into_iter().map(str::trim).find(|header| is_key(header)).unwrap_or_default()
+}
+
+/// Returns what stands before the first `=`, if that is a key: what is not one may be secret.
 fn key_of(line: &str) -> Option<&str> {
     let (key, _) = line.split_once('=')?;
-    let key = key.trim();
-    (!key.is_empty() && key.len() <= 200).then_some(key)
+    Some(key.trim()).filter(|key| is_key(key))
+}
+
+fn is_key(text: &str) -> bool {
+    text.len() <= 300 && DeTable::parse(&format!("{text} = 0")).is_ok_and(|table| table.get_ref().len() == 1)
 }
 
 /// Returns the offset past the entry that begins at `start`, and how it ends.
@@ -188,6 +197,16 @@ mod tests {
                 (14, "w", None, Form::Entry),
             ]
         );
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_taken_for_one() {
+        for line in ["TOKEN \"hunter2==\"", "= 1", "a b = 1", "[x \"hunter2\"]", "[x hunter2=1"] {
+            let all = statements(line);
+            assert_eq!((all.len(), all[0].header, all[0].key), (1, "", None), "{line}");
+        }
+        let header = |line, name| (line, name, None, Form::Header);
+        assert_eq!(shape("[x] hunter2\n[a.\"]#\"]\n[b.'c'"), [header(1, "x"), header(2, ""), header(3, "b.'c'")]);
     }
 
     #[test]

@@ -102,7 +102,7 @@ env = { TOKEN = "hunter2" TOKEN_2 = "hunter3" }
             r#"retcon.toml:3:25: server.listen: not TOML: invalid basic string, expected `"`"#,
             r#"retcon.toml:4:1: server.hosts: the list that begins here is never closed"#,
             r#"retcon.toml:9:9: log.level: not TOML: string values must be quoted, expected literal string"#,
-            r#"retcon.toml:11:1: log.format: stands twice, first in line 10"#,
+            r#"retcon.toml:11:1: log.format: "format" stands twice, first in line 10"#,
             r#"retcon.toml:13:11: retention: not TOML: unclosed table, expected `]`"#,
             r#"retcon.toml:17:13: database.pool_size: expected a whole number from 1 to 1000, found the whole number 0"#,
             r#"retcon.toml:20:13: entities.customer.sources.crm.read: not TOML: invalid basic string, expected `"`"#,
@@ -140,7 +140,9 @@ env = { A = 12345, B = ["hunter2"], C = "hunter2\u0000", RETCON_KEY = "hunter2" 
 "hunter" = 1
 [entities.customer.sources.billing.env]
 TOKEN = "hunter2
-PASSWORD "hunter2"
+PASSWORD "hunter2="
+hunter2 foo
+[database hunter2=
 "#;
     let shown = Home::with(toml)
         .variable("RETCON__DATABASE__URL", "postgres://ann:hunter2@h:port/d")

@@ -98,12 +98,15 @@ fn read_configuration(arguments: &Arguments) -> Result<(PathBuf, Config), ExitCo
 }
 
 fn run(path: PathBuf, config: Config, log: &Logger) -> Result<(), DaemonError> {
+    let system = System::new();
+    // Before anything is started that would outlive us: a signal that comes now is obeyed once it can be, in order.
+    let listening = system.block_on(async { Signals::listen() });
+    let signals = listening.map_err(|source| DaemonError::Io { action: "listen for signals", source })?;
     let state_dir = StateDir::claim(&config.server.state_dir)?;
     let (store, postgres) = database::open(&config.database, &state_dir, log)?;
     let postgres = postgres.map(Arc::new);
-    let system = System::new();
-    let ended = system.block_on(serve(path, config, &state_dir, store, postgres.clone(), log));
-    if let Some(postgres) = postgres.and_then(Arc::into_inner) {
+    let ended = system.block_on(serve(path, config, &state_dir, (store, postgres.clone()), signals, log));
+    if let Some(postgres) = postgres {
         info!(log, "private postgresql stopping");
         postgres.stop().map_err(DatabaseError::from)?;
     }
@@ -115,13 +118,11 @@ async fn serve(
     path: PathBuf,
     config: Config,
     state_dir: &StateDir,
-    store: Store,
-    postgres: Option<Arc<PrivatePostgres>>,
+    (store, postgres): (Store, Option<Arc<PrivatePostgres>>),
+    mut signals: Signals,
     log: &Logger,
 ) -> Result<(), DaemonError> {
-    let io = |action| move |source| DaemonError::Io { action, source };
-    let mut signals = Signals::listen().map_err(io("listen for signals"))?;
-    let cancel = Cancel::new().map_err(io("make what cancels runs"))?;
+    let cancel = Cancel::new().map_err(|source| DaemonError::Io { action: "make what cancels runs", source })?;
     let (fatal, failed) = oneshot::channel();
     let config = Arc::new(config);
     let grace = config.server.grace;

@@ -108,6 +108,9 @@ fn stopping_ends_it_and_the_next_start_finds_its_data() {
     let first = pid(&postgres);
     postgres.stop().expect("it stops");
     assert!(!is_running(first), "process {first} is gone when stop returns");
+    let error = postgres.ensure_running().expect_err("whoever watches it may not start it again");
+    assert!(matches!(error, PrivateError::Stopped), "{error:?}");
+    postgres.stop().expect("it is stopped");
     assert!(!scratch.pg().join("data/postmaster.pid").exists(), "it was shut down in order");
 
     let postgres = start(&state_dir);

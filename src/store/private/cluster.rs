@@ -13,6 +13,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -222,6 +223,8 @@ fn command(program: &Path, account: &Account) -> Command {
     // The working directory may be closed to the account.
     command.current_dir("/").stdin(Stdio::null());
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
+    // A group of its own: Ctrl-C at the terminal is for the daemon, which stops what it started in order.
+    command.process_group(0);
     command
 }
 

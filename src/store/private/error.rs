@@ -28,6 +28,8 @@ pub enum PrivateError {
     Ended { status: ExitStatus, log: PathBuf, tail: String },
     #[error("cannot start PostgreSQL: it is not ready after {} s; the end of {}:\n{tail}", waited.as_secs(), log.display())]
     NotReady { waited: Duration, log: PathBuf, tail: String },
+    #[error("cannot start PostgreSQL: it was stopped for good")]
+    Stopped,
     #[error("cannot stop PostgreSQL: process {pid} still runs")]
     NotStopped { pid: i32 },
     #[error("cannot {action} {}", path.display())]
@@ -59,9 +61,12 @@ impl PrivateError {
             Self::Foreign { data } => {
                 Some(format!("if nothing in it is needed, remove it with: rm -r {}; retcon will make its own", data.display()))
             }
-            Self::Initdb { .. } | Self::Ended { .. } | Self::NotReady { .. } | Self::NotStopped { .. } | Self::Io { .. } => {
-                None
-            }
+            Self::Initdb { .. }
+            | Self::Ended { .. }
+            | Self::NotReady { .. }
+            | Self::Stopped
+            | Self::NotStopped { .. }
+            | Self::Io { .. } => None,
         }
     }
 }

@@ -8,7 +8,6 @@ mod error;
 mod postmaster;
 mod programs;
 
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,7 +44,18 @@ pub struct PrivatePostgres {
     account: Account,
     settings: Vec<(String, String)>,
     origin: Origin,
-    running: Mutex<Option<Postmaster>>,
+    state: Mutex<State>,
+}
+
+/// What is known of the server.
+#[derive(Debug)]
+enum State {
+    /// None is known to run.
+    Down,
+    /// It ran when it was last looked at.
+    Up(Postmaster),
+    /// It was told to stop, and is not started again.
+    Stopped,
 }
 
 /// How it came to run.
@@ -91,7 +101,7 @@ impl PrivatePostgres {
         }
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut postgres =
-            Self { cluster, programs, account, settings, origin: Origin::Started, running: Mutex::new(None) };
+            Self { cluster, programs, account, settings, origin: Origin::Started, state: Mutex::new(State::Down) };
         let brought_up = postgres.ensure_running()?;
         postgres.origin = match (made_by, brought_up) {
             (None, _) => Origin::Initialised,
@@ -108,7 +118,10 @@ impl PrivatePostgres {
 
     /// Gives the process number of the postmaster that was last seen to run.
     pub fn pid(&self) -> Option<i32> {
-        self.running().as_ref().map(|postmaster| postmaster.pid.as_raw_nonzero().get())
+        match &*self.state() {
+            State::Up(postmaster) => Some(postmaster.pid.as_raw_nonzero().get()),
+            State::Down | State::Stopped => None,
+        }
     }
 
     /// Gives how to connect to it.
@@ -121,28 +134,27 @@ impl PrivatePostgres {
     /// Starts it again if it has ended; does nothing while it runs.
     ///
     /// # Errors
-    /// [`PrivateError`]; may be called again.
+    /// [`PrivateError::Stopped`] after [`stop`](Self::stop); after any other error it may be called again.
     pub fn ensure_running(&self) -> Result<BroughtUp, PrivateError> {
-        let mut running = self.running();
-        if running.as_ref().is_some_and(Postmaster::is_alive) {
-            return Ok(BroughtUp::Found);
+        let mut state = self.state();
+        match &*state {
+            State::Up(postmaster) if postmaster.is_alive() => return Ok(BroughtUp::Found),
+            State::Up(_) | State::Down => {}
+            State::Stopped => return Err(PrivateError::Stopped),
         }
-        *running = None;
+        // The dead one is reaped first: its number must be free before another is looked for.
+        *state = State::Down;
         let (postmaster, how) = self.bring_up()?;
-        *running = Some(postmaster);
+        *state = State::Up(postmaster);
         Ok(how)
     }
 
-    /// Stops it: sessions are broken off, and everything is written out.
+    /// Stops it for good: sessions are broken off, and everything is written out. Does nothing if it was stopped before.
     ///
     /// # Errors
     /// [`PrivateError::NotStopped`] if it runs nevertheless.
-    pub fn stop(self) -> Result<(), PrivateError> {
-        self.halt()
-    }
-
-    fn halt(&self) -> Result<(), PrivateError> {
-        let Some(postmaster) = self.running().take() else {
+    pub fn stop(&self) -> Result<(), PrivateError> {
+        let State::Up(postmaster) = std::mem::replace(&mut *self.state(), State::Stopped) else {
             return Ok(());
         };
         for (signal, patience) in [(Signal::INT, FAST_STOP), (Signal::QUIT, IMMEDIATE_STOP)] {
@@ -202,23 +214,21 @@ impl PrivatePostgres {
             .server(&self.programs, &self.account, &self.settings)
             .stdout(log)
             .stderr(also_log)
-            // A group of its own: Ctrl-C at the terminal is for the daemon, which stops it in order.
-            .process_group(0)
             .spawn()
             .map_err(failed("run", &self.programs.postgres))?;
         Ok(Launched { child, log_from })
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Postmaster>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // What it guards is replaced whole, so a panic elsewhere leaves it sound.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for PrivatePostgres {
     fn drop(&mut self) {
         // Nobody is left to be told; a server that goes on is adopted by the next daemon.
-        drop(self.halt());
+        drop(self.stop());
     }
 }
 

@@ -13,5 +13,6 @@ mod documents;
 mod outcomes;
 mod offline_sources;
 mod processes;
+mod rules;
 mod sessions;
 mod store_queue;

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
-
 use crate::config::model::ReadBack;
 use crate::domain::merge;
 use crate::domain::name::SourceName;
@@ -20,7 +18,7 @@ use super::decide::{Intents, outcome};
 use super::{Look, Readings, blocked_by};
 
 impl Look {
-    /// Makes all writes at the same time; each waits for its source's turn.
+    /// Makes the writes one after the other: no two runs at a record overlap where one changes something.
     pub(super) async fn write(
         &self,
         known: &Known,
@@ -28,8 +26,9 @@ impl Look {
         plan: &Plan,
         intents: &Intents,
     ) -> BTreeMap<SourceName, WriteResult> {
-        let writes = plan.writes.iter().filter_map(|(name, write)| {
-            let operation = intents.get(name)?;
+        let mut results = BTreeMap::new();
+        for (name, write) in &plan.writes {
+            let (Some(operation), Some(source)) = (intents.get(name), self.desk.entity.sources.get(name)) else { continue };
             let order = WriteOrder {
                 record: plan.record.id,
                 operation: operation.id,
@@ -37,13 +36,14 @@ impl Look {
                 key: write.key.clone(),
                 document: write.document.clone(),
                 basis: basis(write, taken.get(name)),
-                recheck: self.desk.entity.sources.get(name)?.recheck,
+                recheck: source.recheck,
                 read_back: self.reads_back(known, name, write),
             };
-            let sent = self.desk.sources.get(name)?.send(Write(Box::new(order)));
-            Some(async move { (name.clone(), sent.await.unwrap_or_else(|_| WriteResult::lost(write.kind))) })
-        });
-        join_all(writes).await.into_iter().collect()
+            let Some(actor) = self.desk.sources.get(name) else { continue };
+            let result = actor.send(Write(Box::new(order))).await.unwrap_or_else(|_| WriteResult::lost(write.kind));
+            results.insert(name.clone(), result);
+        }
+        results
     }
 
     /// Whether the copy is read again after this write (`read_back`).

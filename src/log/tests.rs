@@ -1,7 +1,6 @@
 //! Tests of the log.
 
 use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -14,7 +13,7 @@ use super::*;
 /// Starts a log into a pipe; the first end reads it.
 fn piped(level: Severity, format: Format) -> (std::fs::File, Logger, Guard) {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe can be made");
-    let (log, guard) = start(level, format, std::fs::File::from(OwnedFd::from(writer)));
+    let (log, guard) = start(level, format, std::fs::File::from(writer));
     (std::fs::File::from(reader), log, guard)
 }
 

@@ -186,3 +186,34 @@ fn a_list_that_nobody_reads_any_more_ends() {
     command.args(["-c", "\"$@\" | head -n 2", "sh", env!("CARGO_BIN_EXE_retcon"), "source", "list", "customer", "crm"]);
     assert_eq!(run(command.current_dir(place.dir.path()), b"").exits(0).stdout(), "y\ny\n");
 }
+
+/// Returns the first block of code in this language of `docs/data-sources.md`.
+fn example(language: &str) -> String {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/data-sources.md")).expect("a page");
+    let (_, rest) = page.split_once(&format!("```{language}\n")).expect("it has an example");
+    rest.split_once("```").expect("the example ends").0.to_owned()
+}
+
+#[test]
+fn the_example_of_the_contract_keeps_it() {
+    let place = Place::new(Language::Sh);
+    fs::write(place.file("retcon.toml"), example("toml")).expect("a file");
+    let source = place.file("directory.py");
+    // Written by another process: a program that somebody here still has open for writing could not be started.
+    run(
+        Command::new("/bin/sh").args(["-c", "cat > \"$0\" && chmod +x \"$0\""]).arg(&source),
+        example("python").as_bytes(),
+    )
+    .exits(0);
+    place.invoke("create", &[], "{}").exits(1).complains_of("items is not there");
+    fs::create_dir(place.file("items")).expect("a directory");
+    let key = place.invoke("create", &[], SPECIAL).exits(0).stdout();
+    let key = key.trim_end_matches('\n');
+    assert_eq!(json(&place.invoke("read", &[key], "").exits(0).stdout()), json(SPECIAL));
+    place.invoke("update", &[key], r#"{"a":1}"#).exits(0);
+    assert_eq!(json(&place.invoke("read", &[key], "").exits(0).stdout()), r#"{"a":1}"#);
+    assert_eq!(place.invoke("list", &[], "").exits(0).stdout(), format!("{key}\n"));
+    place.invoke("delete", &[key], "").exits(0);
+    place.invoke("read", &[key], "").exits(1).complains_of("no such copy");
+    place.invoke("delete", &[key], "").exits(0);
+}

@@ -38,13 +38,18 @@ impl Look {
         if !self.decide(known, taken, &plan, &intents, finish).await? {
             return Ok(None);
         }
+        let waits = match waits {
+            Some(waits) => {
+                self.log_synced(&plan, 0);
+                waits
+            }
+            None => {
+                let results = self.write(known, taken, &plan, &intents).await;
+                self.record(&plan, &intents, results).await?
+            }
+        };
         self.tell_fate(&plan).await?;
-        if let Some(waits) = waits {
-            self.log_synced(&plan, 0);
-            return Ok(Some(waits));
-        }
-        let results = self.write(known, taken, &plan, &intents).await;
-        self.record(&plan, &intents, results).await.map(Some)
+        Ok(Some(waits))
     }
 
     async fn decide(

@@ -2,7 +2,9 @@
 
 mod support;
 
+mod api;
 mod cli;
+mod commands;
 mod config;
 mod examples;
 mod file_lengths;

@@ -90,7 +90,7 @@ fn the_example_mentions_every_setting() {
                 set || inline || below
             };
             assert!(
-                lines.iter().any(|line| mentions(line)),
+                lines.iter().any(mentions),
                 "config/retcon.example.toml does not mention {} of [{header}]",
                 key.name
             );

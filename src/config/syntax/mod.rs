@@ -81,6 +81,7 @@ fn finding(source: &SourceText<'_>, all: &[Statement<'_>], broken: Broken, messa
         Form::Entry if statement.key.is_none() => {
             (offset, format!("not TOML{}: {message}", beginning(source, statement)))
         }
+        Form::Entry if has_no_value(source, statement) => (offset, "the value is missing".to_owned()),
         Form::Header | Form::Entry | Form::Comment => (offset, format!("not TOML: {message}")),
     };
     Finding { place: source.place(offset), key: key.collect::<Vec<_>>().join("."), message, hint: None }
@@ -111,6 +112,11 @@ fn beginning(source: &SourceText<'_>, statement: &Statement<'_>) -> String {
     let word = word_at(source.text, statement.span.start);
     let may_be_secret = statement.header.rsplit('.').next() == Some("env");
     if may_be_secret || word == "\"\"" { String::new() } else { format!(", in the line that begins with {word}") }
+}
+
+fn has_no_value(source: &SourceText<'_>, statement: &Statement<'_>) -> bool {
+    let value = source.text[statement.span.clone()].split_once('=').map(|(_, value)| value.trim_start());
+    value.is_some_and(|value| value.is_empty() || value.starts_with('#'))
 }
 
 /// Returns what looks like a bare key at `offset`, in quotes.

@@ -84,6 +84,7 @@ hosts = [
 level = loud
 format = "auto"
 format = "text"
+colour = # none
 
 [retention
 work = "8d"
@@ -103,10 +104,11 @@ env = { TOKEN = "hunter2" TOKEN_2 = "hunter3" }
             r#"retcon.toml:4:1: server.hosts: the list that begins here is never closed"#,
             r#"retcon.toml:9:9: log.level: not TOML: string values must be quoted, expected literal string"#,
             r#"retcon.toml:11:1: log.format: "format" stands twice, first in line 10"#,
-            r#"retcon.toml:13:11: retention: not TOML: unclosed table, expected `]`"#,
-            r#"retcon.toml:17:13: database.pool_size: expected a whole number from 1 to 1000, found the whole number 0"#,
-            r#"retcon.toml:20:13: entities.customer.sources.crm.read: not TOML: invalid basic string, expected `"`"#,
-            r#"retcon.toml:21:27: entities.customer.sources.crm.env: not TOML: missing comma between key-value pairs, expected `,`"#,
+            r#"retcon.toml:12:10: log.colour: the value is missing"#,
+            r#"retcon.toml:14:11: retention: not TOML: unclosed table, expected `]`"#,
+            r#"retcon.toml:18:13: database.pool_size: expected a whole number from 1 to 1000, found the whole number 0"#,
+            r#"retcon.toml:21:13: entities.customer.sources.crm.read: not TOML: invalid basic string, expected `"`"#,
+            r#"retcon.toml:22:27: entities.customer.sources.crm.env: not TOML: missing comma between key-value pairs, expected `,`"#,
         ]
     );
 }
@@ -182,6 +184,20 @@ fn a_list_that_is_never_closed_hides_none_of_the_sections_below_it() {
         ["retcon.toml:2:1: alerts.command: the list", "retcon.toml:6:9: log.level:", "retcon.toml:8:9: server.grace:"];
     assert_eq!(errors.len(), starts.len(), "{errors:#?}");
     assert!(errors.iter().zip(starts).all(|(error, start)| error.starts_with(start)), "{errors:#?}");
+}
+
+#[test]
+fn other_line_ends_a_byte_order_mark_and_long_letters_do_not_move_the_place() {
+    let toml =
+        "\u{feff}[log]\r\nlevel = 'x'\r\nformat = \r\n[entities.a] # \u{e4}\r\ndescription = '\u{e4}\u{1f600}' 5\r\n";
+    let places: Vec<String> =
+        errors(toml).iter().map(|error| error.split(": ").next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(
+        places,
+        ["retcon.toml:2:9", "retcon.toml:3:10", "retcon.toml:4:11", "retcon.toml:5:20"],
+        "{:#?}",
+        errors(toml)
+    );
 }
 
 #[test]

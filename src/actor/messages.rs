@@ -61,7 +61,7 @@ pub struct Undo {
 /// What came of a person's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ordered {
-    /// Decided and recorded.
+    /// Decided, recorded, and written wherever that is possible now.
     Applied { record: InternalKey, version: i64 },
     /// Stored; the look at it takes longer than 5 s.
     Pending(WorkItemId),

@@ -273,7 +273,10 @@ impl Handler<GetStatus> for Supervisor {
     type Result = ResponseFuture<Result<Status, Refusal>>;
 
     fn handle(&mut self, _: GetStatus, _: &mut Context<Self>) -> Self::Result {
-        let (store, entities, prepared) = (self.store.clone(), self.entities.clone(), self.prepared);
+        if !self.prepared {
+            return Box::pin(async { Err(Refusal::Away) });
+        }
+        let (store, entities) = (self.store.clone(), self.entities.clone());
         let (config, uptime_s) = (Arc::clone(&self.config), self.started.elapsed().as_secs());
         Box::pin(async move {
             let mut counts = put(&store, CountAll).await?;
@@ -285,7 +288,7 @@ impl Handler<GetStatus> for Supervisor {
                 entity_status(entity, state, counts)
             };
             let entities: Vec<EntityStatus> = config.entities.values().map(status).collect();
-            let ready = prepared && entities.iter().all(|entity| entity.state == "up");
+            let ready = entities.iter().all(|entity| entity.state == "up");
             let database = DatabaseStatus { up: true, error: None };
             Ok(Status { uptime_s, database, entities, ready })
         })

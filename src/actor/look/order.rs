@@ -59,7 +59,7 @@ impl Look {
         Ok(waits)
     }
 
-    /// Tells the person what came of the order, once it is on record.
+    /// Tells the person what came of the order, once the look has ended.
     pub(super) async fn tell_fate(&self, plan: &Plan) -> Result<(), StoreError> {
         let Some((_, order)) = self.order() else { return Ok(()) };
         let ordered = match (&plan.fate, order) {

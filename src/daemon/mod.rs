@@ -66,6 +66,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let (log, _guard) = crate::log::to_stderr(config.log.level, config.log.format);
+    crate::log::take_panics(&log);
     info!(log, "daemon starting"; "version" => env!("CARGO_PKG_VERSION"), "config" => %path.display());
     match run(path, config, &log) {
         Ok(()) => {

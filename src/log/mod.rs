@@ -97,6 +97,18 @@ pub fn discard() -> Logger {
     Logger::root(slog::Discard, slog::o!())
 }
 
+/// Has every panic logged from now on, instead of written to a stderr that may block whoever panics.
+pub fn take_panics(log: &Logger) {
+    let log = log.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied().or_else(|| Some(payload.downcast_ref::<String>()?.as_str()));
+        let text = text.unwrap_or("a value that is no text");
+        let place = panic.location().map(|location| format!(", at {location}")).unwrap_or_default();
+        slog::error!(log, "panicked"; key::ERROR => format!("{text}{place}"));
+    }));
+}
+
 /// Logs an event whose severity is known only when it happens.
 pub fn event(log: &Logger, severity: Severity, message: &str, values: impl KV) {
     let (level, tag) = in_slog(severity);

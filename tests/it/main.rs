@@ -11,6 +11,7 @@ mod file_lengths;
 mod layers;
 mod migrations;
 mod private_postgres;
+mod log_lines;
 mod documents;
 mod outcomes;
 mod offline_sources;

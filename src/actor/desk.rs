@@ -90,9 +90,10 @@ fn terms(entity: &Entity) -> Terms {
     };
     Terms {
         rules: entity.rules.clone(),
-        schema: entity.schema.as_ref().map(|schema| {
-            Schema::compile(&schema.value).expect("it was compiled when the configuration was checked")
-        }),
+        schema: entity
+            .schema
+            .as_ref()
+            .map(|schema| Schema::compile(&schema.value).expect("it was compiled when the configuration was checked")),
         sources: entity.sources.iter().map(|(name, source)| (name.clone(), traits(source))).collect(),
         observe: entity.mode == Mode::Observe,
         delete_after: i64::try_from(entity.delete_after.as_micros()).unwrap_or(i64::MAX),

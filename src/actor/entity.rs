@@ -144,7 +144,8 @@ impl EntityActor {
     /// Starts the sources and lays out the desk.
     fn open_desk(&self, ctx: &Context<Self>) -> SharedDesk {
         let start = |name: &SourceName, source: &Arc<crate::config::model::Source>| {
-            let log = self.log.new(o!(key::SOURCE => name.to_string(), key::ACTOR => format!("{}/{name}", self.entity.name)));
+            let log =
+                self.log.new(o!(key::SOURCE => name.to_string(), key::ACTOR => format!("{}/{name}", self.entity.name)));
             let program = Program::new(self.entity.name.clone(), Arc::clone(source), &self.state_dir);
             let visitor = Visitor::new(Arc::new(program), self.cancel.clone(), log.clone());
             SourceActor::new(name.clone(), visitor, ctx.address(), log).start()

@@ -99,7 +99,9 @@ impl Supervisor {
         let name = entity.name.to_string();
         let log = self.log.new(o!(key::ACTOR => name.clone(), key::ENTITY => name.clone()));
         let (state_dir, store, cancel) = (self.state_dir.clone(), self.store.clone(), self.cancel.clone());
-        EntityActor::start_in_arbiter(&arbiter.handle(), move |_| EntityActor::new(entity, state_dir, store, cancel, log))
+        EntityActor::start_in_arbiter(&arbiter.handle(), move |_| {
+            EntityActor::new(entity, state_dir, store, cancel, log)
+        })
     }
 
     /// Names what is wrong with a notification, if it is for something that is not configured.
@@ -121,7 +123,10 @@ impl Supervisor {
     }
 
     /// Wakes the entity of an item that somebody has spoken of.
-    fn handled(&self, handled: impl Future<Output = Result<Handled, Refusal>> + 'static) -> ResponseFuture<Result<Handled, Refusal>> {
+    fn handled(
+        &self,
+        handled: impl Future<Output = Result<Handled, Refusal>> + 'static,
+    ) -> ResponseFuture<Result<Handled, Refusal>> {
         let entities = self.entities.clone();
         Box::pin(async move {
             let handled = handled.await?;
@@ -280,7 +285,8 @@ impl Handler<GetStatus> for Supervisor {
         let (config, uptime_s) = (Arc::clone(&self.config), self.started.elapsed().as_secs());
         Box::pin(async move {
             let mut counts = put(&store, CountAll).await?;
-            let states = entities.iter().map(|(name, actor)| async move { (name, actor.send(GetEntityState).await.ok()) });
+            let states =
+                entities.iter().map(|(name, actor)| async move { (name, actor.send(GetEntityState).await.ok()) });
             let mut states: BTreeMap<_, _> = join_all(states).await.into_iter().collect();
             let status = |entity: &Arc<Entity>| {
                 let state = states.remove(&entity.name).flatten();

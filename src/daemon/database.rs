@@ -7,8 +7,8 @@ use slog::{Logger, error, info, warn};
 
 use crate::config::model::{Database, DatabaseUrl};
 use crate::log::{chain, key};
-use crate::store::Store;
 use crate::store::SetUpError;
+use crate::store::Store;
 use crate::store::private::{BroughtUp, PrivateError, PrivatePostgres};
 use crate::store::state_dir::StateDir;
 

@@ -56,7 +56,8 @@ pub fn provenance(history: &[Version], rules: &Rules) -> BTreeMap<Pointer, Origi
     let mut setters = BTreeMap::new();
     for (position, version) in history.iter().enumerate() {
         let next = version.advance(document.clone(), rules);
-        setters = advance(&setters, &leaves(document.as_ref(), rules), &leaves(next.as_ref(), rules), position, version);
+        setters =
+            advance(&setters, &leaves(document.as_ref(), rules), &leaves(next.as_ref(), rules), position, version);
         document = next;
     }
     let explain = |(at, value): (Pointer, &Json)| {
@@ -95,7 +96,9 @@ fn leaves<'v>(document: Option<&'v Json>, rules: &Rules) -> Leaves<'v> {
 
 fn gather<'v>(place: &Place<'_>, at: &Pointer, value: &'v Json, found: &mut Leaves<'v>) {
     match place.members(value).filter(|members| !members.is_empty()) {
-        Some(members) => members.into_iter().for_each(|(name, value)| gather(&place.child(name), &at.child(name), value, found)),
+        Some(members) => {
+            members.into_iter().for_each(|(name, value)| gather(&place.child(name), &at.child(name), value, found))
+        }
         None => {
             found.insert(at.clone(), value);
         }

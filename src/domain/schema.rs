@@ -20,7 +20,9 @@ impl Schema {
     /// # Errors
     /// [`InvalidSchema`] with the reason.
     pub fn compile(schema: &serde_json::Value) -> Result<Self, InvalidSchema> {
-        jsonschema::validator_for(schema).map(|schema| Self(Arc::new(schema))).map_err(|why| InvalidSchema(why.to_string()))
+        jsonschema::validator_for(schema)
+            .map(|schema| Self(Arc::new(schema)))
+            .map_err(|why| InvalidSchema(why.to_string()))
     }
 
     /// Says what is wrong with a document, first thing first; `None` if it keeps to the schema.

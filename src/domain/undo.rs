@@ -82,12 +82,18 @@ fn standing_changes(versions: &[Version]) -> Vec<&Change> {
 
 impl Version {
     fn undid(&self, earlier: &Version) -> bool {
-        self.cause.member("kind") == Some(&Json::from("undo")) && self.cause.member("version") == Some(&Json::from(earlier.version))
+        self.cause.member("kind") == Some(&Json::from("undo"))
+            && self.cause.member("version") == Some(&Json::from(earlier.version))
     }
 }
 
 /// Makes the inverse of `changes`, which led on from the document `before`.
-fn take_back(agreed: Option<Json>, changes: &[Change], before: Option<&Json>, rules: &Rules) -> (Option<Json>, Vec<Change>) {
+fn take_back(
+    agreed: Option<Json>,
+    changes: &[Change],
+    before: Option<&Json>,
+    rules: &Rules,
+) -> (Option<Json>, Vec<Change>) {
     let mut result = agreed.clone();
     let mut places = BTreeSet::new();
     for change in changes.iter().rev() {
@@ -99,10 +105,18 @@ fn take_back(agreed: Option<Json>, changes: &[Change], before: Option<&Json>, ru
         }
         places.insert(place);
     }
-    let at = |document: &Option<Json>, place: &Pointer| document.as_ref().and_then(|document| find(document, place, rules)).cloned();
-    let inverse = |path: &Pointer| Change { before: at(&agreed, path), after: at(&result, path), path: path.clone(), sources: Vec::new() };
+    let at = |document: &Option<Json>, place: &Pointer| {
+        document.as_ref().and_then(|document| find(document, place, rules)).cloned()
+    };
+    let inverse = |path: &Pointer| Change {
+        before: at(&agreed, path),
+        after: at(&result, path),
+        path: path.clone(),
+        sources: Vec::new(),
+    };
     let outermost = |path: &&Pointer| !places.iter().any(|other| other != *path && path.starts_with(other));
-    let inverses = places.iter().filter(outermost).map(inverse).filter(|change| change.before != change.after).collect();
+    let inverses =
+        places.iter().filter(outermost).map(inverse).filter(|change| change.before != change.after).collect();
     (result, inverses)
 }
 

@@ -93,7 +93,8 @@ impl Visitor {
 
     /// Reads a copy.
     pub fn read(&self, key: &ForeignKey, record: Option<InternalKey>) -> (Taken, Reach) {
-        let context = Context { internal_key: record, operation_id: None, expected_sha256: None, cancel: self.cancel.clone() };
+        let context =
+            Context { internal_key: record, operation_id: None, expected_sha256: None, cancel: self.cancel.clone() };
         match self.program.turn(&self.cancel) {
             Ok(mut turn) => self.look(&mut turn, key, &context),
             Err(error) => (Taken::none(reading(&ReadEnd::from(&error))), Reach::Unknown),
@@ -115,7 +116,8 @@ impl Visitor {
         if let (Some(basis), Some(key)) = (&order.basis, &order.key)
             && basis.at.elapsed() > order.recheck
         {
-            let (taken, reach) = self.look(&mut turn, key, &Context { operation_id: None, expected_sha256: None, ..context.clone() });
+            let (taken, reach) =
+                self.look(&mut turn, key, &Context { operation_id: None, expected_sha256: None, ..context.clone() });
             if taken.reading != basis.reading {
                 return (WriteResult::Moved, reach);
             }
@@ -170,7 +172,9 @@ impl Visitor {
         match end {
             ListEnd::Done => (Searched::Listed(keys), Reach::Reached),
             ListEnd::Unreachable(why) => (Searched::Failed(Reading::Unreachable(why.clone())), Reach::Unreachable(why)),
-            ListEnd::Broken(why) | ListEnd::Unsupported(why) => (Searched::Failed(Reading::Broken(why)), Reach::Unknown),
+            ListEnd::Broken(why) | ListEnd::Unsupported(why) => {
+                (Searched::Failed(Reading::Broken(why)), Reach::Unknown)
+            }
             ListEnd::Stopped => (Searched::Failed(Reading::Broken("the list was cut off".to_owned())), Reach::Unknown),
         }
     }
@@ -195,17 +199,24 @@ impl Visitor {
     }
 
     /// Reads what was written: to see that a new key is one, or what the source made of it.
-    fn look_after(&self, turn: &mut Turn, order: &WriteOrder, key: Option<ForeignKey>, context: &Context) -> WriteResult {
+    fn look_after(
+        &self,
+        turn: &mut Turn,
+        order: &WriteOrder,
+        key: Option<ForeignKey>,
+        context: &Context,
+    ) -> WriteResult {
         let renamed = order.kind == OperationKind::Update && key.is_some();
         let Some(now) = key.as_ref().or(order.key.as_ref()).filter(|_| renamed || order.read_back) else {
             return WriteResult::Done { key, stored: None };
         };
-        let (taken, _) = self.look(turn, now, &Context { operation_id: None, expected_sha256: None, ..context.clone() });
+        let (taken, _) =
+            self.look(turn, now, &Context { operation_id: None, expected_sha256: None, ..context.clone() });
         match taken.reading {
             Reading::Present(stored) => WriteResult::Done { key, stored: Some(stored) },
-            Reading::Missing | Reading::Unreachable(_) | Reading::Broken(_) if renamed => {
-                WriteResult::InDoubt(format!("the update gave the key {now:?}, and reading it gave no document", now = now.as_str()))
-            }
+            Reading::Missing | Reading::Unreachable(_) | Reading::Broken(_) if renamed => WriteResult::InDoubt(
+                format!("the update gave the key {now:?}, and reading it gave no document", now = now.as_str()),
+            ),
             Reading::Missing | Reading::Unreachable(_) | Reading::Broken(_) => WriteResult::Done { key, stored: None },
         }
     }

@@ -54,14 +54,19 @@ fn a_create_that_dies_after_it_took_effect_is_in_doubt_and_its_own_notification_
     assert_eq!(site.runs().count("billing", "create"), 1, "what is in doubt is not repeated");
     site.notify("billing", "sh-1");
     let record = site.get("/v1/records/customer/1");
-    assert_eq!((&record["links"][0]["state"], &record["links"][0]["key"]), (&"linked".into(), &"sh-1".into()), "{record}");
+    assert_eq!(
+        (&record["links"][0]["state"], &record["links"][0]["key"]),
+        (&"linked".into(), &"sh-1".into()),
+        "{record}"
+    );
     assert_eq!(site.get("/v1/records/customer")["items"].as_array().map(Vec::len), Some(1));
     daemon.stop();
 }
 
 #[test]
 fn a_create_that_took_effect_and_says_otherwise_is_found_by_listing() {
-    let list = format!("list = [{:?}, \"systems/billing\", \"list\"]", crate::support::system::testing("sources/plain.sh"));
+    let list =
+        format!("list = [{:?}, \"systems/billing\", \"list\"]", crate::support::system::testing("sources/plain.sh"));
     let site = Site::new(&[Sh.source("billing").with(&list), Sh.source("crm")]);
     site.system("billing").fault("create.after", "exit 1\n");
     let daemon = site.start();
@@ -111,7 +116,10 @@ fn an_update_that_took_effect_and_says_otherwise_is_no_edit() {
     site.system("billing").heal();
     site.wait_until_at_rest();
     assert_eq!(site.get("/v1/records/customer/1")["version"], 2);
-    assert_eq!((site.system("crm").documents(), site.system("billing").documents()), (vec![BEA.into()], vec![BEA.into()]));
+    assert_eq!(
+        (site.system("crm").documents(), site.system("billing").documents()),
+        (vec![BEA.into()], vec![BEA.into()])
+    );
     assert_eq!(site.runs().count("crm", "update"), 0, "it is never written back");
     daemon.stop();
 }

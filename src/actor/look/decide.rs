@@ -30,10 +30,10 @@ impl Look {
         plan: Plan,
     ) -> Result<Option<Vec<SourceName>>, StoreError> {
         let intents = intents(&plan);
-        let finish = plan.writes.is_empty().then(|| Finish {
-            items: self.item_ids(),
-            end: self.end(&plan.owed, outcome(&plan, 0, false)),
-        });
+        let finish = plan
+            .writes
+            .is_empty()
+            .then(|| Finish { items: self.item_ids(), end: self.end(&plan.owed, outcome(&plan, 0, false)) });
         let waits = finish.as_ref().map(|finish| blocked_by(&finish.end));
         if !self.decide(known, taken, &plan, &intents, finish).await? {
             return Ok(None);

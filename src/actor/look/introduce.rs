@@ -34,7 +34,9 @@ impl Look {
             Reading::Unreachable(why) => return self.owe(source, Owed::Unreachable(why.clone())).await,
             Reading::Broken(why) => return self.owe(source, Owed::Failed(why.clone())).await,
         };
-        if let Some((record, operation)) = unknown.doubts.iter().find(|(_, open)| open.document.as_ref() == Some(&document)) {
+        if let Some((record, operation)) =
+            unknown.doubts.iter().find(|(_, open)| open.document.as_ref() == Some(&document))
+        {
             return self.adopt(*record, operation, source, key).await;
         }
         if let Some(end) = self.must_wait(&unknown, &document) {
@@ -65,8 +67,10 @@ impl Look {
     fn must_wait(&self, unknown: &UnknownKey, document: &Json) -> Option<WorkEnd> {
         let rules = &self.desk.terms.rules;
         let match_value = matching::match_value(document, rules);
-        let may_be = |open: &OpenOperation| match_value.is_none()
-            || match_value == open.document.as_ref().and_then(|sent| matching::match_value(sent, rules));
+        let may_be = |open: &OpenOperation| {
+            match_value.is_none()
+                || match_value == open.document.as_ref().and_then(|sent| matching::match_value(sent, rules))
+        };
         if unknown.doubts.iter().any(|(_, open)| may_be(open)) {
             let why = "it may be what a write in doubt has made";
             let due_in = self.desk.retry.delay(self.attempts(), rand::random());
@@ -93,7 +97,8 @@ impl Look {
         let Some(known) = self.desk.insist(Recall { entity: entity.clone(), record }).await? else {
             return self.finish(at_once()).await;
         };
-        let link = known.links.get(&source).filter(|link| link.open.as_ref().is_some_and(|open| open.id == operation.id));
+        let link =
+            known.links.get(&source).filter(|link| link.open.as_ref().is_some_and(|open| open.id == operation.id));
         let Some(link) = link.cloned() else {
             return self.finish(at_once()).await;
         };
@@ -116,17 +121,19 @@ impl Look {
         finish: Finish,
     ) -> Result<(), StoreError> {
         let link = Link { state: LinkState::Linked, key: Some(key.clone()), last_error: None, ..link };
-        self.desk.insist(RecordResults {
-            entity: self.desk.entity.name.clone(),
-            record,
-            links: vec![(source.clone(), link)],
-            keys: vec![(source, key.clone())],
-            retired: Vec::new(),
-            ended: vec![(operation, OperationEnd::Done { key: Some(key) })],
-            operations: Vec::new(),
-            tidies: Vec::new(),
-            finish,
-        }).await
+        self.desk
+            .insist(RecordResults {
+                entity: self.desk.entity.name.clone(),
+                record,
+                links: vec![(source.clone(), link)],
+                keys: vec![(source, key.clone())],
+                retired: Vec::new(),
+                ended: vec![(operation, OperationEnd::Done { key: Some(key) })],
+                operations: Vec::new(),
+                tidies: Vec::new(),
+                finish,
+            })
+            .await
     }
 }
 

@@ -82,7 +82,8 @@ impl Look {
         let wanted = known.links.iter().filter_map(|(name, link)| {
             let source = self.desk.sources.get(name)?;
             let key = link.key.clone().filter(|_| link.state == LinkState::Linked)?;
-            (!taken.contains_key(name)).then(|| (name.clone(), source.send(Read { key, record: Some(known.record.id) })))
+            (!taken.contains_key(name))
+                .then(|| (name.clone(), source.send(Read { key, record: Some(known.record.id) })))
         });
         let readings = wanted.map(|(name, read)| async move { (name, read.await.unwrap_or_else(|_| no_actor())) });
         taken.extend(join_all(readings).await);

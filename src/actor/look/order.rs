@@ -2,10 +2,10 @@
 
 use crate::domain::history::Version;
 use crate::domain::merge::{Contender, Decision};
+use crate::domain::name::SourceName;
 use crate::domain::plan::{Fate, Plan, Will};
 use crate::domain::record::{Known, OpenConflict};
 use crate::domain::undo::{self, Undone};
-use crate::domain::name::SourceName;
 use crate::store::StoreError;
 
 use super::super::entity::OrderEnded;
@@ -30,7 +30,9 @@ impl Look {
                 Ok(match undo::undo(&known.record, &history, *version, &self.desk.terms.rules) {
                     Undone::NoSuchVersion => Err(Ordered::NotFound),
                     Undone::Blocked(places) => Err(Ordered::Blocked(places)),
-                    Undone::Ready { state, agreed, changes } => Ok(Will::Undo { version: *version, state, agreed, changes }),
+                    Undone::Ready { state, agreed, changes } => {
+                        Ok(Will::Undo { version: *version, state, agreed, changes })
+                    }
                 })
             }
         }
@@ -113,7 +115,8 @@ fn resolution(known: &Known, conflict: i64, revision: i64, decision: &Decision) 
 fn senseless(known: &Known, contenders: &[Contender], decision: &Decision) -> Option<String> {
     match decision {
         Decision::Take(source) if !contenders.iter().any(|contender| contender.sources.contains(source)) => {
-            let names: Vec<_> = contenders.iter().flat_map(|contender| &contender.sources).map(SourceName::as_str).collect();
+            let names: Vec<_> =
+                contenders.iter().flat_map(|contender| &contender.sources).map(SourceName::as_str).collect();
             Some(format!("{source} does not contend here; {} do", names.join(", ")))
         }
         Decision::Keep if known.record.version == 0 => {

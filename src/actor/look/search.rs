@@ -33,7 +33,9 @@ impl Look {
     /// What is absent is made ready to be created again in `known`; what cannot be told now is away in `taken`. Gives
     /// `true` if a copy was found and is on record now: then the look begins anew.
     pub(super) async fn search(&self, known: &mut Known, taken: &mut Readings) -> Result<bool, StoreError> {
-        let wanted: Vec<(SourceName, OpenOperation)> = known.links.iter()
+        let wanted: Vec<(SourceName, OpenOperation)> = known
+            .links
+            .iter()
             .filter(|(name, _)| !taken.contains_key(*name) && self.can_search(name))
             .filter_map(|(name, link)| Some((name.clone(), link.open.clone().filter(may_be_there)?)))
             .collect();

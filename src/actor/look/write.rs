@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::config::model::ReadBack;
+use crate::domain::json::Json;
+use crate::domain::key::ForeignKey;
 use crate::domain::merge;
 use crate::domain::name::SourceName;
 use crate::domain::plan::{self, Conclusion, Owed, Plan, WriteResult, conclude};
-use crate::domain::json::Json;
-use crate::domain::key::ForeignKey;
 use crate::domain::record::{Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Reading};
 use crate::store::StoreError;
 
@@ -28,7 +28,9 @@ impl Look {
     ) -> BTreeMap<SourceName, WriteResult> {
         let mut results = BTreeMap::new();
         for (name, write) in &plan.writes {
-            let (Some(operation), Some(source)) = (intents.get(name), self.desk.entity.sources.get(name)) else { continue };
+            let (Some(operation), Some(source)) = (intents.get(name), self.desk.entity.sources.get(name)) else {
+                continue;
+            };
             let order = WriteOrder {
                 record: plan.record.id,
                 operation: operation.id,
@@ -77,7 +79,9 @@ impl Look {
         let mut sheet = Sheet { owed: plan.owed.clone(), ..Sheet::default() };
         for (name, result) in results {
             let (Some(write), Some(operation)) = (plan.writes.get(&name), intents.get(&name)) else { continue };
-            let (Some(link), Some(traits)) = (plan.links.get(&name), self.desk.terms.sources.get(&name)) else { continue };
+            let (Some(link), Some(traits)) = (plan.links.get(&name), self.desk.terms.sources.get(&name)) else {
+                continue;
+            };
             let mut conclusion = conclude(link, write, operation, &result, traits, &self.desk.terms.rules);
             if conclusion.ended.is_some() && write.version < plan.record.version {
                 // It carried an older agreed document: the newer one is still to be written.
@@ -92,17 +96,19 @@ impl Look {
         let end = self.end(&sheet.owed, outcome(plan, sheet.done, sheet.in_doubt));
         let waits = blocked_by(&end);
         self.log_synced(plan, sheet.done);
-        self.desk.insist(RecordResults {
-            entity: self.desk.entity.name.clone(),
-            record: plan.record.id,
-            links: sheet.links,
-            keys: sheet.keys,
-            retired: sheet.retired,
-            ended: sheet.ended,
-            operations: sheet.open,
-            tidies: sheet.tidies,
-            finish: Finish { items: self.item_ids(), end },
-        }).await?;
+        self.desk
+            .insist(RecordResults {
+                entity: self.desk.entity.name.clone(),
+                record: plan.record.id,
+                links: sheet.links,
+                keys: sheet.keys,
+                retired: sheet.retired,
+                ended: sheet.ended,
+                operations: sheet.open,
+                tidies: sheet.tidies,
+                finish: Finish { items: self.item_ids(), end },
+            })
+            .await?;
         Ok(waits)
     }
 }

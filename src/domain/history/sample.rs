@@ -17,7 +17,10 @@ pub(in crate::domain) fn json(text: &str) -> Json {
 /// `/phones` is keyed by `type`, `/tags` is a set.
 pub(in crate::domain) fn rules() -> Rules {
     let arrays = [("/phones", ArrayRule::Key(Text::from("type"))), ("/tags", ArrayRule::Set)];
-    Rules { arrays: arrays.into_iter().map(|(at, rule)| (at.parse().expect("a pointer"), rule)).collect(), ..Rules::default() }
+    Rules {
+        arrays: arrays.into_iter().map(|(at, rule)| (at.parse().expect("a pointer"), rule)).collect(),
+        ..Rules::default()
+    }
 }
 
 /// A record with its history, grown version by version.
@@ -35,13 +38,19 @@ impl Story {
 
     pub(in crate::domain) fn because(mut self, cause: &str, sources: &str, changes: &[(&str, Option<&str>)]) -> Self {
         let rules = rules();
-        let sources: Vec<_> = sources.split(',').filter(|name| !name.is_empty()).map(|name| name.parse().expect("a name")).collect();
+        let sources: Vec<_> =
+            sources.split(',').filter(|name| !name.is_empty()).map(|name| name.parse().expect("a name")).collect();
         let live = self.state() == RecordState::Live;
         let changes: Vec<_> = changes
             .iter()
             .map(|(path, after)| {
                 let path = path.parse().expect("a pointer");
-                let before = self.agreed.as_ref().filter(|_| live).and_then(|agreed| patch::find(agreed, &path, &rules)).cloned();
+                let before = self
+                    .agreed
+                    .as_ref()
+                    .filter(|_| live)
+                    .and_then(|agreed| patch::find(agreed, &path, &rules))
+                    .cloned();
                 Change { before, after: after.map(json), path, sources: sources.clone() }
             })
             .collect();
@@ -71,6 +80,11 @@ impl Story {
     }
 
     pub(in crate::domain) fn record(&self) -> Record {
-        Record { id: InternalKey(1), state: self.state(), version: self.history.len() as i64, agreed: self.agreed.clone() }
+        Record {
+            id: InternalKey(1),
+            state: self.state(),
+            version: self.history.len() as i64,
+            agreed: self.agreed.clone(),
+        }
     }
 }

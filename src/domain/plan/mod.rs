@@ -14,11 +14,13 @@ use std::collections::BTreeMap;
 
 use super::json::Json;
 use super::key::ForeignKey;
-use super::merge::{self, Answer, Change, Conflict, ConflictKind, Contender, Copy, Decision, Overruled, Question, Stand};
+use super::merge::{
+    self, Answer, Change, Conflict, ConflictKind, Contender, Copy, Decision, Overruled, Question, Stand,
+};
 use super::name::SourceName;
 use super::pointer::Pointer;
-use super::record::{Base, Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Reading, Record};
 use super::record::RecordState;
+use super::record::{Base, Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Reading, Record};
 use super::rules::{Fields, Rules};
 use super::schema::Schema;
 use settle::{Settled, Standing};
@@ -63,9 +65,19 @@ pub struct Situation<'a> {
 pub enum Will {
     Nothing,
     /// Decide the conflict at this place, if these are still its contenders.
-    Resolve { conflict: i64, path: Pointer, contenders: Vec<Contender>, decision: Decision },
+    Resolve {
+        conflict: i64,
+        path: Pointer,
+        contenders: Vec<Contender>,
+        decision: Decision,
+    },
     /// Take this version back: the record as it would be without it.
-    Undo { version: i64, state: RecordState, agreed: Option<Json>, changes: Vec<Change> },
+    Undo {
+        version: i64,
+        state: RecordState,
+        agreed: Option<Json>,
+        changes: Vec<Change>,
+    },
 }
 
 /// What is to be recorded, and then done.
@@ -139,7 +151,10 @@ pub enum Owed {
 
 /// Plans one look.
 pub fn plan(situation: &Situation<'_>) -> Plan {
-    let settled: BTreeMap<SourceName, Settled> = situation.terms.sources.iter()
+    let settled: BTreeMap<SourceName, Settled> = situation
+        .terms
+        .sources
+        .iter()
         .map(|(name, traits)| (name.clone(), settle::settle(situation, name, traits)))
         .collect();
     let start = Start::of(situation);
@@ -208,7 +223,8 @@ fn held(rival: bool) -> BTreeMap<Pointer, ConflictKind> {
 }
 
 fn copies<'a>(terms: &'a Terms, settled: &'a BTreeMap<SourceName, Settled>) -> BTreeMap<SourceName, Copy<'a>> {
-    settled.iter()
+    settled
+        .iter()
         .map(|(name, copy)| {
             let fields = terms.sources.get(name).map_or(&None, |traits| &traits.fields);
             (name.clone(), Copy { fields, stand: stand(copy) })

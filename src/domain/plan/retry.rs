@@ -32,8 +32,15 @@ pub enum Verdict {
     Done,
     /// Look again at once; nothing is owed that cannot be done now.
     AtOnce,
-    Later { due_in: Duration, error: Option<String>, blocked_by: Vec<SourceName>, spent: bool },
-    Parked { error: String },
+    Later {
+        due_in: Duration,
+        error: Option<String>,
+        blocked_by: Vec<SourceName>,
+        spent: bool,
+    },
+    Parked {
+        error: String,
+    },
 }
 
 /// Judges what is owed after a look, `attempts` having failed before it.
@@ -57,7 +64,12 @@ pub fn judge(owed: &BTreeMap<SourceName, Owed>, attempts: u32, terms: &RetryTerm
         return Verdict::Parked { error: error().unwrap_or_default() };
     }
     if failed || any(|owed| matches!(owed, Owed::Unknown(_))) {
-        return Verdict::Later { due_in: terms.delay(attempts, jitter), error: error(), blocked_by: Vec::new(), spent: true };
+        return Verdict::Later {
+            due_in: terms.delay(attempts, jitter),
+            error: error(),
+            blocked_by: Vec::new(),
+            spent: true,
+        };
     }
     if any(|owed| matches!(owed, Owed::Moved)) {
         return Verdict::AtOnce;

@@ -20,7 +20,10 @@ pub(super) struct Settled {
 pub(super) enum Standing {
     Present(Json),
     /// The source tidied what an unconfirmed write of ours sent: that write is repeated, and what is then stored absorbed.
-    Tidied { intended: Json, found: Json },
+    Tidied {
+        intended: Json,
+        found: Json,
+    },
     Away(Owed),
     Missing,
     Unlinked,

@@ -21,7 +21,13 @@ fn base(text: &str) -> Base {
 }
 
 fn linked(text: &str) -> Link {
-    Link { state: LinkState::Linked, key: Some("k1".parse().unwrap()), base: base(text), in_step: true, ..Link::unlinked() }
+    Link {
+        state: LinkState::Linked,
+        key: Some("k1".parse().unwrap()),
+        base: base(text),
+        in_step: true,
+        ..Link::unlinked()
+    }
 }
 
 fn operation(kind: OperationKind, state: OperationState, document: &str, may_have_taken_effect: bool) -> OpenOperation {
@@ -125,7 +131,10 @@ fn what_a_tidying_source_made_of_an_unconfirmed_write_is_no_edit() {
 #[test]
 fn a_create_in_doubt_takes_no_part_and_is_not_repeated() {
     let open = operation(OperationKind::Create, OperationState::InDoubt, r#"{"n":2}"#, true);
-    let known = known(r#"{"n":2}"#, &[("ad", Link { open: Some(open.clone()), ..Link::unlinked() }), ("crm", linked(r#"{"n":2}"#))]);
+    let known = known(
+        r#"{"n":2}"#,
+        &[("ad", Link { open: Some(open.clone()), ..Link::unlinked() }), ("crm", linked(r#"{"n":2}"#))],
+    );
     let mut terms = terms(&["ad", "crm"]);
     let readings = [("crm", present(r#"{"n":3}"#))];
     let plan = look(&known, &readings, &terms, &Will::Nothing);
@@ -134,7 +143,11 @@ fn a_create_in_doubt_takes_no_part_and_is_not_repeated() {
     terms.sources.insert(source("ad"), Traits { create_is_idempotent: true, ..Traits::default() });
     let plan = look(&known, &readings, &terms, &Will::Nothing);
     let write = plan.writes.get(&source("ad")).expect("it is repeated where the source lets it");
-    assert_eq!((&write.document, write.again.as_ref()), (&open.document, Some(&open)), "with the very same document and id");
+    assert_eq!(
+        (&write.document, write.again.as_ref()),
+        (&open.document, Some(&open)),
+        "with the very same document and id"
+    );
 }
 
 #[test]
@@ -188,11 +201,17 @@ fn a_missing_copy_is_no_deletion_before_delete_after_has_passed() {
 #[test]
 fn a_write_that_fails_moves_no_base_but_its_own() {
     let known = known(r#"{"n":1}"#, &[("ad", linked(r#"{"n":1}"#)), ("crm", linked(r#"{"n":1}"#))]);
-    let plan = look(&known, &[("ad", present(r#"{"n":1}"#)), ("crm", present(r#"{"n":2}"#))], &terms(&["ad", "crm"]), &Will::Nothing);
+    let plan = look(
+        &known,
+        &[("ad", present(r#"{"n":1}"#)), ("crm", present(r#"{"n":2}"#))],
+        &terms(&["ad", "crm"]),
+        &Will::Nothing,
+    );
     let write = &plan.writes[&source("ad")];
     let link = &plan.links[&source("ad")];
     let open = operation(OperationKind::Update, OperationState::InFlight, r#"{"n":2}"#, true);
-    let failed = conclude(link, write, &open, &WriteResult::Rejected("no".into()), &Traits::default(), &Rules::default());
+    let failed =
+        conclude(link, write, &open, &WriteResult::Rejected("no".into()), &Traits::default(), &Rules::default());
     assert_eq!(failed.link.base, base(r#"{"n":1}"#));
     assert_eq!(failed.owed, Some(Owed::Failed("no".to_owned())));
     let done = WriteResult::Done { key: None, stored: None };

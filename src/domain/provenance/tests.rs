@@ -27,11 +27,14 @@ fn a_value_comes_from_the_version_that_changed_it_last() {
         .then("crm", &[("", Some(r#"{"name":"Ann","address":{"street":"A 1","city":"Ulm"}}"#))])
         .then("billing,shop", &[("/address/street", Some(r#""B 2""#))])
         .then("shop", &[("/email", Some(r#""a@x""#)), ("/name", None)]);
-    check(&story, &[
-        r#"/address/city: "Ulm" by crm in 1"#,
-        r#"/address/street: "B 2" by billing,shop in 2"#,
-        r#"/email: "a@x" by shop in 3"#,
-    ]);
+    check(
+        &story,
+        &[
+            r#"/address/city: "Ulm" by crm in 1"#,
+            r#"/address/street: "B 2" by billing,shop in 2"#,
+            r#"/email: "a@x" by shop in 3"#,
+        ],
+    );
 }
 
 #[test]
@@ -44,12 +47,17 @@ fn a_value_set_whole_explains_just_what_is_new() {
 
 #[test]
 fn when_and_why_are_told() {
-    let story = Story::default()
-        .then("crm", &[("", Some(r#"{"a":1}"#))])
-        .because(r#"{"kind":"resolution","conflict":7}"#, "", &[("/a", Some("2"))]);
+    let story = Story::default().then("crm", &[("", Some(r#"{"a":1}"#))]).because(
+        r#"{"kind":"resolution","conflict":7}"#,
+        "",
+        &[("/a", Some("2"))],
+    );
     let found = provenance(&story.history, &rules());
     let origin = &found[&"/a".parse().expect("a pointer")];
-    assert_eq!((origin.at.as_str(), &origin.cause), ("2026-01-01T00:00:02Z", &json(r#"{"kind":"resolution","conflict":7}"#)));
+    assert_eq!(
+        (origin.at.as_str(), &origin.cause),
+        ("2026-01-01T00:00:02Z", &json(r#"{"kind":"resolution","conflict":7}"#))
+    );
     assert_eq!(origin.sources, []);
 }
 
@@ -59,13 +67,16 @@ fn elements_of_keyed_arrays_have_origins_of_their_own_and_sets_one() {
         .then("crm", &[("", Some(r#"{"phones":[{"type":"home","no":1}],"tags":["a"]}"#))])
         .then("shop", &[("/phones/fax", Some(r#"{"type":"fax","no":2}"#))])
         .then("billing", &[("/phones/home/no", Some("3")), ("/tags", Some(r#"["a","b"]"#))]);
-    check(&story, &[
-        r#"/phones/fax/no: 2 by shop in 2"#,
-        r#"/phones/fax/type: "fax" by shop in 2"#,
-        r#"/phones/home/no: 3 by billing in 3"#,
-        r#"/phones/home/type: "home" by crm in 1"#,
-        r#"/tags: ["a","b"] by billing in 3"#,
-    ]);
+    check(
+        &story,
+        &[
+            r#"/phones/fax/no: 2 by shop in 2"#,
+            r#"/phones/fax/type: "fax" by shop in 2"#,
+            r#"/phones/home/no: 3 by billing in 3"#,
+            r#"/phones/home/type: "home" by crm in 1"#,
+            r#"/tags: ["a","b"] by billing in 3"#,
+        ],
+    );
 }
 
 #[test]
@@ -94,11 +105,14 @@ fn of_a_whole_that_lost_each_value_tells_its_part() {
         .then("crm", &[("", Some(r#"{"address":{"street":"A 1","city":"Ulm"},"x":1}"#))])
         .over("/address", "shop", Some(r#"{"street":"B 2","city":"Ulm"}"#))
         .over("", "billing", None);
-    check(&story, &[
-        r#"/address/city: "Ulm" by crm in 1 (billing had nothing in 1)"#,
-        r#"/address/street: "A 1" by crm in 1 (shop had "B 2" in 1) (billing had nothing in 1)"#,
-        r#"/x: 1 by crm in 1 (billing had nothing in 1)"#,
-    ]);
+    check(
+        &story,
+        &[
+            r#"/address/city: "Ulm" by crm in 1 (billing had nothing in 1)"#,
+            r#"/address/street: "A 1" by crm in 1 (shop had "B 2" in 1) (billing had nothing in 1)"#,
+            r#"/x: 1 by crm in 1 (billing had nothing in 1)"#,
+        ],
+    );
 }
 
 #[test]

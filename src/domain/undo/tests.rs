@@ -42,11 +42,16 @@ fn a_change_is_taken_back_and_nothing_else() {
     let story = born(r#"{"a":1,"b":1,"c":1}"#)
         .then("shop", &[("/a", Some("2")), ("/b", None), ("/d", Some("2"))])
         .then("shop", &[("/c", Some("3"))]);
-    check(&story, 2, (RecordState::Live, r#"{"a":1,"b":1,"c":3}"#), &[
-        r#"{"op":"replace","path":"/a","sources":[],"value":1}"#,
-        r#"{"op":"add","path":"/b","sources":[],"value":1}"#,
-        r#"{"op":"remove","path":"/d","sources":[]}"#,
-    ]);
+    check(
+        &story,
+        2,
+        (RecordState::Live, r#"{"a":1,"b":1,"c":3}"#),
+        &[
+            r#"{"op":"replace","path":"/a","sources":[],"value":1}"#,
+            r#"{"op":"add","path":"/b","sources":[],"value":1}"#,
+            r#"{"op":"remove","path":"/d","sources":[]}"#,
+        ],
+    );
 }
 
 #[test]
@@ -106,20 +111,37 @@ fn objects_that_the_version_made_go_with_it() {
     let story = born(r#"{"a":{}}"#).then("shop", &[("/a/b/c", Some("1"))]);
     check(&story, 2, (RecordState::Live, r#"{"a":{}}"#), &[r#"{"op":"remove","path":"/a/b","sources":[]}"#]);
     let story = story.then("crm", &[("/a/b/d", Some("2"))]);
-    check(&story, 2, (RecordState::Live, r#"{"a":{"b":{"d":2}}}"#), &[r#"{"op":"remove","path":"/a/b/c","sources":[]}"#]);
+    check(
+        &story,
+        2,
+        (RecordState::Live, r#"{"a":{"b":{"d":2}}}"#),
+        &[r#"{"op":"remove","path":"/a/b/c","sources":[]}"#],
+    );
 }
 
 #[test]
 fn elements_of_keyed_arrays_and_sets_are_taken_back() {
-    let story = born(r#"{"phones":[{"type":"home","no":1},{"type":"work","no":2}],"tags":["a"]}"#)
-        .then("shop", &[("/phones/fax", Some(r#"{"type":"fax"}"#)), ("/phones/home", None), ("/phones/work/no", Some("3")), ("/tags", Some(r#"["a","b"]"#))]);
+    let story = born(r#"{"phones":[{"type":"home","no":1},{"type":"work","no":2}],"tags":["a"]}"#).then(
+        "shop",
+        &[
+            ("/phones/fax", Some(r#"{"type":"fax"}"#)),
+            ("/phones/home", None),
+            ("/phones/work/no", Some("3")),
+            ("/tags", Some(r#"["a","b"]"#)),
+        ],
+    );
     let expected = r#"{"phones":[{"type":"work","no":2},{"type":"home","no":1}],"tags":["a"]}"#;
-    check(&story, 2, (RecordState::Live, expected), &[
-        r#"{"op":"remove","path":"/phones/fax","sources":[]}"#,
-        r#"{"op":"add","path":"/phones/home","sources":[],"value":{"no":1,"type":"home"}}"#,
-        r#"{"op":"replace","path":"/phones/work/no","sources":[],"value":2}"#,
-        r#"{"op":"replace","path":"/tags","sources":[],"value":["a"]}"#,
-    ]);
+    check(
+        &story,
+        2,
+        (RecordState::Live, expected),
+        &[
+            r#"{"op":"remove","path":"/phones/fax","sources":[]}"#,
+            r#"{"op":"add","path":"/phones/home","sources":[],"value":{"no":1,"type":"home"}}"#,
+            r#"{"op":"replace","path":"/phones/work/no","sources":[],"value":2}"#,
+            r#"{"op":"replace","path":"/tags","sources":[],"value":["a"]}"#,
+        ],
+    );
     let story = born("{}").then("shop", &[("/phones/fax", Some(r#"{"type":"fax"}"#))]);
     check(&story, 2, (RecordState::Live, "{}"), &[r#"{"op":"remove","path":"/phones","sources":[]}"#]);
 }

@@ -247,7 +247,10 @@ impl EntityActor {
             }
         }
         if self.running == 0 && self.phase == Phase::Draining {
-            self.drained.drain(..).for_each(|waiting| drop(waiting.send(())));
+            for waiting in self.drained.drain(..) {
+                // Whoever waited may be gone.
+                let _ = waiting.send(());
+            }
         }
         self.pump(ctx);
     }
@@ -404,7 +407,7 @@ impl Handler<Drain> for EntityActor {
         self.phase = Phase::Draining;
         let (tell, told) = oneshot::channel();
         if self.running == 0 {
-            drop(tell.send(()));
+            let _ = tell.send(());
         } else {
             self.drained.push(tell);
         }

@@ -58,8 +58,8 @@ pub(super) enum CliError {
     OrderRefused { item: i64 },
     #[error("cannot wait any longer for work item {item}: after {waited} s it is {state}")]
     StillThere { item: i64, state: WorkState, waited: u64, error: Option<String> },
-    #[error("cannot do it for {failed} of {all} work items")]
-    Partly { failed: usize, all: usize },
+    #[error("cannot {verb} {failed} of {all} work items")]
+    Partly { verb: &'static str, failed: usize, all: usize },
     #[error("cannot show {entity} {source_name}:{key}: no record has or had that key there")]
     NoSuchKey { entity: String, source_name: String, key: String },
     #[error("cannot read {path}")]

@@ -26,7 +26,8 @@ pub(super) fn remark(text: &str) {
 /// Says whether standard output is a terminal that may be coloured.
 pub(super) fn coloured() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && io::stdout().is_terminal()
+    let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    !refused && !dumb && io::stdout().is_terminal()
 }
 
 /// Starts a table without lines; on a terminal it fits the width.

@@ -90,7 +90,7 @@ impl Items {
     pub(super) async fn each(
         &self,
         context: &Context,
-        verb: &str,
+        verb: &'static str,
         act: impl AsyncFn(&Client, i64) -> Result<Answer<WorkItem>, ClientError>,
     ) -> Result<Exit, CliError> {
         let client = context.client()?;
@@ -103,18 +103,18 @@ impl Items {
                 Err(error) => return Err(error),
             }
         }
-        verdict(refused, self.items.len())
+        verdict(verb, refused, self.items.len())
     }
 }
 
 /// Fails if any of `all` items was refused; says of each why.
-fn verdict(mut refused: Vec<CliError>, all: usize) -> Result<Exit, CliError> {
+fn verdict(verb: &'static str, mut refused: Vec<CliError>, all: usize) -> Result<Exit, CliError> {
     match (refused.len(), all) {
         (0, _) => Ok(Exit::Done),
         (1, 1) => Err(refused.remove(0)),
         (failed, all) => {
             refused.iter().for_each(|error| output::remark(error.report().trim_end()));
-            Err(CliError::Partly { failed, all })
+            Err(CliError::Partly { verb, failed, all })
         }
     }
 }

@@ -194,3 +194,18 @@ fn check_warns_and_is_content() {
         "{run}"
     );
 }
+
+#[test]
+fn colour_is_for_terminals_whose_user_wants_it() {
+    let on_a_terminal = |variables: &[(&str, &str)]| {
+        let mut command = program("script");
+        command.args(["-qec", concat!(env!("CARGO_BIN_EXE_retcon"), " --help"), "/dev/null"]);
+        run(command.env("TERM", "xterm").envs(variables.iter().copied()), b"").exits(0).stdout()
+    };
+    assert!(on_a_terminal(&[]).contains('\u{1b}'));
+    assert!(on_a_terminal(&[("NO_COLOR", "")]).contains('\u{1b}'), "an empty NO_COLOR says nothing");
+    for variables in [[("NO_COLOR", "1")], [("TERM", "dumb")]] {
+        assert!(!on_a_terminal(&variables).contains('\u{1b}'), "{variables:?}");
+    }
+    assert!(!retcon(&["--help"]).stdout().contains('\u{1b}'));
+}

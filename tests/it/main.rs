@@ -5,6 +5,7 @@ mod support;
 mod api;
 mod cli;
 mod commands;
+mod database_outage;
 mod config;
 mod examples;
 mod file_lengths;

@@ -27,7 +27,7 @@ pub(super) fn answer(ordered: Ordered, not_found: impl FnOnce() -> Refused) -> R
         Ordered::Stale(None) => Err(Refused::new(Code::StaleConflict, "the conflict is closed: nothing was applied")),
         Ordered::Stale(Some(now)) => {
             let detail =
-                format!("the conflict {} has moved, to revision {}: nothing was applied", now.conflict, now.revision);
+                format!("the conflict {} is at revision {} now: nothing was applied", now.conflict, now.revision);
             Err(Refused::new(Code::StaleConflict, detail).with(|problem| {
                 problem.revision = Some(now.revision);
                 problem.contenders = Some(now.contenders.into_iter().map(Contender::from).collect());

@@ -61,6 +61,11 @@ impl Site {
         format!("[database]\nurl = {:?}\n\n", self.database.url())
     }
 
+    /// The site's own database.
+    pub(crate) fn database(&self) -> &TestStore {
+        &self.database
+    }
+
     /// Writes a file of the site.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path().join(name);

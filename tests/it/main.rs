@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod database_outage;
 mod config;
+mod embedded;
 mod examples;
 mod file_lengths;
 mod layers;

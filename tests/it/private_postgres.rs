@@ -233,17 +233,19 @@ fn a_postmaster_that_is_killed_is_started_again_with_what_was_committed() {
 }
 
 #[test]
-fn a_lock_file_that_names_a_process_of_somebody_else_does_not_hold_a_start_up() {
+fn lock_files_that_name_a_process_of_somebody_else_do_not_hold_a_start_up() {
     let scratch = Scratch::new();
     let state_dir = scratch.claim();
     let postgres = start(&state_dir);
     let before = pid(&postgres);
+    let lock_files = [scratch.pg().join("data/postmaster.pid"), scratch.pg().join("sock/.s.PGSQL.5432.lock")];
+    let texts = lock_files.each_ref().map(|file| fs::read_to_string(file).expect("a running server has it"));
     kill(before);
     until(|| (!is_running(before)).then_some(()), || format!("process {before} lives"));
     let mut other = std::process::Command::new("sleep").arg("600").spawn().expect("sleep runs");
-    let lock_file = scratch.pg().join("data/postmaster.pid");
-    let text = fs::read_to_string(&lock_file).expect("a killed postmaster leaves it");
-    fs::write(&lock_file, text.replacen(&before.to_string(), &other.id().to_string(), 1)).expect("it can be written");
+    for (file, text) in lock_files.iter().zip(texts) {
+        fs::write(file, text.replacen(&before.to_string(), &other.id().to_string(), 1)).expect("it can be written");
+    }
 
     let outcome = postgres.ensure_running();
     other.kill().and_then(|()| other.wait()).expect("sleep is ours");

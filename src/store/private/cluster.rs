@@ -21,6 +21,7 @@ use rustix::process::geteuid;
 
 use super::account::Account;
 use super::error::{PrivateError, failed};
+use super::postmaster::LOCK_FILE;
 use super::programs::Programs;
 use crate::store::state_dir::create_all;
 
@@ -77,6 +78,11 @@ impl Cluster {
         let path = self.sockets.join(format!(".s.PGSQL.{PORT}"));
         let length = path.as_os_str().len();
         if length > LONGEST_SOCKET_PATH { Err(PrivateError::SocketPath { path, length }) } else { Ok(()) }
+    }
+
+    /// Gives the files by which a server keeps another from its data and from its socket.
+    pub fn lock_files(&self) -> [PathBuf; 2] {
+        [self.data.join(LOCK_FILE), self.sockets.join(format!(".s.PGSQL.{PORT}.lock"))]
     }
 
     /// Gives the major version of PostgreSQL that made the data directory; `None` if there is no data directory.

@@ -205,8 +205,9 @@ impl PrivatePostgres {
     }
 
     fn launch(&self) -> Result<Launched, PrivateError> {
-        postmaster::remove_misleading_lock_file(&self.cluster.data)
-            .map_err(failed("remove the lock file of", &self.cluster.data))?;
+        for file in self.cluster.lock_files() {
+            postmaster::remove_misleading_lock_file(&file, &self.cluster.data).map_err(failed("remove", &file))?;
+        }
         let (log, log_from) = self.cluster.open_log()?;
         let also_log = log.try_clone().map_err(failed("open", &self.cluster.log))?;
         let child = self

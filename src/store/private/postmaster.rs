@@ -29,7 +29,10 @@ pub(super) enum Phase {
     Other,
 }
 
-/// Its lock file, `postmaster.pid`.
+/// What the postmaster of a data directory writes there of itself.
+pub(super) const LOCK_FILE: &str = "postmaster.pid";
+
+/// What stands in the lock file.
 struct LockFile {
     pid: Pid,
     phase: Phase,
@@ -87,10 +90,9 @@ impl Drop for Postmaster {
 
 impl LockFile {
     fn read(data: &Path) -> Option<Self> {
-        let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
-        let lines: Vec<&str> = text.lines().collect();
-        let pid = Pid::from_raw(lines.first()?.trim().parse().ok()?)?;
-        let phase = match lines.get(7).map(|status| status.trim()) {
+        let text = fs::read_to_string(data.join(LOCK_FILE)).ok()?;
+        let pid = parse_pid(&text)?;
+        let phase = match text.lines().nth(7).map(str::trim) {
             Some("ready") => Phase::Ready,
             Some(_) | None => Phase::Other,
         };
@@ -98,15 +100,21 @@ impl LockFile {
     }
 }
 
-/// Removes a lock file that names a living process which is no postmaster of ours: PostgreSQL would take it for one and
-/// never start. Files of ended processes it removes itself.
-pub(super) fn remove_misleading_lock_file(data: &Path) -> io::Result<()> {
-    match LockFile::read(data) {
-        Some(file) if Path::new(&format!("/proc/{}", file.pid)).exists() && !is_postmaster_of(file.pid, data) => {
-            fs::remove_file(data.join("postmaster.pid"))
-        }
+/// Removes a lock file (of a data directory or a socket) that names a process which is there and is no postmaster of ours:
+/// another program with that number, or one of ours that has ended and that nobody has reaped.
+///
+/// PostgreSQL would take either for a running server, and never start. Files of processes that are gone it removes itself.
+pub(super) fn remove_misleading_lock_file(path: &Path, data: &Path) -> io::Result<()> {
+    let named = fs::read_to_string(path).ok().and_then(|text| parse_pid(&text));
+    match named {
+        Some(pid) if Path::new(&format!("/proc/{pid}")).exists() && !is_postmaster_of(pid, data) => fs::remove_file(path),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Reads the first line of a lock file.
+fn parse_pid(text: &str) -> Option<Pid> {
+    Pid::from_raw(text.lines().next()?.trim().parse().ok()?)
 }
 
 /// Tells whether a process is a postmaster on `data`, to which it changes its working directory.

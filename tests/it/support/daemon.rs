@@ -68,6 +68,13 @@ impl<'a> Daemon<'a> {
         self.child.wait().expect("the daemon is ours");
     }
 
+    /// Kills it and nothing that it started, as the kernel does that is out of memory; the next daemon of the site sees to that.
+    pub(crate) fn kill_alone(mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().expect("the daemon is ours");
+        std::mem::forget(self);
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {

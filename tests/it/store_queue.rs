@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
+use retcon::domain::key::InternalKey;
 use retcon::domain::merge::Decision;
-use retcon::domain::record::OperationKind;
+use retcon::domain::record::{OpenOperation, OperationKind};
+use retcon::store::requests::look::{Decide, Introduced, RecordResults};
 use retcon::store::requests::queue::{
-    Enqueue, EnqueueRecord, Order, Ping, PurgeFinished, Recover, Release, Subject, WorkEnd, WorkItemId,
+    Enqueue, EnqueueRecord, Finish, Order, Ping, PurgeFinished, Recover, Release, Subject, WorkEnd, WorkItemId,
 };
 use retcon::store::requests::view::{DropWorkItem, Handled, RetryWorkItem, WorkState};
 
 use crate::support::postgres;
 use crate::support::store::{
     again, ask, blocked, claim, claim_one, claim_up_to, customer, decision, done, entity, finish, intent,
-    introduce_claimed, item, items, json, later, linked, notification, notify, order, parked, recall, record, results,
-    rows, run, source, unknown,
+    introduce_claimed, item, items, json, key, later, linked, notification, notify, order, parked, recall, record,
+    results, rows, run, source, unknown, unlinked,
 };
 
 #[tokio::test]
@@ -107,7 +109,7 @@ async fn a_notification_gives_what_is_parked_fresh_attempts() {
 async fn a_record_is_asked_for_as_a_copy_is() {
     let store = postgres::store();
     let one = record(&store, "crm", "a").await;
-    let missing = EnqueueRecord { entity: customer(), record: retcon::domain::key::InternalKey(99), order: None };
+    let missing = EnqueueRecord { entity: customer(), record: InternalKey(99), order: None };
     assert_eq!(run(&*store, missing).await, None);
     let first = ask(&store, one).await;
     assert!(!first.coalesced);
@@ -128,10 +130,10 @@ async fn an_order_is_always_a_new_item_and_is_kept_until_it_is_decided() {
     let store = postgres::store();
     let one = record(&store, "crm", "a").await;
     ask(&store, one).await;
-    for decision in
+    for said in
         [Decision::Take(source("crm")), Decision::Value(json(r#"["\u0000",null]"#)), Decision::Absent, Decision::Keep]
     {
-        let wanted = Order::Resolve { conflict: 7, revision: 2, decision };
+        let wanted = Order::Resolve { conflict: 7, revision: 2, decision: said };
         let request = EnqueueRecord { entity: customer(), record: one, order: Some(wanted.clone()) };
         let stored = run(&*store, request).await.expect("there is such a record");
         assert!(!stored.coalesced);
@@ -139,16 +141,11 @@ async fn an_order_is_always_a_new_item_and_is_kept_until_it_is_decided() {
         let look = claim_one(&store).await;
         assert_eq!((items(&look), look.items[0].order.as_ref()), (vec![stored.id], Some(&wanted)));
         let known = recall(&store, one).await;
-        assert!(
-            run(&*store, retcon::store::requests::look::Decide { decided_items: items(&look), ..decision_of(&known) })
-                .await
-        );
+        assert!(run(&*store, Decide { decided_items: items(&look), ..decision(&known) }).await);
         assert_eq!(item(&store, stored.id).await.order, None);
         finish(&store, items(&look), done()).await;
     }
 }
-
-use decision as decision_of;
 
 #[tokio::test]
 async fn work_ends_with_its_outcome_and_only_if_it_runs() {
@@ -234,13 +231,13 @@ async fn the_item_of_a_copy_that_is_gone_stays_with_its_record() {
     let store = postgres::store();
     let (introduced, first) = introduce_claimed(&store, "crm", "a", None).await;
     let one = match introduced {
-        retcon::store::requests::look::Introduced::New(one) => one,
+        Introduced::New(one) => one,
         other => panic!("{other:?}"),
     };
-    let gone = retcon::store::requests::look::RecordResults {
-        retired: vec![(source("crm"), crate::support::store::key("a"), None)],
-        links: vec![(source("crm"), crate::support::store::unlinked())],
-        finish: retcon::store::requests::queue::Finish { items: first.clone(), end: later() },
+    let gone = RecordResults {
+        retired: vec![(source("crm"), key("a"), None)],
+        links: vec![(source("crm"), unlinked())],
+        finish: Finish { items: first.clone(), end: later() },
         ..results(one, &first)
     };
     run(&*store, gone).await;
@@ -264,7 +261,7 @@ async fn items_that_come_to_be_about_one_record_become_one() {
     let one = record(&store, "crm", "a").await;
     let known = recall(&store, one).await;
     let links = vec![(source("billing"), linked("b"))];
-    assert!(run(&*store, retcon::store::requests::look::Decide { links, ..decision(&known) }).await);
+    assert!(run(&*store, Decide { links, ..decision(&known) }).await);
     let (a, b) = (notify(&store, "crm", "a").await.id, notify(&store, "billing", "b").await.id);
     let both = items(&claim_one(&store).await);
     assert_eq!(both, [a, b]);
@@ -289,7 +286,7 @@ async fn what_is_parked_ends_with_a_look_that_is_done() {
     // Parked when nobody knew whose copy it is.
     let early = notify(&store, "billing", "b").await.id;
     finish(&store, items(&claim_one(&store).await), parked()).await;
-    assert!(run(&*store, retcon::store::requests::look::Decide { links, ..decision(&known) }).await);
+    assert!(run(&*store, Decide { links, ..decision(&known) }).await);
     let elsewhere = notify(&store, "crm", "z").await.id;
     finish(&store, items(&claim_one(&store).await), parked()).await;
 
@@ -318,13 +315,9 @@ async fn a_dead_daemons_work_is_put_back() {
     let other = notify(&store, "crm", "c").await.id;
     let known = recall(&store, one).await;
     let intents = [("x", OperationKind::Create), ("y", OperationKind::Update), ("z", OperationKind::Delete)];
-    let operations = intents.map(|(name, kind)| {
-        (source(name), retcon::domain::record::OpenOperation { may_have_taken_effect: false, ..intent(kind) })
-    });
-    assert!(
-        run(&*store, retcon::store::requests::look::Decide { operations: operations.to_vec(), ..decision(&known) })
-            .await
-    );
+    let operations =
+        intents.map(|(name, kind)| (source(name), OpenOperation { may_have_taken_effect: false, ..intent(kind) }));
+    assert!(run(&*store, Decide { operations: operations.to_vec(), ..decision(&known) }).await);
 
     let elsewhere = run(&*store, Recover { entity: entity("other") }).await;
     assert_eq!((elsewhere, item(&store, running).await.state), (0, WorkState::Running));

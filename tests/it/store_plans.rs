@@ -1,0 +1,108 @@
+//! No statement's cost grows with the tables: each finds its rows by an index, whenever its plan was made.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tokio_postgres::{Client, NoTls};
+
+use crate::support::postgres::{self, TestStore};
+
+/// Twenty thousand records with two copies each, and a queue of twenty thousand items besides those that are done.
+const FILL: &str = "
+    insert into entity values ('customer', 20000);
+    insert into record (entity, id, version, agreed) select 'customer', n, 1, '{}' from generate_series(1, 20000) as n;
+    insert into link (entity, record, source, state, foreign_key)
+        select 'customer', n, source, 'linked', source || n
+        from generate_series(1, 20000) as n, (values ('crm'), ('billing')) as two (source);
+    insert into foreign_key (entity, source, key, record, state)
+        select entity, source, foreign_key, record, 'current' from link;
+    insert into match_value select 'customer', '[' || n || ']', n from generate_series(1, 20000) as n;
+    insert into version (entity, record, version, cause, changes, state)
+        select 'customer', n, 1, '{}', '[]', 'live' from generate_series(1, 20000) as n;
+    insert into conflict (entity, record, path, path_hash, kind, contenders, contended, closed_at)
+        select 'customer', n, '\"\"', '', 'held', '[]', '[]', case when n % 10 > 0 then now() end
+        from generate_series(1, 20000) as n;
+    insert into operation (id, entity, record, source, kind, state, carries, version, ended_at)
+        select gen_random_uuid(), 'customer', n, 'crm', 'update', case when n % 100 > 0 then 'done' else 'in-doubt' end, '{}', 1,
+               now()
+        from generate_series(1, 20000) as n;
+    insert into work_item (entity, subject, source, foreign_key, state)
+        select 'customer', 'copy', 'crm', 'crm' || n, 'ready' from generate_series(1, 20000) as n;
+    insert into work_item (entity, subject, source, foreign_key, state, due_at, blocked_by)
+        select 'customer', 'copy', 'billing', 'billing' || n, 'waiting', 'infinity', '{billing}'
+        from generate_series(1, 2000) as n;
+    insert into work_item (entity, subject, source, foreign_key, record, state)
+        select 'customer', 'copy', 'ldap', 'ldap' || n, n, 'parked' from generate_series(1, 2000) as n;
+    insert into work_item (entity, subject, source, foreign_key, state, finished_at)
+        select 'customer', 'copy', 'crm', 'crm' || n, 'done', now() from generate_series(1, 100000) as n;
+    analyze";
+
+/// Tables that stay small, and what is read as a whole on purpose.
+fn is_small(line: &str) -> bool {
+    [" on entity", " on source", " on schema_migration"].iter().any(|name| line.contains(name))
+}
+
+fn statements() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql");
+    let list = |directory: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        entries.map(|entry| entry.expect("an entry").path()).collect()
+    };
+    let files = list(&root).into_iter().flat_map(|table| list(&table));
+    let mut all: Vec<_> = files
+        .filter(|file| !file.starts_with(root.join("schema_migration")))
+        .map(|file| {
+            let name = file.strip_prefix(&root).expect("it is below").display().to_string();
+            (name, fs::read_to_string(&file).expect("it can be read"))
+        })
+        .collect();
+    all.sort();
+    assert!(all.len() > 50, "the statements are elsewhere");
+    all
+}
+
+async fn client(database: &TestStore) -> Client {
+    let (client, connection) = database.config().connect(NoTls).await.expect("the server takes connections");
+    tokio::spawn(connection);
+    client
+}
+
+/// Gives the plan that PostgreSQL keeps for a statement, whatever its parameters.
+async fn plan(client: &Client, sql: &str) -> Vec<String> {
+    let parameters = client.prepare(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).params().len();
+    let values = if parameters == 0 { String::new() } else { format!("({})", vec!["null"; parameters].join(", ")) };
+    let explained = format!("deallocate all; prepare stated as {sql}; explain execute stated {values}");
+    let answer = client.simple_query(&explained).await.unwrap_or_else(|error| panic!("{explained}: {error:?}"));
+    let row = |message: tokio_postgres::SimpleQueryMessage| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    };
+    answer.into_iter().filter_map(row).collect()
+}
+
+async fn check(client: &Client) {
+    for (name, sql) in statements() {
+        let lines = plan(client, &sql).await;
+        let scan = lines.iter().find(|line| line.contains("Seq Scan") && !is_small(line));
+        assert_eq!(scan, None, "{name} reads a whole table:\n{}", lines.join("\n"));
+    }
+}
+
+#[tokio::test]
+async fn plans_for_large_tables_read_by_index() {
+    let database = postgres::store();
+    let client = client(&database).await;
+    client.batch_execute(FILL).await.expect("the tables can be filled");
+    client.batch_execute("set plan_cache_mode = force_generic_plan").await.expect("it can be set");
+    check(&client).await;
+}
+
+/// A plan is kept until the table is analyzed, which may be minutes after it has grown.
+#[tokio::test]
+async fn plans_that_were_made_for_empty_tables_read_by_index() {
+    let database = postgres::store();
+    let client = client(&database).await;
+    let settings = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off";
+    client.batch_execute(settings).await.expect("they can be set");
+    check(&client).await;
+}

@@ -41,7 +41,8 @@ pub struct RecallUnknown {
 /// What bears on an unknown key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownKey {
-    /// Creates and updates in doubt at this source that were recorded before the items were last asked for, with their records.
+    /// Creates and updates of unknown end at this source, in doubt or to be tried again, that were recorded before the items were
+    /// last asked for, with their records.
     pub doubts: Vec<(InternalKey, OpenOperation)>,
     /// The copy that bore this key and was deleted: the document it was deleted with, and how long ago.
     pub retired: Option<(Option<Json>, std::time::Duration)>,

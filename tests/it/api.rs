@@ -172,7 +172,7 @@ fn bad_input_of_every_route_is_refused_with_its_status_and_code() {
         ("POST", "/v1/conflicts/1/resolve", Some(&deep), 400, "malformed", "deeper"),
     ];
     for (method, path, body, status, code, word) in bad {
-        let answer = site.http(method, path, *body).is_problem(*status, code);
+        let answer = site.http(method, path, *body).has_problem(*status, code);
         let problem = answer.json();
         assert!(
             problem["detail"].as_str().is_some_and(|detail| detail.contains(word)),
@@ -206,7 +206,7 @@ fn a_wrong_method_is_told_the_right_ones() {
         ("/readyz", "GET, HEAD"),
     ];
     for (path, allowed) in routes {
-        let answer = site.http("PATCH", path, Some("{}")).is_problem(405, "method-not-allowed");
+        let answer = site.http("PATCH", path, Some("{}")).has_problem(405, "method-not-allowed");
         let allow = format!("\r\nallow: {}\r\n", allowed.to_lowercase());
         assert!(format!("{}\r\n", answer.head).to_lowercase().contains(&allow), "{path}: {answer}");
     }
@@ -235,7 +235,7 @@ fn a_batch_is_answered_in_its_order_and_stored_whole_or_not_at_all() {
     let keys: Vec<String> = (0..1000).map(|n| format!("k{n}")).collect();
     let mut bad = keys.clone();
     bad[999] = "k/999".to_owned();
-    let refused = site.http("POST", "/v1/notifications", Some(&batch(&bad))).is_problem(422, "invalid-foreign-key");
+    let refused = site.http("POST", "/v1/notifications", Some(&batch(&bad))).has_problem(422, "invalid-foreign-key");
     assert_eq!(refused.json()["place"], "/notifications/999/key", "{refused}");
     assert_eq!(items(&site.http("GET", "/v1/work-items", None)), Vec::<Value>::new());
 
@@ -260,7 +260,7 @@ fn a_body_of_exactly_1_mib_is_read() {
     let body = batch(["a"]);
     let body = format!("{body}{}", " ".repeat((1 << 20) - body.len()));
     site.http("POST", "/v1/notifications", Some(&body)).has_status(202);
-    site.http("POST", "/v1/notifications", Some(&format!("{body} "))).is_problem(413, "body-too-large");
+    site.http("POST", "/v1/notifications", Some(&format!("{body} "))).has_problem(413, "body-too-large");
     site.wait_until_at_rest();
     daemon.stop();
 }

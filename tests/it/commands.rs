@@ -156,7 +156,7 @@ fn an_undo_is_a_version_of_its_own_and_goes_everywhere() {
     refuses(&site.retcon(&["undo", "customer", "1", "7"]), &["unknown-version", "retcon history"]);
     refuses(&site.retcon(&["undo", "customer", "1", "1"]), &["undo-blocked", "again"]);
     let answer = site.http("POST", "/v1/records/customer/1/undo", Some(r#"{"version":1}"#));
-    assert!(answer.is_problem(409, "undo-blocked").json()["pointers"].is_array());
+    assert!(answer.has_problem(409, "undo-blocked").json()["pointers"].is_array());
     says(&site.retcon(&["undo", "customer", "1", "2"]).exits(0), &["applied: record 1 is at version 3"]);
     for source in ["crm", "billing"] {
         assert_eq!(site.system(source).documents(), [r#"{"name":"Ann"}"#], "{source}");
@@ -193,7 +193,7 @@ fn a_conflict_is_shown_and_decided() {
     let stale = site.retcon(&["resolve", &id, "--take", "crm", "--revision", "99"]);
     refuses(&stale, &["stale-conflict", "retcon conflicts"]);
     let path = format!("/v1/conflicts/{id}/resolve");
-    let stale = site.http("POST", &path, Some(r#"{"take":"crm","revision":99}"#)).is_problem(409, "stale-conflict");
+    let stale = site.http("POST", &path, Some(r#"{"take":"crm","revision":99}"#)).has_problem(409, "stale-conflict");
     assert_eq!(
         (&stale.json()["contenders"], &stale.json()["revision"]),
         (&contenders, &conflict["revision"]),

@@ -71,10 +71,10 @@ fn nothing_is_acknowledged_without_the_database_and_all_is_well_again_with_it() 
         ("GET", "/v1/conflicts", None),
     ];
     for (method, path, body) in requests {
-        let answer = site.http(method, path, body).is_problem(503, "store-unavailable");
+        let answer = site.http(method, path, body).has_problem(503, "store-unavailable");
         assert!(answer.head.to_lowercase().contains("\r\nretry-after: "), "{answer}");
     }
-    site.http("GET", "/readyz", None).is_problem(503, "not-ready");
+    site.http("GET", "/readyz", None).has_problem(503, "not-ready");
     site.http("GET", "/healthz", None).has_status(200);
     site.retcon(&["notify", "customer", "crm", "c1"]).exits(1).complains_of("store-unavailable").complains_of("hint: ");
 

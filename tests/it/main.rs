@@ -3,13 +3,20 @@
 mod support;
 
 mod api;
+mod acceptance_contract;
+mod acceptance_faults;
+mod acceptance_input;
+mod acceptance_load;
+mod acceptance_values;
 mod cli;
 mod commands;
 mod database_outage;
 mod config;
 mod embedded;
+mod demo;
 mod examples;
 mod file_lengths;
+mod init;
 mod layers;
 mod migrations;
 mod private_postgres;

@@ -28,6 +28,8 @@ pub(super) fn run() -> Result<Exit, CliError> {
     let interruption = Interruption::watch().map_err(CliError::Demo)?;
     let mut stage = Stage::new(&interruption).map_err(CliError::Demo)?;
     let told = stage.set_up().and_then(|systems| Story::new(&stage, &systems, begun).tell());
+    // Ctrl-C reaches what we have started as well: whatever failed after it failed because of it.
+    let told = told.map_err(|error| interruption.check().err().unwrap_or(error));
     if let Err(error) = &told {
         match error {
             DemoError::Interrupted | DemoError::Closed | DemoError::Python(_) => {}

@@ -72,6 +72,22 @@ impl Background {
     }
 }
 
+/// Stops the PostgreSQL of a state directory that its daemon has left behind: one that was killed cannot stop it.
+pub(super) fn stop_orphan(state_dir: &Path) -> Result<(), DemoError> {
+    let lock = state_dir.join("pg/data/postmaster.pid");
+    let number = |text: String| Pid::from_raw(text.lines().next()?.parse().ok()?);
+    let Some(pid) = fs::read_to_string(&lock).ok().and_then(number) else { return Ok(()) };
+    let asked = Instant::now();
+    while kill_process(pid, Signal::QUIT).is_ok() {
+        if asked.elapsed() > PATIENCE {
+            let source = io::Error::new(io::ErrorKind::TimedOut, "it does not stop");
+            return Err(DemoError::Clear { what: format!("the PostgreSQL with the process number {pid:?}"), source });
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
+}
+
 /// Gives the last lines of a log.
 pub(super) fn last_lines(log: &Path) -> String {
     let text = fs::read(log).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();

@@ -90,10 +90,11 @@ impl Stage {
     /// Stops the programs and removes the directory.
     pub(super) fn clear(mut self) -> Result<(), DemoError> {
         let stopped = self.daemon.take().map_or(Ok(()), Background::stop);
+        let orphaned = process::stop_orphan(&self.path("state"));
         let left = self.service.take().map_or(Ok(()), Background::stop);
         let place = self.dir.path().display().to_string();
         let removed = self.dir.close().map_err(|source| DemoError::Clear { what: place, source });
-        stopped.and(left).and(removed)
+        stopped.and(orphaned).and(left).and(removed)
     }
 
     fn write_files(&self) -> io::Result<()> {

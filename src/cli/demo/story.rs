@@ -112,6 +112,8 @@ impl<'a> Story<'a> {
         self.expect(System::Shop, &SHOP_SAYS)?;
         let conflict = self.conflict()?;
         self.retcon(&["resolve", &conflict, "--take", "crm"])?;
+        self.teller.say("Decided, recorded, on its way. The next look begins when it has arrived:")?;
+        self.notify(System::Crm, &keys.crm)?;
         self.expect_everywhere(&CRM_SAYS)
     }
 

@@ -43,7 +43,7 @@ def refusing():
 
 if not (system / "items").is_dir():
     end(1, "nobody at home")
-if key is not None and not place(key).exists():
+if key is not None and not os.path.exists(place(key)):
     end(2, f"no item {key}")
 print(f"plain.py: {operation}", file=sys.stderr)
 if operation == "create":

@@ -3,7 +3,7 @@
 #
 #   recorder.sh SYSTEM PROGRAM [ARGUMENT...]
 #
-# SYSTEM/../runs gets a line when the run starts and one when it ends, and one if another run was not over yet.
+# SYSTEM/../runs gets a line when the run starts and one when it ends, and one for each run that it must not meet and meets.
 # SYSTEM/faults/OPERATION is a piece of shell that is run before the program, or instead of it if it exits;
 # SYSTEM/faults/OPERATION.after is run when the program has ended.
 
@@ -15,13 +15,27 @@ record() {
     printf '%s\n' "$1 $run" >> "$system/../runs"
 }
 
-if [ "$RETCON_OPERATION" != list ]; then
-    [ -f "$system/running" ] && read -r other < "$system/running" && kill -0 "$other" 2> /dev/null && record "overlap $other"
-    echo $$ > "$system/running"
-fi
+# Records every other run that is not over: of this source, or of this record where one of the two changes something.
+look_around() {
+    for place in "$system"/../*/running; do
+        read -r pid operation record < "$place" || continue
+        kill -0 "$pid" 2> /dev/null || continue
+        case "$place,$record,$operation,$RETCON_OPERATION" in
+        "$system/../${system##*/}/running",*) [ "$pid" = $$ ] || record "overlap $pid" ;;
+        *,-,* | *,read,read) ;;
+        *,"$RETCON_INTERNAL_KEY",*) record "overlap $pid" ;;
+        esac
+    done
+}
+
 trap 'status=$?; record "end $status"; [ "$RETCON_OPERATION" = list ] || : > "$system/running"' EXIT
 trap 'exit 143' TERM
 record "start -"
+if [ "$RETCON_OPERATION" != list ]; then
+    [ -f "$system/running" ] && look_around
+    echo "$$ $RETCON_OPERATION ${RETCON_INTERNAL_KEY:--}" > "$system/running"
+    look_around
+fi
 [ -f "$system/faults/$RETCON_OPERATION" ] && . "$system/faults/$RETCON_OPERATION"
 "$@"
 status=$?

@@ -1,6 +1,5 @@
 //! The runs of data sources, as `recorder.sh` wrote them down: in the order in which they began and ended.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One line of the log of runs.
@@ -23,8 +22,8 @@ pub(crate) enum RunEnd {
     Started,
     /// With its exit status. A run that is killed has no such line.
     Ended(i32),
-    /// It began while the process of another run, of this number, was there still.
-    Overlapped(u32),
+    /// The process of another run, of this number, was there still: one that no other run of its kind may meet.
+    Met(u32),
 }
 
 /// All runs of a site's sources.
@@ -48,42 +47,11 @@ impl Runs {
         self.0.iter().filter(|run| run.end == RunEnd::Started)
     }
 
-    /// Fails if two runs of one source, lists apart, were under way at the same time.
+    /// Fails if two runs of one source, lists apart, met each other, or two of one record of which one changes something.
     #[track_caller]
-    pub(crate) fn assert_one_at_a_time(&self) {
-        let overlap = self.0.iter().find(|run| matches!(run.end, RunEnd::Overlapped(_)));
-        assert!(overlap.is_none(), "two runs of a source at once: {overlap:?}");
-    }
-
-    /// Fails if a changing run was under way together with another run for the same record.
-    ///
-    /// A run that was killed is over when its source's next one begins.
-    #[track_caller]
-    pub(crate) fn assert_records_are_serialized(&self) {
-        let mut under_way: BTreeMap<&str, &RunEvent> = BTreeMap::new();
-        for run in self.0.iter().filter(|run| run.operation != "list") {
-            match run.end {
-                RunEnd::Started => {
-                    under_way.remove(run.source.as_str());
-                    let clash = under_way.values().find(|other| other.clashes_with(run));
-                    assert!(clash.is_none(), "a change overlaps another run of its record: {clash:?} and {run:?}");
-                    under_way.insert(&run.source, run);
-                }
-                RunEnd::Ended(_) => drop(under_way.remove(run.source.as_str())),
-                RunEnd::Overlapped(_) => {}
-            }
-        }
-    }
-}
-
-impl RunEvent {
-    fn clashes_with(&self, other: &Self) -> bool {
-        let one_record = self.internal_key == other.internal_key && self.internal_key != "-";
-        one_record && (self.changes() || other.changes())
-    }
-
-    fn changes(&self) -> bool {
-        ["create", "update", "delete"].contains(&self.operation.as_str())
+    pub(crate) fn assert_none_meet(&self) {
+        let meeting = self.0.iter().find(|run| matches!(run.end, RunEnd::Met(_)));
+        assert!(meeting.is_none(), "two runs at once: {meeting:?} in {self:#?}");
     }
 }
 
@@ -94,7 +62,7 @@ fn parse(line: &str) -> Option<RunEvent> {
     let end = match kind.as_str() {
         "start" => RunEnd::Started,
         "end" => RunEnd::Ended(status.parse().ok()?),
-        "overlap" => RunEnd::Overlapped(status.parse().ok()?),
+        "overlap" => RunEnd::Met(status.parse().ok()?),
         _ => return None,
     };
     let (source, operation, internal_key, operation_id) = (word()?, word()?, word()?, word()?);

@@ -29,7 +29,7 @@ impl Answer {
 
     /// Expects a problem document (RFC 9457) of this status and code.
     #[track_caller]
-    pub(crate) fn is_problem(self, status: u16, code: &str) -> Self {
+    pub(crate) fn has_problem(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status, self.json()["code"].as_str()), (status, Some(code)), "{self}");
         assert!(self.head.to_lowercase().contains("content-type: application/problem+json"), "{self}");
         self

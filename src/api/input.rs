@@ -130,7 +130,7 @@ fn spoken(place: &str) -> String {
     if place.is_empty() { "the body".to_owned() } else { place.to_owned() }
 }
 
-/// The parameters of a query, all of them known by name, each at most once.
+/// The parameters of a query, all of them known by name, each at most once; one without a value says nothing.
 pub(super) struct Query(Vec<(String, String)>);
 
 /// The part of a list that is asked for.
@@ -158,7 +158,8 @@ impl Query {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        let found = self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        found.filter(|value| !value.is_empty())
     }
 
     /// Reads `limit` (100 by default, clamped to 1,000) and `after`.
@@ -225,6 +226,7 @@ mod tests {
     #[test]
     fn a_limit_is_100_by_default_and_clamped_to_1000() {
         assert_eq!(window(""), Ok(Window { after: 0, limit: 100 }));
+        assert_eq!(window("limit=&after="), Ok(Window { after: 0, limit: 100 }));
         assert_eq!(window("limit=1&after=7"), Ok(Window { after: 7, limit: 1 }));
         for great in ["1000", "1001", "99999999999999999999999999"] {
             assert_eq!(window(&format!("limit={great}")), Ok(Window { after: 0, limit: 1000 }));
@@ -233,17 +235,9 @@ mod tests {
 
     #[test]
     fn a_bad_window_is_refused_by_name() {
-        for bad in [
-            "limit=0",
-            "limit=",
-            "limit=-1",
-            "limit=%2B5",
-            "limit=ten",
-            "limit=1&limit=1",
-            "after=x",
-            "after=-1",
-            "before=1",
-        ] {
+        for bad in
+            ["limit=0", "limit=-1", "limit=%2B5", "limit=ten", "limit=1&limit=1", "after=x", "after=-1", "before=1"]
+        {
             let refusal = window(bad).expect_err(bad);
             let name = bad.split('=').next().unwrap_or_default();
             assert!(refusal.starts_with("malformed: ") && refusal.contains(name), "{bad}: {refusal}");

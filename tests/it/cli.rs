@@ -62,6 +62,13 @@ fn bad_usage_of_every_command_ends_with_2_an_error_and_a_hint() {
         (&["check", "--config", "nowhere.toml"], "nowhere.toml"),
         (&["merge", "nowhere.json"], "nowhere.json"),
         (&["merge", "a", "b"], "'b'"),
+        (&["source"], "subcommand"),
+        (&["source", "frob", "customer", "crm"], "frob"),
+        (&["source", "read", "customer", "crm"], "<KEY>"),
+        (&["source", "read", "customer", "crm", "a/b"], "'/'"),
+        (&["source", "list", "no name", "crm"], "no name"),
+        (&["init", "a", "b"], "'b'"),
+        (&["demo", "now"], "'now'"),
         (&["completions"], "<SHELL>"),
         (&["completions", "cmd"], "bash"),
     ];

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::program::Run;
 use crate::support::site::Site;
 use crate::support::system::Language;
+use crate::support::wait::until;
 
 fn site() -> Site {
     Site::new(&[Language::Sh.source("crm"), Language::Sh.source("billing")])
@@ -291,5 +292,30 @@ fn waiting_ends_with_its_time_and_says_how_things_stand() {
     site.system("crm").heal();
     site.wait_until_at_rest();
     site.retcon(&["status"]).exits(0);
+    daemon.stop();
+}
+
+#[test]
+fn waiting_goes_on_with_the_item_that_serves_the_notification_instead() {
+    let site = site();
+    let daemon = site.start();
+    let crm = site.system("crm");
+    crm.put("c1", r#"{"name": "Ann"}"#);
+    let go = crm.dir().join("go");
+    crm.fault("read", &format!("while [ ! -e '{}' ]; do sleep 0.01; done; exit 1", go.display()));
+    let (first, second) = std::thread::scope(|threads| {
+        let wait = || site.ask(&["notify", "customer", "crm", "c1", "--wait"]);
+        let first = threads.spawn(wait);
+        until(|| (site.get("/v1/work-items")["items"][0]["state"] == "running").then_some(()), || "no look is made");
+        let second = threads.spawn(wait);
+        until(|| site.get("/v1/work-items")["items"].get(1).cloned(), || "there is no second item");
+        std::fs::write(go, "").expect("a file");
+        until(|| (site.get("/v1/work-items/1")["coalesced_into"] == 2).then_some(()), || site.get("/v1/work-items"));
+        crm.heal();
+        (first.join().expect("it ends well"), second.join().expect("it ends well"))
+    });
+    assert_eq!((&first["id"], &first["outcome"]), (&json!(2), &json!("synced")), "{first}");
+    assert_eq!(first, second);
+    assert_eq!(site.get("/v1/work-items/1")["outcome"], "coalesced");
     daemon.stop();
 }

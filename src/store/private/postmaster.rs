@@ -107,7 +107,9 @@ impl LockFile {
 pub(super) fn remove_misleading_lock_file(path: &Path, data: &Path) -> io::Result<()> {
     let named = fs::read_to_string(path).ok().and_then(|text| parse_pid(&text));
     match named {
-        Some(pid) if Path::new(&format!("/proc/{pid}")).exists() && !is_postmaster_of(pid, data) => fs::remove_file(path),
+        Some(pid) if Path::new(&format!("/proc/{pid}")).exists() && !is_postmaster_of(pid, data) => {
+            fs::remove_file(path)
+        }
         Some(_) | None => Ok(()),
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::demo::DemoError;
 use super::init::InitError;
@@ -56,8 +57,8 @@ pub(super) enum CliError {
     Parked { item: i64, error: Option<String> },
     #[error("cannot carry the order out: work item {item} ended as refused")]
     OrderRefused { item: i64 },
-    #[error("cannot wait any longer for work item {item}: after {waited} s it is {state}")]
-    StillThere { item: i64, state: WorkState, waited: u64, error: Option<String> },
+    #[error("cannot wait any longer for work item {item}: after {waited:?} it is {state}")]
+    StillThere { item: i64, state: WorkState, waited: Duration, error: Option<String> },
     #[error("cannot {verb} {failed} of {all} work items")]
     Partly { verb: &'static str, failed: usize, all: usize },
     #[error("cannot show {entity} {source_name}:{key}: no record has or had that key there")]

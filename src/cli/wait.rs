@@ -39,7 +39,7 @@ pub(super) async fn until_ended(client: &Client, item: i64, timeout: Duration) -
                 (WorkState::Done | WorkState::Parked, _) => return Ok(Ended { answer }),
                 (state @ (WorkState::Ready | WorkState::Running | WorkState::Waiting), _) if over => {
                     let error = answer.value.last_error;
-                    return Err(CliError::StillThere { item, state, waited: timeout.as_secs(), error });
+                    return Err(CliError::StillThere { item, state, waited: timeout, error });
                 }
                 (WorkState::Ready | WorkState::Running | WorkState::Waiting, _) => {}
             },

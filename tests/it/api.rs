@@ -18,6 +18,9 @@ fn make_record(site: &Site, key: &str) {
     site.notify("crm", key);
 }
 
+/// A request (method, path, body) and its refusal: status, code, and a word of the detail.
+type Refusal<'a> = (&'a str, &'a str, Option<&'a str>, u16, &'a str, &'a str);
+
 #[test]
 fn bad_input_of_every_route_is_refused_with_its_status_and_code() {
     let site = site();
@@ -28,8 +31,7 @@ fn bad_input_of_every_route_is_refused_with_its_status_and_code() {
     let many = json!({ "notifications": vec![json!({"entity": "customer", "source": "crm", "key": "1"}); 1001] });
     let many = many.to_string();
     let large = "x".repeat((1 << 20) + 1);
-    // Method, path, body; status, code, and a word of the detail.
-    let bad: &[(&str, &str, Option<&str>, u16, &str, &str)] = &[
+    let bad: &[Refusal<'_>] = &[
         ("GET", "/", None, 404, "unknown-route", "/"),
         ("GET", "/v1", None, 404, "unknown-route", "/v1"),
         ("GET", "/v1/status/", None, 404, "unknown-route", "/v1/status/"),

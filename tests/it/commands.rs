@@ -287,7 +287,7 @@ fn waiting_ends_with_its_time_and_says_how_things_stand() {
     let daemon = site.start();
     site.system("crm").fault_everywhere("echo nobody home >&2; exit 1");
     let run = site.retcon(&["notify", "customer", "crm", "c1", "--wait", "--timeout", "1s"]);
-    refuses(&run, &["after 1 s it is waiting", "nobody home", "goes on by itself"]);
+    refuses(&run, &["after 1s it is waiting", "nobody home", "goes on by itself"]);
     says(&site.retcon(&["status"]).exits(1), &["customer/crm is down", "nobody home"]);
     site.system("crm").heal();
     site.wait_until_at_rest();

@@ -1,7 +1,9 @@
 //! What the story needs: a directory, three systems, a daemon. All of it is cleared away again.
 
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -39,6 +41,7 @@ const FILES: [(&str, &str); 5] = [
 pub(super) struct Stage {
     dir: TempDir,
     interruption: Interruption,
+    search_path: OsString,
     service: Option<Background>,
     daemon: Option<Background>,
 }
@@ -50,12 +53,13 @@ impl Stage {
         let open = Permissions::from_mode(0o711);
         let dir = tempfile::Builder::new().prefix("retcon-demo.").permissions(open).tempdir();
         let dir = dir.map_err(|source| DemoError::SetUp { what: "make a temporary directory", source })?;
-        Ok(Self { dir, interruption: interruption.clone(), service: None, daemon: None })
+        let search_path = std::env::var_os("PATH").unwrap_or_default();
+        Ok(Self { dir, interruption: interruption.clone(), search_path, service: None, daemon: None })
     }
 
     /// Writes the programs, starts the service and the daemon, and waits until they are ready.
     pub(super) fn set_up(&mut self) -> Result<Systems, DemoError> {
-        look_for_python()?;
+        self.search_path = python_first(&find_python()?);
         self.write_files().map_err(|source| DemoError::SetUp { what: "write the example sources", source })?;
         let mut setup = self.command(&self.path(BILLING_SOURCE));
         process::run("billing.py setup", setup.arg(BILLING).arg("setup"))?;
@@ -143,19 +147,29 @@ impl Stage {
                 command.env_remove(name);
             }
         }
-        command.env("RETCON_CONFIG", self.path(CONFIG)).current_dir(self.dir.path());
+        command.env("PATH", &self.search_path).env("RETCON_CONFIG", self.path(CONFIG)).current_dir(self.dir.path());
         command
     }
 }
 
-fn look_for_python() -> Result<(), DemoError> {
-    let output = Command::new("python3").args(["-c", "import sqlite3"]).stdin(Stdio::null()).output();
+/// Finds Python itself, and makes sure that it has SQLite.
+fn find_python() -> Result<PathBuf, DemoError> {
+    let say = "import sqlite3, sys; print(sys.executable, end='')";
+    let output = Command::new("python3").args(["-c", say]).stdin(Stdio::null()).output();
     let output = output.map_err(|error| DemoError::Python(error.to_string()))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(PathBuf::from(OsString::from_vec(output.stdout)));
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
     Err(DemoError::Python(stderr.lines().last().unwrap_or("it says nothing").to_owned()))
+}
+
+/// Puts the directory of Python before the rest of `PATH`: what `python3` means there may be a launcher that picks one of
+/// several Pythons, which takes longer than the data sources themselves.
+fn python_first(python: &Path) -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = python.parent().map(Path::to_path_buf).into_iter().chain(std::env::split_paths(&path));
+    std::env::join_paths(directories).unwrap_or(path)
 }
 
 /// The program that runs now, links resolved.

@@ -7,6 +7,7 @@ mod acceptance_contract;
 mod acceptance_faults;
 mod acceptance_input;
 mod acceptance_load;
+mod acceptance_policies;
 mod acceptance_values;
 mod cli;
 mod commands;

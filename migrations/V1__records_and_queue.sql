@@ -114,7 +114,9 @@ create table conflict (
 );
 -- One place has one open conflict.
 create unique index conflict_open on conflict (entity, record, path_hash) where closed_at is null;
-create index conflict_open_by_id on conflict (id) where closed_at is null;
+-- `id > 0`, here and below, keeps the planner from taking an index over everything for one thing, while that is still
+-- little: only statements that say so use it.
+create index conflict_open_by_id on conflict (id) where closed_at is null and id > 0;
 
 create table operation (
     id          uuid        not null constraint operation_pk primary key,
@@ -181,9 +183,9 @@ create unique index work_item_copy on work_item (entity, source, foreign_key)
     where subject = 'copy' and state in ('ready', 'waiting', 'parked');
 create unique index work_item_record on work_item (entity, record)
     where subject = 'record' and command is null and state in ('ready', 'waiting', 'parked');
-create index work_item_due on work_item (entity, due_at, id) where state in ('ready', 'waiting');
+create index work_item_due on work_item (entity, due_at, id) where state in ('ready', 'waiting') and id > 0;
 create index work_item_running on work_item (entity) where state = 'running';
-create index work_item_parked on work_item (entity, record) where state = 'parked';
+create index work_item_parked on work_item (entity, record) where state = 'parked' and id > 0;
 create index work_item_blocked on work_item (entity, id) where blocked_by <> '{}';
-create index work_item_unfinished on work_item (state, id) include (entity) where state <> 'done';
+create index work_item_unfinished on work_item (state, id) include (entity) where state <> 'done' and id > 0;
 create index work_item_finished on work_item (finished_at) where state = 'done';

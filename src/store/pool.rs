@@ -31,7 +31,8 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// empty must be no other. To compile a plan, or to share it among processes, takes longer than to run it.
 const SESSION_SETTINGS: &str = "set statement_timeout = '60s'; set lock_timeout = '30s'; \
      set idle_in_transaction_session_timeout = '60s'; set timezone = 'UTC'; \
-     set enable_seqscan = off; set jit = off; set max_parallel_workers_per_gather = 0";
+     set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
+     set jit = off; set max_parallel_workers_per_gather = 0";
 
 /// Why a database cannot be used at all, whatever its state.
 #[derive(Debug, thiserror::Error)]

@@ -162,20 +162,6 @@ async fn the_next_that_is_due_is_announced() {
     assert_eq!(claim_up_to(&store, 1).await.next_due, None, "nobody knows when a source will be back");
 }
 
-#[tokio::test]
-async fn an_item_that_is_being_asked_for_at_this_instant_is_left_for_a_moment() {
-    let store = postgres::store();
-    notify(&store, "crm", "a").await;
-    let (mut client, connection) = store.config().connect(tokio_postgres::NoTls).await.expect("it takes connections");
-    tokio::spawn(connection);
-    let transaction = client.transaction().await.expect("it begins");
-    transaction.execute("update work_item set asked = asked + 1", &[]).await.expect("it is locked");
-    let claimed = claim_up_to(&store, 8).await;
-    assert_eq!((claimed.looks.len(), claimed.next_due), (0, Some(Duration::from_millis(10))));
-    transaction.commit().await.expect("it ends");
-    claim_one(&store).await;
-}
-
 /// A record of which a write is in flight at a source.
 struct InFlight {
     record: InternalKey,

@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::{join, join_all};
 use retcon::domain::key::InternalKey;
 use retcon::store::Store;
-use retcon::store::requests::look::{Introduce, Introduced, RecallUnknown};
+use retcon::store::requests::look::{Introduce, Introduced, RecallUnknown, RecordResults};
 use retcon::store::requests::queue::{Claim, Enqueue, Notification, Recover, Subject, WorkItemId};
 use tokio::sync::Mutex;
 
 use crate::support::postgres;
 use crate::support::store::{
     again, ask, claim, claim_one, claim_up_to, customer, done, finish, introduce, introduce_claimed, items, key, later,
-    next_version, notification, notify, recall, record, rows, run, source, unknown,
+    next_version, notification, notify, recall, record, results, rows, run, source, unknown,
 };
+use crate::support::wait;
 
 /// Fails whatever asks for an item that is being looked at or done: the look may be over.
 const WATCH: &str = "
@@ -142,20 +143,41 @@ async fn ten_thousand_notifications_are_all_accounted_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_waits_for_who_asks_for_the_same_and_locks_in_their_order() {
+    let store = postgres::store();
+    let one = record(&store, "crm", "b").await;
+    run(&*store, RecordResults { keys: vec![(source("shop"), key("a"))], ..results(one, &[]) }).await;
+    // Asked for in the other order.
+    let (shop, crm) = (notify(&store, "shop", "a").await.id, notify(&store, "crm", "b").await.id);
+    let (mut client, connection) = store.config().connect(tokio_postgres::NoTls).await.expect("it takes connections");
+    tokio::spawn(connection);
+    let asking = client.transaction().await.expect("it begins");
+    let lock = "select from work_item where source = $1 for update nowait";
+    asking.execute(lock, &[&"crm"]).await.expect("nobody has it");
+    let claiming = tokio::spawn({
+        let store = (*store).clone();
+        async move { claim_one(&store).await }
+    });
+    let waiting = "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    wait::until(|| postgres::block_on(rows(&store, waiting)).pop(), || "the claim never came to wait");
+    asking.execute(lock, &[&"shop"]).await.expect("the claim has not locked what comes later");
+    asking.commit().await.expect("it ends");
+    assert_eq!(items(&claiming.await.expect("it does not panic")), [shop, crm]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claims_that_meet_never_share_a_record() {
     let store = postgres::store();
     for n in 0..20 {
         let one = record(&store, "crm", &format!("k{n}")).await;
         let keys = vec![(source("billing"), key(&format!("b{n}")))];
-        let results = retcon::store::requests::look::RecordResults { keys, ..crate::support::store::results(one, &[]) };
-        run(&*store, results).await;
+        run(&*store, RecordResults { keys, ..results(one, &[]) }).await;
     }
     for _ in 0..20 {
         let copies = (0..20).flat_map(|n| [("crm", format!("k{n}")), ("billing", format!("b{n}"))]);
         let notifications: Vec<Notification> = copies.map(|(name, key)| notification(name, &key)).collect();
         run(&*store, Enqueue { notifications }).await;
-        let claims =
-            (0..4).map(|_| Claim { entity: customer(), limit: 7 }.clone()).map(|request| run(&*store, request));
+        let claims = (0..4).map(|_| run(&*store, Claim { entity: customer(), limit: 7 }));
         let looks: Vec<_> = join_all(claims).await.into_iter().flat_map(|claimed| claimed.looks).collect();
         let subjects: BTreeSet<_> = looks.iter().map(|look| format!("{:?}", look.subject)).collect();
         assert_eq!((looks.len(), subjects.len()), (20, 20));

@@ -97,10 +97,9 @@ impl Copies<'_> {
             OperationEnd::Done { key } => key.as_ref().map(|key| key.as_str().to_owned()),
             OperationEnd::Superseded => None,
         };
-        Step::new(
+        self.step(
             END_OPERATIONS,
             [
-                Box::new(self.entity.as_str().to_owned()),
                 column(ended, |(OperationId(id), _)| -> Uuid { *id }),
                 column(ended, |(_, end)| match end {
                     OperationEnd::Done { .. } => "done",

@@ -7,7 +7,7 @@ with work as (
            count(*) filter (where state = 'parked') as parked,
            min(id) as oldest
     from work_item
-    where state <> 'done'
+    where state <> 'done' and id > 0
     group by entity
 ),
 deleted as (
@@ -19,7 +19,7 @@ deleted as (
 conflicting as (
     select entity, count(*) as conflicts
     from conflict
-    where closed_at is null
+    where closed_at is null and id > 0
     group by entity
 ),
 doubtful as (

@@ -7,7 +7,7 @@ select record.id, link.state as link,
            where work_item.entity = $1 and work_item.state = 'running' and work_item.record = record.id
              and work_item.id <> all ($4::bigint[])
        ) as busy
-from match_value
-join record on record.entity = $1 and record.id = match_value.record
+from record
 left join link on link.entity = $1 and link.record = record.id and link.source = $3
-where match_value.entity = $1 and match_value.value = $2 and record.state = 'live'
+where record.entity = $1 and record.state = 'live'
+  and record.id = (select match_value.record from match_value where match_value.entity = $1 and match_value.value = $2)

@@ -1,7 +1,15 @@
 -- Finds another live record that bears a match value and has a live copy in a source.
-select match_value.record
-from match_value
-join record on record.entity = $1 and record.id = match_value.record
-join link on link.entity = $1 and link.record = record.id and link.source = $4
-where match_value.entity = $1 and match_value.value = $3 and match_value.record <> $2
-  and record.state = 'live' and link.state = 'linked'
+with bearer as materialized (
+    select record
+    from match_value
+    where entity = $1 and value = $3 and record <> $2
+)
+select record.id
+from record
+where record.entity = $1 and record.id = (select bearer.record from bearer) and record.state = 'live'
+  and exists (
+      select
+      from link
+      where link.entity = $1 and link.record = (select bearer.record from bearer) and link.source = $4
+        and link.state = 'linked'
+  )

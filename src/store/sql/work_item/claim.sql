@@ -6,7 +6,8 @@ with running as materialized (
     where entity = $1 and state = 'running'
 ),
 candidate as materialized (
-    -- The order by and the offset keep the index's order, so that the limit ends the search early.
+    -- Here as elsewhere, `offset 0` and arrays of keys keep the plan as it is written, by index, however small the tables were
+    -- when it was made. In `due` they keep the index's order, too, so that the limit ends the search early.
     select due.id, due.due_at, due.command is not null as ordered, due.record,
            case when due.record is null then due.source end as source,
            case when due.record is null then due.foreign_key end as foreign_key
@@ -24,7 +25,7 @@ candidate as materialized (
                end as record
         from work_item
         where work_item.entity = $1 and work_item.state in ('ready', 'waiting')
-          and work_item.due_at <= statement_timestamp()
+          and work_item.id > 0 and work_item.due_at <= statement_timestamp()
         order by work_item.due_at, work_item.id
         offset 0
     ) as due
@@ -58,38 +59,54 @@ member as materialized (
     from chosen
     where chosen.ordered or chosen.record is null
     union all
-    select chosen.place, chosen.record, work_item.id
+    select chosen.place, chosen.record, waiting.id
     from chosen
-    join work_item on work_item.entity = $1 and work_item.record = chosen.record
-    where not chosen.ordered and work_item.subject = 'record' and work_item.command is null
-      and work_item.state in ('ready', 'waiting')
+    cross join lateral (
+        select work_item.id
+        from work_item
+        where work_item.entity = $1 and work_item.record = chosen.record and work_item.subject = 'record'
+          and work_item.command is null and work_item.state in ('ready', 'waiting')
+        offset 0
+    ) as waiting
+    where not chosen.ordered
     union all
-    select chosen.place, chosen.record, work_item.id
+    select chosen.place, chosen.record, waiting.id
     from chosen
-    join foreign_key on foreign_key.entity = $1 and foreign_key.record = chosen.record
-    join work_item on work_item.entity = $1 and work_item.source = foreign_key.source
-        and work_item.foreign_key = foreign_key.key
-    where not chosen.ordered and foreign_key.state in ('current', 'former') and work_item.subject = 'copy'
-      and work_item.state in ('ready', 'waiting')
+    cross join lateral (
+        select foreign_key.source, foreign_key.key
+        from foreign_key
+        where foreign_key.entity = $1 and foreign_key.record = chosen.record
+          and foreign_key.state in ('current', 'former')
+        offset 0
+    ) as named
+    cross join lateral (
+        select work_item.id
+        from work_item
+        where work_item.entity = $1 and work_item.source = named.source and work_item.foreign_key = named.key
+          and work_item.subject = 'copy' and work_item.state in ('ready', 'waiting')
+        offset 0
+    ) as waiting
+    where not chosen.ordered
       and not exists (
           select
           from running
-          where running.source = work_item.source and running.foreign_key = work_item.foreign_key
+          where running.source = named.source and running.foreign_key = named.key
       )
 ),
 locked as materialized (
-    -- A row that is being asked for again at this instant is left to the next claim: to wait for it could deadlock.
+    -- In the order in which notifications lock them, so that neither waits for the other for ever.
     select member.place, member.record, work_item.id
     from member
     join work_item on work_item.id = member.id
-    where work_item.state in ('ready', 'waiting')
-    for update of work_item skip locked
+    where work_item.id = any (array(select id from member)) and work_item.state in ('ready', 'waiting')
+    order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.id
+    for update of work_item
 ),
 claimed as (
     update work_item
     set state = 'running', record = locked.record, blocked_by = '{}'
     from locked
-    where work_item.id = locked.id
+    where work_item.id = locked.id and work_item.id = any (array(select id from locked))
     returning locked.place, work_item.id, work_item.record, work_item.source, work_item.foreign_key, work_item.attempts,
               work_item.command
 ),
@@ -105,11 +122,10 @@ next as (
                     is not distinct from (candidate.record, candidate.source, candidate.foreign_key)
             )
         ) then 0
-        when (select count(*) from locked) < (select count(*) from member) then 10000
         else (
             select ceil(extract(epoch from work_item.due_at - statement_timestamp()) * 1000000)
             from work_item
-            where work_item.entity = $1 and work_item.state in ('ready', 'waiting')
+            where work_item.entity = $1 and work_item.state in ('ready', 'waiting') and work_item.id > 0
               and work_item.due_at > statement_timestamp() and work_item.due_at < 'infinity'
               and work_item.id not in (select member.id from member)
             order by work_item.due_at

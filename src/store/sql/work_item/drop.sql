@@ -9,7 +9,7 @@ dropped as (
     update work_item
     set state = 'done', outcome = 'dropped', blocked_by = '{}', finished_at = clock_timestamp()
     from found
-    where work_item.id = found.id and found.state in ('ready', 'waiting', 'parked')
+    where work_item.id = $1 and work_item.id = found.id and found.state in ('ready', 'waiting', 'parked')
     returning work_item.id
 )
 select found.entity, found.state, exists (select from dropped) as handled

@@ -6,19 +6,33 @@ with ended as (
     returning record
 ),
 parked as (
-    select work_item.id
+    select waiting.id
     from ended
-    join work_item on work_item.entity = $1 and work_item.record = ended.record
-    where work_item.state = 'parked' and work_item.command is null
+    cross join lateral (
+        select work_item.id
+        from work_item
+        where work_item.entity = $1 and work_item.record = ended.record and work_item.state = 'parked'
+          and work_item.id > 0 and work_item.command is null
+        offset 0
+    ) as waiting
     union
-    select work_item.id
+    select waiting.id
     from ended
-    join foreign_key on foreign_key.entity = $1 and foreign_key.record = ended.record
-    join work_item on work_item.entity = $1 and work_item.source = foreign_key.source
-        and work_item.foreign_key = foreign_key.key
-    where foreign_key.state in ('current', 'former') and work_item.subject = 'copy' and work_item.state = 'parked'
+    cross join lateral (
+        select foreign_key.source, foreign_key.key
+        from foreign_key
+        where foreign_key.entity = $1 and foreign_key.record = ended.record
+          and foreign_key.state in ('current', 'former')
+        offset 0
+    ) as named
+    cross join lateral (
+        select work_item.id
+        from work_item
+        where work_item.entity = $1 and work_item.source = named.source and work_item.foreign_key = named.key
+          and work_item.subject = 'copy' and work_item.state = 'parked'
+        offset 0
+    ) as waiting
 )
 update work_item
 set state = 'done', outcome = $3, last_error = null, finished_at = clock_timestamp()
-from parked
-where work_item.id = parked.id and work_item.state = 'parked'
+where id = any (array(select id from parked)) and state = 'parked'

@@ -1,7 +1,7 @@
 -- Puts running items back as $3 (ready, waiting or parked), due in $4 microseconds, or when a source of $5 is released. An item
--- whose subject has another that waits ends as coalesced into that one. The item of a copy that is gone is from now on one of its record.
+-- whose subject has another that waits ends as coalesced into that one. The item of a copy that is gone becomes one of its record.
 with running as materialized (
-    select work_item.id, work_item.entity, work_item.source, work_item.foreign_key, work_item.record,
+    select work_item.id, work_item.source, work_item.foreign_key, work_item.record,
            work_item.command is not null as ordered,
            case
                when work_item.subject = 'copy' and work_item.record is not null and not exists (
@@ -24,7 +24,7 @@ with running as materialized (
     for update
 ),
 first as (
-    select id, entity, source, foreign_key, record, ordered, subject, due_at,
+    select id, source, foreign_key, record, ordered, subject, due_at,
            min(id) over (
                partition by subject, case when ordered then id end, case subject when 'record' then record end,
                             case subject when 'copy' then source end, case subject when 'copy' then foreign_key end
@@ -35,12 +35,20 @@ placed as materialized (
     select first.id, first.subject, first.due_at, coalesce(copy.id, record.id) as other,
            coalesce(copy.id, record.id, nullif(first.first_id, first.id)) as target
     from first
-    left join work_item as copy on first.subject = 'copy' and copy.subject = 'copy' and copy.entity = first.entity
-        and copy.source = first.source and copy.foreign_key = first.foreign_key
-        and copy.state in ('ready', 'waiting', 'parked')
-    left join work_item as record on first.subject = 'record' and not first.ordered and record.subject = 'record'
-        and record.command is null and record.entity = first.entity and record.record = first.record
-        and record.state in ('ready', 'waiting', 'parked')
+    left join lateral (
+        select work_item.id
+        from work_item
+        where work_item.entity = $1 and work_item.source = first.source and work_item.foreign_key = first.foreign_key
+          and work_item.subject = 'copy' and work_item.state in ('ready', 'waiting', 'parked')
+        offset 0
+    ) as copy on first.subject = 'copy'
+    left join lateral (
+        select work_item.id
+        from work_item
+        where work_item.entity = $1 and work_item.record = first.record and work_item.subject = 'record'
+          and work_item.command is null and work_item.state in ('ready', 'waiting', 'parked')
+        offset 0
+    ) as record on first.subject = 'record' and not first.ordered
 ),
 hastened as (
     update work_item
@@ -48,7 +56,7 @@ hastened as (
         due_at = least(work_item.due_at, placed.due_at),
         blocked_by = case when least(work_item.due_at, placed.due_at) < 'infinity' then '{}' else work_item.blocked_by end
     from placed
-    where work_item.id = placed.other and $3 <> 'parked'
+    where work_item.id = placed.other and work_item.id = any (array(select other from placed)) and $3 <> 'parked'
 )
 update work_item
 set subject = placed.subject,
@@ -61,4 +69,4 @@ set subject = placed.subject,
     due_at = placed.due_at,
     blocked_by = case when placed.target is null and $3 <> 'parked' then $5 else '{}' end
 from placed
-where work_item.id = placed.id
+where work_item.id = placed.id and work_item.id = any ($2)

@@ -143,7 +143,9 @@ create table operation (
     constraint operation_record foreign key (entity, record) references record (entity, id) on delete cascade
 );
 create unique index operation_unsettled on operation (entity, record, source) where state in ('in-flight', 'open', 'in-doubt');
-create index operation_by_source on operation (entity, source, state) where state in ('in-flight', 'open', 'in-doubt');
+-- What may have made a key that nobody knows.
+create index operation_by_source on operation (entity, source, state)
+    where state in ('in-flight', 'open', 'in-doubt') and kind <> 'delete';
 
 create table work_item (
     id           bigint      not null generated always as identity constraint work_item_pk primary key,

@@ -27,7 +27,7 @@ async fn record_in_two(store: &Store) -> InternalKey {
 async fn the_longest_due_come_first_and_no_more_than_wanted() {
     let store = postgres::store();
     let notifications = ["a", "b", "c", "d"].map(|key| notification("crm", key)).to_vec();
-    run(&*store, Enqueue { notifications }).await;
+    run(&store, Enqueue { notifications }).await;
     rows(&store, "update work_item set due_at = due_at - interval '1 hour' where foreign_key = 'c'").await;
     let claimed = claim_up_to(&store, 2).await;
     let subjects: Vec<_> = claimed.looks.into_iter().map(|look| look.subject).collect();
@@ -42,10 +42,10 @@ async fn the_longest_due_come_first_and_no_more_than_wanted() {
 async fn only_the_entitys_own_work_is_claimed() {
     let store = postgres::store();
     let elsewhere = Notification { entity: entity("product"), ..notification("crm", "a") };
-    run(&*store, Enqueue { notifications: vec![elsewhere] }).await;
+    run(&store, Enqueue { notifications: vec![elsewhere] }).await;
     let claimed = claim_up_to(&store, 8).await;
     assert_eq!((claimed.looks.len(), claimed.next_due), (0, None));
-    assert_eq!(run(&*store, Claim { entity: entity("product"), limit: 8 }).await.looks.len(), 1);
+    assert_eq!(run(&store, Claim { entity: entity("product"), limit: 8 }).await.looks.len(), 1);
 }
 
 #[tokio::test]
@@ -133,12 +133,12 @@ async fn orders_come_first_one_to_a_look_and_alone() {
 async fn a_former_key_finds_its_record_and_a_retired_one_does_not() {
     let store = postgres::store();
     let one = record(&store, "crm", "a").await;
-    run(&*store, RecordResults { keys: vec![(source("crm"), key("a2"))], ..results(one, &[]) }).await;
+    run(&store, RecordResults { keys: vec![(source("crm"), key("a2"))], ..results(one, &[]) }).await;
     notify(&store, "crm", "a").await;
     let look = claim_one(&store).await;
     assert_eq!(look.subject, Subject::Record(one));
     finish(&store, items(&look), done()).await;
-    run(&*store, RecordResults { retired: vec![(source("crm"), key("a"), None)], ..results(one, &[]) }).await;
+    run(&store, RecordResults { retired: vec![(source("crm"), key("a"), None)], ..results(one, &[]) }).await;
     notify(&store, "crm", "a").await;
     assert_eq!(claim_one(&store).await.subject, unknown("crm", "a"));
     assert_eq!(item(&store, items(&look)[0]).await.record, Some(one));

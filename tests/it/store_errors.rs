@@ -79,7 +79,7 @@ async fn what_a_concurrent_request_undid_is_tried_again() {
     let database = postgres::store();
     for code in ["40001", "40P01", "23505"] {
         fail_with(&database, code, 3).await;
-        run(&*database, one_notification()).await;
+        run(&database, one_notification()).await;
         rows(&database, "delete from work_item").await;
     }
 }
@@ -89,7 +89,7 @@ async fn what_cannot_be_undone_is_not_tried_again() {
     let database = postgres::store();
     fail_with(&database, "53100", 1).await;
     one_notification().run(&database).await.expect_err("it is tried once");
-    run(&*database, one_notification()).await;
+    run(&database, one_notification()).await;
 }
 
 fn small(database: &TestStore) -> Store {

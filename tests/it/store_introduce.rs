@@ -79,7 +79,7 @@ async fn a_match_joins_where_the_record_has_no_copy() {
             let known = recall(&store, InternalKey(1)).await;
             let links = vec![(source("billing"), link)];
             let match_value = ANN.map(str::to_owned);
-            assert!(run(&*store, Decide { links, match_value, ..decision(&known) }).await);
+            assert!(run(&store, Decide { links, match_value, ..decision(&known) }).await);
         }
         finish(&store, first, done()).await;
         let (introduced, items) = introduce_claimed(&store, "billing", "b", ANN).await;
@@ -108,13 +108,13 @@ async fn a_match_with_a_live_copy_in_the_same_source_is_a_rival() {
         match_value: value.to_owned(),
     };
     let ann = ANN.expect("a value");
-    assert!(run(&*store, rival(2, "crm", ann)).await);
-    assert!(!run(&*store, rival(1, "crm", ann)).await, "a record is no rival of itself");
-    assert!(!run(&*store, rival(2, "billing", ann)).await);
-    assert!(!run(&*store, rival(2, "crm", "[]")).await);
+    assert!(run(&store, rival(2, "crm", ann)).await);
+    assert!(!run(&store, rival(1, "crm", ann)).await, "a record is no rival of itself");
+    assert!(!run(&store, rival(2, "billing", ann)).await);
+    assert!(!run(&store, rival(2, "crm", "[]")).await);
     let known = recall(&store, InternalKey(1)).await;
-    assert!(run(&*store, removal(&known)).await);
-    assert!(!run(&*store, rival(2, "crm", ann)).await);
+    assert!(run(&store, removal(&known)).await);
+    assert!(!run(&store, rival(2, "crm", ann)).await);
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_removed_record_matches_nothing() {
     let (_, first) = introduce_claimed(&store, "crm", "a", ANN).await;
     let known = recall(&store, InternalKey(1)).await;
     let match_value = ANN.map(str::to_owned);
-    assert!(run(&*store, Decide { match_value, ..removal(&known) }).await);
+    assert!(run(&store, Decide { match_value, ..removal(&known) }).await);
     finish(&store, first, done()).await;
     assert_eq!(introduce_claimed(&store, "billing", "b", ANN).await.0, Introduced::New(InternalKey(2)));
 }
@@ -150,11 +150,11 @@ async fn a_key_that_is_linked_by_now_is_looked_at_again() {
     let one = record(&store, "billing", "b").await;
     let rekeyed =
         |foreign_key: &str| RecordResults { keys: vec![(source("crm"), key(foreign_key))], ..results(one, &[]) };
-    run(&*store, rekeyed("a")).await;
-    let introduced = run(&*store, introduction("a", &items, unknown.now.clone())).await;
+    run(&store, rekeyed("a")).await;
+    let introduced = run(&store, introduction("a", &items, unknown.now.clone())).await;
     assert_eq!(introduced, Introduced::LookAgain);
-    run(&*store, rekeyed("a2")).await;
-    let introduced = run(&*store, introduction("a", &items, unknown.now)).await;
+    run(&store, rekeyed("a2")).await;
+    let introduced = run(&store, introduction("a", &items, unknown.now)).await;
     assert_eq!(introduced, Introduced::LookAgain, "a former key is linked too");
     assert_eq!(rows(&store, "select last_internal_key from entity").await, ["1"]);
 }
@@ -168,19 +168,19 @@ async fn a_deleted_copys_key_is_recalled_and_becomes_current_for_a_new_record() 
         retired: vec![(source("crm"), key("a"), Some(json(document)))],
         ..results(one, &[])
     };
-    run(&*store, gone(r#"{"n":1.0}"#)).await;
+    run(&store, gone(r#"{"n":1.0}"#)).await;
     let items = claimed(&store, "crm", "a").await;
     let unknown = recalled(&store, "crm", "a", &items).await;
     let (document, age) = unknown.retired.clone().expect("it was deleted");
     assert_eq!(document, Some(json(r#"{"n":1}"#)));
     assert!(age < Duration::from_secs(600), "{age:?}");
-    run(&*store, gone("{}")).await;
-    let introduced = run(&*store, introduction("a", &items, unknown.now)).await;
+    run(&store, gone("{}")).await;
+    let introduced = run(&store, introduction("a", &items, unknown.now)).await;
     assert_eq!(introduced, Introduced::LookAgain, "it was deleted again");
     assert_eq!(introduce(&store, "crm", "a", None, &items).await, Introduced::New(InternalKey(2)));
     assert_eq!(rows(&store, "select record, state, document from foreign_key").await, ["2|current|null"]);
     // The former owner's word counts no more.
-    run(&*store, gone("{}")).await;
+    run(&store, gone("{}")).await;
     assert_eq!(rows(&store, "select record, state from foreign_key").await, ["2|current"]);
 }
 
@@ -198,12 +198,15 @@ fn doubt(kind: OperationKind) -> OpenOperation {
 }
 
 #[tokio::test]
-async fn creates_and_updates_in_doubt_are_recalled_with_an_unknown_key() {
+async fn creates_and_updates_of_unknown_end_are_recalled_with_an_unknown_key() {
+    let open = OpenOperation { state: OperationState::Open, ..intent(OperationKind::Create) };
+    let without_effect = OpenOperation { may_have_taken_effect: false, ..open.clone() };
     for (operation, counts) in [
         (doubt(OperationKind::Create), true),
         (doubt(OperationKind::Update), true),
         (doubt(OperationKind::Delete), false),
-        (OpenOperation { state: OperationState::Open, ..intent(OperationKind::Create) }, false),
+        (open, true),
+        (without_effect, false),
     ] {
         let store = postgres::store();
         let one = with_operation(&store, &operation).await;
@@ -236,8 +239,8 @@ async fn a_doubt_that_was_settled_meanwhile_means_to_look_again() {
     let items = claimed(&store, "crm", "a").await;
     let unknown = recalled(&store, "crm", "a", &items).await;
     let ended = vec![(operation.id, OperationEnd::Superseded)];
-    run(&*store, RecordResults { ended, ..results(one, &[]) }).await;
-    assert_eq!(run(&*store, introduction("a", &items, unknown.now)).await, Introduced::LookAgain);
+    run(&store, RecordResults { ended, ..results(one, &[]) }).await;
+    assert_eq!(run(&store, introduction("a", &items, unknown.now)).await, Introduced::LookAgain);
     assert_eq!(introduce(&store, "crm", "a", None, &items).await, Introduced::New(InternalKey(2)));
 }
 
@@ -250,8 +253,8 @@ async fn a_create_that_is_tried_again_meanwhile_means_to_look_again() {
     let unknown = recalled(&store, "crm", "a", &items).await;
     let known = recall(&store, one).await;
     let again = OpenOperation { state: OperationState::InFlight, attempts: 2, ..operation };
-    assert!(run(&*store, Decide { operations: vec![(source("crm"), again)], ..decision(&known) }).await);
-    assert_eq!(run(&*store, introduction("a", &items, unknown.now)).await, Introduced::LookAgain);
+    assert!(run(&store, Decide { operations: vec![(source("crm"), again)], ..decision(&known) }).await);
+    assert_eq!(run(&store, introduction("a", &items, unknown.now)).await, Introduced::LookAgain);
 }
 
 #[tokio::test]
@@ -263,7 +266,7 @@ async fn a_record_keeps_its_match_value_only_where_that_is_free() {
     let wants = async |record: i64, value: Option<&str>| {
         let known = recall(&store, InternalKey(record)).await;
         let request = Decide { match_value: value.map(str::to_owned), ..next_version(&known, "{}") };
-        assert!(run(&*store, request).await);
+        assert!(run(&store, request).await);
     };
     let values = async || rows(&store, "select record, value from match_value order by record").await;
     wants(2, Some("[1]")).await;

@@ -36,7 +36,7 @@ fn conflict(path: &str, contenders: &[(&str, Option<&str>)]) -> Conflict {
 #[tokio::test]
 async fn a_record_that_never_was_is_not_recalled() {
     let store = postgres::store();
-    assert_eq!(run(&*store, Recall { entity: customer(), record: InternalKey(1) }).await, None);
+    assert_eq!(run(&store, Recall { entity: customer(), record: InternalKey(1) }).await, None);
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn all_that_is_decided_is_recalled() {
         operations: vec![(source("crm"), update.clone()), (source("shop"), create.clone())],
         ..next_version(&before, HARD)
     };
-    assert!(run(&*store, decided).await);
+    assert!(run(&store, decided).await);
     let known = recall(&store, one).await;
     let agreed = Some(json(HARD));
     assert_eq!(known.record, Record { id: one, state: RecordState::Live, version: 1, agreed: agreed.clone() });
@@ -112,11 +112,11 @@ async fn history_tells_what_was_decided_and_why() {
         cause: cause.clone(),
         ..next_version(&known, HARD)
     };
-    assert!(run(&*store, first).await);
+    assert!(run(&store, first).await);
     let known = recall(&store, one).await;
-    assert!(run(&*store, removal(&known)).await);
+    assert!(run(&store, removal(&known)).await);
     let history = ListHistory { entity: customer(), record: one, after: 0, limit: 10 };
-    let versions = run(&*store, history).await.items;
+    let versions = run(&store, history).await.items;
     assert_eq!(versions.len(), 2);
     let version = &versions[0];
     assert_eq!((version.version, version.state, &version.cause), (1, RecordState::Live, &cause));
@@ -132,7 +132,7 @@ async fn nothing_is_recorded_if_the_version_moved() {
     let store = postgres::store();
     let one = record(&store, "crm", "a").await;
     let known = recall(&store, one).await;
-    assert!(run(&*store, next_version(&known, "1")).await);
+    assert!(run(&store, next_version(&known, "1")).await);
     let id = ask(&store, one).await.id;
     claim_one(&store).await;
     let late = Decide {
@@ -145,10 +145,10 @@ async fn nothing_is_recorded_if_the_version_moved() {
         ..next_version(&known, "2")
     };
     let before = recall(&store, one).await;
-    assert!(!run(&*store, late.clone()).await);
+    assert!(!run(&store, late.clone()).await);
     let same = Decide { record: known.record.clone(), ..late.clone() };
-    assert!(!run(&*store, same).await, "also where no new version is made");
-    assert!(!run(&*store, Decide { record: Record { id: InternalKey(9), ..known.record }, ..late }).await);
+    assert!(!run(&store, same).await, "also where no new version is made");
+    assert!(!run(&store, Decide { record: Record { id: InternalKey(9), ..known.record }, ..late }).await);
     let after = recall(&store, one).await;
     assert_eq!((after.record, after.links, after.conflicts), (before.record, before.links, before.conflicts));
     assert_eq!(rows(&store, "select state from foreign_key").await, ["current"]);
@@ -162,7 +162,7 @@ async fn conflicts_are_opened_revised_and_closed() {
     let one = record(&store, "crm", "a").await;
     let decide = async |conflicts: Vec<Conflict>| {
         let known = recall(&store, one).await;
-        assert!(run(&*store, Decide { conflicts, ..decision(&known) }).await);
+        assert!(run(&store, Decide { conflicts, ..decision(&known) }).await);
         let known = recall(&store, one).await;
         known.conflicts.into_iter().map(|open| (open.id, open.revision, open.conflict)).collect::<Vec<_>>()
     };
@@ -200,7 +200,7 @@ async fn a_conflict_may_stand_at_a_place_with_a_very_long_name() {
         (0..20_000_u32).map(|n| char::from_u32(0x4E00 + n * 7919 % 20_000).expect("a character")).collect();
     let long = conflict(&format!("/{name}"), &[("crm", None)]);
     let known = recall(&store, one).await;
-    assert!(run(&*store, Decide { conflicts: vec![long.clone()], ..decision(&known) }).await);
+    assert!(run(&store, Decide { conflicts: vec![long.clone()], ..decision(&known) }).await);
     assert_eq!(recall(&store, one).await.conflicts[0].conflict, long);
 }
 
@@ -210,7 +210,7 @@ async fn a_link_that_is_not_linked_has_no_key() {
     let one = record(&store, "crm", "a").await;
     let known = recall(&store, one).await;
     let detached = Link { state: LinkState::Detached, ..linked("a") };
-    assert!(run(&*store, Decide { links: vec![(source("crm"), detached.clone())], ..decision(&known) }).await);
+    assert!(run(&store, Decide { links: vec![(source("crm"), detached.clone())], ..decision(&known) }).await);
     assert_eq!(recall(&store, one).await.links[&source("crm")], Link { key: None, ..detached });
     assert_eq!(rows(&store, "select key, state from foreign_key").await, ["a|former"], "a late notification finds it");
 }
@@ -225,9 +225,9 @@ async fn a_copy_that_is_gone_keeps_its_key_with_its_last_document() {
         let links = vec![(source("crm"), unlinked())];
         let retired = vec![(source("crm"), key(&name), Some(json(HARD))), (source("ldap"), key(&name), None)];
         if by_decision {
-            assert!(run(&*store, Decide { links, retired, ..decision(&known) }).await);
+            assert!(run(&store, Decide { links, retired, ..decision(&known) }).await);
         } else {
-            run(&*store, RecordResults { links, retired, ..results(one, &[]) }).await;
+            run(&store, RecordResults { links, retired, ..results(one, &[]) }).await;
         }
         let sql = format!(
             "select source, state, document is null, document from foreign_key where key = '{name}' order by 1"
@@ -245,33 +245,33 @@ async fn operations_are_stored_updated_and_settled_once() {
     let known = recall(&store, one).await;
     let first = OpenOperation { may_have_taken_effect: false, ..intent(OperationKind::Update) };
     let put = |operation: &OpenOperation| vec![(source("crm"), operation.clone())];
-    assert!(run(&*store, Decide { operations: put(&first), ..decision(&known) }).await);
+    assert!(run(&store, Decide { operations: put(&first), ..decision(&known) }).await);
     let tried =
         OpenOperation { state: OperationState::Open, attempts: 1, may_have_taken_effect: true, ..first.clone() };
     let operations = vec![(source("crm"), tried.clone(), "exit 1: no\0 route".to_owned())];
-    run(&*store, RecordResults { operations, ..results(one, &[]) }).await;
+    run(&store, RecordResults { operations, ..results(one, &[]) }).await;
     assert_eq!(recall(&store, one).await.links[&source("crm")].open, Some(tried.clone()));
     assert_eq!(rows(&store, "select last_end from operation").await, ["exit 1: no\u{FFFD} route"]);
     // Another attempt at the same document.
     let again = OpenOperation { state: OperationState::InFlight, attempts: 2, ..first.clone() };
-    assert!(run(&*store, Decide { operations: put(&again), ..decision(&known) }).await);
+    assert!(run(&store, Decide { operations: put(&again), ..decision(&known) }).await);
     assert_eq!(recall(&store, one).await.links[&source("crm")].open, Some(again.clone()));
     assert_eq!(rows(&store, "select last_end is null from operation").await, ["f"]);
     // Another document takes its place.
     let second = intent(OperationKind::Update);
     let ended = vec![(first.id, OperationEnd::Superseded)];
-    assert!(run(&*store, Decide { operations: put(&second), ended, ..decision(&known) }).await);
+    assert!(run(&store, Decide { operations: put(&second), ended, ..decision(&known) }).await);
     assert_eq!(recall(&store, one).await.links[&source("crm")].open, Some(second.clone()));
     let ended = vec![(second.id, OperationEnd::Done { key: Some(key("a2")) })];
-    run(&*store, RecordResults { ended, ..results(one, &[]) }).await;
+    run(&store, RecordResults { ended, ..results(one, &[]) }).await;
     assert_eq!(recall(&store, one).await.links[&source("crm")].open, None);
     let settled = ["superseded|t|null", "done|t|a2"];
     let sql = "select state, ended_at is not null, new_key from operation order by created_at";
     assert_eq!(rows(&store, sql).await, settled);
     // What is settled stays so.
-    assert!(run(&*store, Decide { operations: put(&again), ..decision(&known) }).await);
+    assert!(run(&store, Decide { operations: put(&again), ..decision(&known) }).await);
     let ended = vec![(first.id, OperationEnd::Done { key: None }), (second.id, OperationEnd::Superseded)];
-    run(&*store, RecordResults { ended, ..results(one, &[]) }).await;
+    run(&store, RecordResults { ended, ..results(one, &[]) }).await;
     assert_eq!(rows(&store, sql).await, settled);
 }
 
@@ -296,7 +296,7 @@ async fn a_look_without_writes_ends_its_items_with_its_decision() {
     let known = recall(&store, one).await;
     let finish = Some(Finish { items: items(&look), end: WorkEnd::Done { outcome: "in-step" } });
     let decided = Decide { decided_items: items(&look), finish, ..next_version(&known, "1") };
-    assert!(run(&*store, decided).await);
+    assert!(run(&store, decided).await);
     let shown = item(&store, ordered).await;
     assert_eq!((shown.state, shown.outcome.as_deref(), shown.order), (WorkState::Done, Some("in-step"), None));
 }
@@ -314,12 +314,12 @@ async fn a_decision_that_was_recorded_before_is_not_recorded_again() {
         ..next_version(&known, "1")
     };
     let request = finish_with(Link { in_step: true, ..linked("a") });
-    assert!(run(&*store, request.clone()).await);
+    assert!(run(&store, request.clone()).await);
     // Another look has gone on from there.
     let known = recall(&store, one).await;
     let links = vec![(source("crm"), Link { in_step: false, ..linked("a") })];
-    assert!(run(&*store, Decide { links, ..next_version(&known, "2") }).await);
-    assert!(run(&*store, request).await, "it is on record");
+    assert!(run(&store, Decide { links, ..next_version(&known, "2") }).await);
+    assert!(run(&store, request).await, "it is on record");
     let known = recall(&store, one).await;
     assert_eq!((known.record.version, known.links[&source("crm")].in_step), (2, false));
 }
@@ -337,7 +337,7 @@ async fn results_give_copies_their_keys_and_end_the_items() {
         tidies: vec![source("crm"), source("billing")],
         ..results(one, &[id])
     };
-    run(&*store, recorded).await;
+    run(&store, recorded).await;
     let known = recall(&store, one).await;
     let expected = BTreeMap::from([
         (source("crm"), Link { key: Some(key("a2")), ..link }),
@@ -353,7 +353,7 @@ async fn results_give_copies_their_keys_and_end_the_items() {
     // Back to a key that it had before.
     let back =
         RecordResults { keys: vec![(source("crm"), key("a"))], tidies: vec![source("crm")], ..results(one, &[]) };
-    run(&*store, back).await;
+    run(&store, back).await;
     assert_eq!(rows(&store, sql).await, ["a|current", "a2|former", "b|current", "s|current"]);
     assert_eq!(recall(&store, one).await.links[&source("crm")].key, Some(key("a")));
 }
@@ -365,9 +365,9 @@ async fn results_that_were_recorded_before_are_not_recorded_again() {
     let id = ask(&store, one).await.id;
     claim_one(&store).await;
     let request = RecordResults { keys: vec![(source("billing"), key("b"))], ..results(one, &[id]) };
-    run(&*store, request.clone()).await;
-    run(&*store, RecordResults { keys: vec![(source("billing"), key("b2"))], ..results(one, &[]) }).await;
-    run(&*store, request).await;
+    run(&store, request.clone()).await;
+    run(&store, RecordResults { keys: vec![(source("billing"), key("b2"))], ..results(one, &[]) }).await;
+    run(&store, request).await;
     assert_eq!(recall(&store, one).await.links[&source("billing")].key, Some(key("b2")));
 }
 
@@ -377,7 +377,7 @@ async fn results_may_leave_work_to_be_made_up_for() {
     let one = record(&store, "crm", "a").await;
     let id = notify(&store, "crm", "a").await.id;
     claim_one(&store).await;
-    run(&*store, RecordResults { finish: Finish { items: vec![id], end: later() }, ..results(one, &[]) }).await;
+    run(&store, RecordResults { finish: Finish { items: vec![id], end: later() }, ..results(one, &[]) }).await;
     let shown = item(&store, id).await;
     assert_eq!((shown.state, shown.attempts, shown.last_error.as_deref()), (WorkState::Waiting, 1, Some("rejected")));
 }
@@ -406,7 +406,7 @@ async fn a_create_that_gives_another_records_key_is_in_doubt() {
         ended: vec![(write.id, OperationEnd::Done { key: Some(key("a")) })],
         ..results(two, &ids)
     };
-    run(&*store, done).await;
+    run(&store, done).await;
     assert_eq!(recall(&store, one).await.links[&source("crm")], linked("a"));
     let link = recall(&store, two).await.links.remove(&source("crm")).expect("it has a link");
     assert_eq!((link.state, link.key, link.in_step), (LinkState::Unlinked, None, false));
@@ -423,13 +423,13 @@ async fn an_update_that_gives_another_records_key_keeps_its_own() {
     let store = postgres::store();
     let write = intent(OperationKind::Update);
     let (_, two, ids) = two_records(&store, &write).await;
-    run(&*store, RecordResults { keys: vec![(source("crm"), key("c"))], ..results(two, &[]) }).await;
+    run(&store, RecordResults { keys: vec![(source("crm"), key("c"))], ..results(two, &[]) }).await;
     let done = RecordResults {
         keys: vec![(source("crm"), key("a"))],
         ended: vec![(write.id, OperationEnd::Done { key: Some(key("a")) })],
         ..results(two, &ids)
     };
-    run(&*store, done).await;
+    run(&store, done).await;
     let link = recall(&store, two).await.links.remove(&source("crm")).expect("it has a link");
     assert_eq!((link.state, link.key), (LinkState::Linked, Some(key("c"))));
     assert_eq!(link.open.map(|open| open.state), Some(OperationState::InDoubt));
@@ -441,7 +441,7 @@ async fn a_decision_that_links_another_records_copy_is_stale() {
     let (_, two, ids) = two_records(&store, &intent(OperationKind::Create)).await;
     let known = recall(&store, two).await;
     let links = vec![(source("crm"), linked("a"))];
-    assert!(!run(&*store, Decide { links, ..next_version(&known, "1") }).await);
+    assert!(!run(&store, Decide { links, ..next_version(&known, "1") }).await);
     assert_eq!(recall(&store, two).await.record.version, 0);
     finish(&store, ids, done()).await;
 }
@@ -450,8 +450,8 @@ async fn a_decision_that_links_another_records_copy_is_stale() {
 async fn another_records_former_key_may_be_taken() {
     let store = postgres::store();
     let (one, two, ids) = two_records(&store, &intent(OperationKind::Create)).await;
-    run(&*store, RecordResults { keys: vec![(source("crm"), key("a2"))], ..results(one, &[]) }).await;
-    run(&*store, RecordResults { keys: vec![(source("crm"), key("a"))], ..results(two, &ids) }).await;
+    run(&store, RecordResults { keys: vec![(source("crm"), key("a2"))], ..results(one, &[]) }).await;
+    run(&store, RecordResults { keys: vec![(source("crm"), key("a"))], ..results(two, &ids) }).await;
     let sql = "select key, record, state from foreign_key where source = 'crm' order by key";
     assert_eq!(rows(&store, sql).await, ["a|2|current", "a2|1|current"]);
 }
@@ -463,7 +463,7 @@ async fn an_operations_name_is_kept() {
     let known = recall(&store, one).await;
     let id = OperationId(uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
     let operations = vec![(source("crm"), OpenOperation { id, ..intent(OperationKind::Delete) })];
-    assert!(run(&*store, Decide { operations, ..decision(&known) }).await);
+    assert!(run(&store, Decide { operations, ..decision(&known) }).await);
     assert_eq!(rows(&store, "select id from operation").await, ["01900000-0000-7000-8000-000000000001"]);
     assert_eq!(recall(&store, one).await.links[&source("crm")].open.as_ref().map(|open| open.id), Some(id));
 }

@@ -85,8 +85,8 @@ const ALWAYS_SMALL: &str = "work_item_running";
 
 /// Indexes that hold only what is open, and the statements that want all of that.
 const READ_WHOLE: &[(&str, &[&str])] = &[
-    ("entity/count.sql", &["conflict_open", "operation_by_source", "record_deleted", "work_item_unfinished"]),
-    ("operation/recover.sql", &["operation_by_source", "operation_unsettled"]),
+    ("entity/count.sql", &["conflict_open", "operation_unsettled", "record_deleted", "work_item_unfinished"]),
+    ("operation/recover.sql", &["operation_unsettled"]),
     ("work_item/release.sql", &["work_item_blocked"]),
     ("work_item/release_all.sql", &["work_item_blocked"]),
 ];

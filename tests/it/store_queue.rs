@@ -28,10 +28,10 @@ async fn notifications_are_answered_in_their_order_and_each_copy_has_one_item() 
     let store = postgres::store();
     let wanted = ["b", "a", "b", "c", "a"];
     let notifications: Vec<_> = wanted.iter().map(|key| notification("crm", key)).collect();
-    let first = run(&*store, Enqueue { notifications: notifications.clone() }).await;
+    let first = run(&store, Enqueue { notifications: notifications.clone() }).await;
     assert_eq!(first.iter().map(|each| each.coalesced).collect::<Vec<_>>(), [false, false, true, false, true]);
     assert_eq!((first[0].id, first[1].id), (first[2].id, first[4].id));
-    let second = run(&*store, Enqueue { notifications }).await;
+    let second = run(&store, Enqueue { notifications }).await;
     assert!(second.iter().all(|each| each.coalesced));
     assert_eq!(
         first.iter().map(|each| each.id).collect::<Vec<_>>(),
@@ -40,7 +40,7 @@ async fn notifications_are_answered_in_their_order_and_each_copy_has_one_item() 
     for (answer, key) in first.iter().zip(wanted) {
         assert_eq!(item(&store, answer.id).await.copy.expect("a copy").1.as_str(), key);
     }
-    assert!(run(&*store, Enqueue { notifications: Vec::new() }).await.is_empty());
+    assert!(run(&store, Enqueue { notifications: Vec::new() }).await.is_empty());
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_notification_gives_what_is_parked_fresh_attempts() {
     let store = postgres::store();
     let first = notify(&store, "crm", "a").await;
     finish(&store, items(&claim_one(&store).await), later()).await;
-    run(&*store, RetryWorkItem { id: first.id }).await;
+    run(&store, RetryWorkItem { id: first.id }).await;
     finish(&store, items(&claim_one(&store).await), parked()).await;
     let shown = item(&store, first.id).await;
     assert_eq!((shown.state, shown.attempts), (WorkState::Parked, 1));
@@ -110,7 +110,7 @@ async fn a_record_is_asked_for_as_a_copy_is() {
     let store = postgres::store();
     let one = record(&store, "crm", "a").await;
     let missing = EnqueueRecord { entity: customer(), record: InternalKey(99), order: None };
-    assert_eq!(run(&*store, missing).await, None);
+    assert_eq!(run(&store, missing).await, None);
     let first = ask(&store, one).await;
     assert!(!first.coalesced);
     assert_eq!(ask(&store, one).await.id, first.id);
@@ -135,13 +135,13 @@ async fn an_order_is_always_a_new_item_and_is_kept_until_it_is_decided() {
     {
         let wanted = Order::Resolve { conflict: 7, revision: 2, decision: said };
         let request = EnqueueRecord { entity: customer(), record: one, order: Some(wanted.clone()) };
-        let stored = run(&*store, request).await.expect("there is such a record");
+        let stored = run(&store, request).await.expect("there is such a record");
         assert!(!stored.coalesced);
         assert_eq!(item(&store, stored.id).await.order, Some(wanted.clone()));
         let look = claim_one(&store).await;
         assert_eq!((items(&look), look.items[0].order.as_ref()), (vec![stored.id], Some(&wanted)));
         let known = recall(&store, one).await;
-        assert!(run(&*store, Decide { decided_items: items(&look), ..decision(&known) }).await);
+        assert!(run(&store, Decide { decided_items: items(&look), ..decision(&known) }).await);
         assert_eq!(item(&store, stored.id).await.order, None);
         finish(&store, items(&look), done()).await;
     }
@@ -192,7 +192,7 @@ async fn the_longest_wait_is_no_error() {
         WorkEnd::Again { due_in: Duration::MAX, error: None, blocked_by: Vec::new(), spent: false, waiting: true };
     finish(&store, vec![first], end).await;
     assert!(claim_up_to(&store, 8).await.next_due > Some(Duration::from_secs(50 * 365 * 24 * 3600)));
-    assert_eq!(run(&*store, PurgeFinished { older_than: Duration::MAX }).await, 0);
+    assert_eq!(run(&store, PurgeFinished { older_than: Duration::MAX }).await, 0);
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn the_item_of_a_copy_that_is_gone_stays_with_its_record() {
         finish: Finish { items: first.clone(), end: later() },
         ..results(one, &first)
     };
-    run(&*store, gone).await;
+    run(&store, gone).await;
     let second = notify(&store, "crm", "a").await;
     assert!(!second.coalesced, "the key is nobody's now");
     let other = ask(&store, one).await;
@@ -261,7 +261,7 @@ async fn items_that_come_to_be_about_one_record_become_one() {
     let one = record(&store, "crm", "a").await;
     let known = recall(&store, one).await;
     let links = vec![(source("billing"), linked("b"))];
-    assert!(run(&*store, Decide { links, ..decision(&known) }).await);
+    assert!(run(&store, Decide { links, ..decision(&known) }).await);
     let (a, b) = (notify(&store, "crm", "a").await.id, notify(&store, "billing", "b").await.id);
     let both = items(&claim_one(&store).await);
     assert_eq!(both, [a, b]);
@@ -286,7 +286,7 @@ async fn what_is_parked_ends_with_a_look_that_is_done() {
     // Parked when nobody knew whose copy it is.
     let early = notify(&store, "billing", "b").await.id;
     finish(&store, items(&claim_one(&store).await), parked()).await;
-    assert!(run(&*store, Decide { links, ..decision(&known) }).await);
+    assert!(run(&store, Decide { links, ..decision(&known) }).await);
     let elsewhere = notify(&store, "crm", "z").await.id;
     finish(&store, items(&claim_one(&store).await), parked()).await;
 
@@ -317,11 +317,11 @@ async fn a_dead_daemons_work_is_put_back() {
     let intents = [("x", OperationKind::Create), ("y", OperationKind::Update), ("z", OperationKind::Delete)];
     let operations =
         intents.map(|(name, kind)| (source(name), OpenOperation { may_have_taken_effect: false, ..intent(kind) }));
-    assert!(run(&*store, Decide { operations: operations.to_vec(), ..decision(&known) }).await);
+    assert!(run(&store, Decide { operations: operations.to_vec(), ..decision(&known) }).await);
 
-    let elsewhere = run(&*store, Recover { entity: entity("other") }).await;
+    let elsewhere = run(&store, Recover { entity: entity("other") }).await;
     assert_eq!((elsewhere, item(&store, running).await.state), (0, WorkState::Running));
-    assert_eq!(run(&*store, Recover { entity: customer() }).await, 2);
+    assert_eq!(run(&store, Recover { entity: customer() }).await, 2);
     assert_eq!(
         rows(&store, "select source, state, may_have_taken_effect from operation order by source").await,
         ["x|in-doubt|t", "y|open|t", "z|open|t"]
@@ -330,7 +330,7 @@ async fn a_dead_daemons_work_is_put_back() {
     let mut claimed: Vec<WorkItemId> = claim(&store).await.iter().flat_map(items).collect();
     claimed.sort();
     assert_eq!(claimed, [running, waiting, other]);
-    assert_eq!(run(&*store, Recover { entity: customer() }).await, 3);
+    assert_eq!(run(&store, Recover { entity: customer() }).await, 3);
     assert_eq!(claim(&store).await.iter().map(|look| look.items[0].attempts).max(), Some(0));
 }
 
@@ -342,9 +342,9 @@ async fn a_source_that_is_back_releases_all_that_waits_for_it() {
         finish(&store, items(&claim_one(&store).await), blocked(&sources)).await;
     }
     let release = |name: &str| Release { entity: customer(), source: source(name), probe: false };
-    assert_eq!(run(&*store, release("ldap")).await, 0);
-    assert_eq!(run(&*store, Release { entity: entity("other"), ..release("crm") }).await, 0);
-    assert_eq!(run(&*store, release("crm")).await, 2);
+    assert_eq!(run(&store, release("ldap")).await, 0);
+    assert_eq!(run(&store, Release { entity: entity("other"), ..release("crm") }).await, 0);
+    assert_eq!(run(&store, release("crm")).await, 2);
     let mut released: Vec<_> = claim(&store).await.into_iter().map(|look| look.subject).collect();
     released.sort_by_key(|subject| format!("{subject:?}"));
     assert_eq!(released, [unknown("crm", "a"), unknown("crm", "b")]);
@@ -359,7 +359,7 @@ async fn many_are_released_in_one_request() {
          select 'customer', 'copy', 'crm', 'k' || n, 'waiting', 'infinity', '{crm}' from generate_series(1, 2500) as n",
     )
     .await;
-    assert_eq!(run(&*store, Release { entity: customer(), source: source("crm"), probe: false }).await, 2500);
+    assert_eq!(run(&store, Release { entity: customer(), source: source("crm"), probe: false }).await, 2500);
     assert_eq!(rows(&store, "select count(*) from work_item where due_at <= clock_timestamp()").await, ["2500"]);
 }
 
@@ -371,10 +371,10 @@ async fn a_probe_releases_the_one_that_has_waited_longest() {
         finish(&store, items(&claim_one(&store).await), blocked(&sources)).await;
     }
     let probe = || Release { entity: customer(), source: source("crm"), probe: true };
-    assert_eq!(run(&*store, probe()).await, 1);
+    assert_eq!(run(&store, probe()).await, 1);
     assert_eq!(claim_one(&store).await.subject, unknown("crm", "b"));
-    assert_eq!(run(&*store, probe()).await, 1);
-    assert_eq!(run(&*store, probe()).await, 0);
+    assert_eq!(run(&store, probe()).await, 1);
+    assert_eq!(run(&store, probe()).await, 0);
 }
 
 #[tokio::test]
@@ -390,8 +390,8 @@ async fn finished_work_is_removed_when_it_is_old() {
     finish(&store, items(&claim_one(&store).await), done()).await;
     let unfinished = notify(&store, "crm", "b").await.id;
     let week = Duration::from_secs(7 * 24 * 3600);
-    assert_eq!(run(&*store, PurgeFinished { older_than: week }).await, 2500);
-    assert_eq!(run(&*store, PurgeFinished { older_than: week }).await, 0);
+    assert_eq!(run(&store, PurgeFinished { older_than: week }).await, 2500);
+    assert_eq!(run(&store, PurgeFinished { older_than: week }).await, 0);
     assert_eq!(item(&store, young).await.state, WorkState::Done);
     assert_eq!(item(&store, unfinished).await.state, WorkState::Ready);
 }
@@ -405,11 +405,11 @@ async fn a_person_can_retry_and_drop_what_is_not_running() {
             claim_one(&store).await;
             finish(&store, vec![id], end).await;
         }
-        assert_eq!(run(&*store, RetryWorkItem { id }).await, Handled::Done(customer()));
+        assert_eq!(run(&store, RetryWorkItem { id }).await, Handled::Done(customer()));
         let look = claim_one(&store).await;
         assert_eq!((items(&look), look.items[0].attempts), (vec![id], 0));
         finish(&store, vec![id], later()).await;
-        assert_eq!(run(&*store, DropWorkItem { id }).await, Handled::Done(customer()));
+        assert_eq!(run(&store, DropWorkItem { id }).await, Handled::Done(customer()));
         let shown = item(&store, id).await;
         assert_eq!((shown.state, shown.outcome.as_deref()), (WorkState::Done, Some("dropped")));
     }
@@ -420,11 +420,11 @@ async fn a_person_can_neither_retry_nor_drop_what_is_running_or_done() {
     let store = postgres::store();
     let id = notify(&store, "crm", "a").await.id;
     claim_one(&store).await;
-    assert_eq!(run(&*store, RetryWorkItem { id }).await, Handled::NotNow(WorkState::Running));
-    assert_eq!(run(&*store, DropWorkItem { id }).await, Handled::NotNow(WorkState::Running));
+    assert_eq!(run(&store, RetryWorkItem { id }).await, Handled::NotNow(WorkState::Running));
+    assert_eq!(run(&store, DropWorkItem { id }).await, Handled::NotNow(WorkState::Running));
     finish(&store, vec![id], done()).await;
-    assert_eq!(run(&*store, RetryWorkItem { id }).await, Handled::NotNow(WorkState::Done));
-    assert_eq!(run(&*store, DropWorkItem { id }).await, Handled::NotNow(WorkState::Done));
-    assert_eq!(run(&*store, RetryWorkItem { id: WorkItemId(99) }).await, Handled::NotFound);
-    assert_eq!(run(&*store, DropWorkItem { id: WorkItemId(99) }).await, Handled::NotFound);
+    assert_eq!(run(&store, RetryWorkItem { id }).await, Handled::NotNow(WorkState::Done));
+    assert_eq!(run(&store, DropWorkItem { id }).await, Handled::NotNow(WorkState::Done));
+    assert_eq!(run(&store, RetryWorkItem { id: WorkItemId(99) }).await, Handled::NotFound);
+    assert_eq!(run(&store, DropWorkItem { id: WorkItemId(99) }).await, Handled::NotFound);
 }

@@ -146,7 +146,7 @@ async fn ten_thousand_notifications_are_all_accounted_for() {
 async fn a_claim_waits_for_who_asks_for_the_same_and_locks_in_their_order() {
     let store = postgres::store();
     let one = record(&store, "crm", "b").await;
-    run(&*store, RecordResults { keys: vec![(source("shop"), key("a"))], ..results(one, &[]) }).await;
+    run(&store, RecordResults { keys: vec![(source("shop"), key("a"))], ..results(one, &[]) }).await;
     // Asked for in the other order.
     let (shop, crm) = (notify(&store, "shop", "a").await.id, notify(&store, "crm", "b").await.id);
     let (mut client, connection) = store.config().connect(tokio_postgres::NoTls).await.expect("it takes connections");
@@ -171,13 +171,13 @@ async fn claims_that_meet_never_share_a_record() {
     for n in 0..20 {
         let one = record(&store, "crm", &format!("k{n}")).await;
         let keys = vec![(source("billing"), key(&format!("b{n}")))];
-        run(&*store, RecordResults { keys, ..results(one, &[]) }).await;
+        run(&store, RecordResults { keys, ..results(one, &[]) }).await;
     }
     for _ in 0..20 {
         let copies = (0..20).flat_map(|n| [("crm", format!("k{n}")), ("billing", format!("b{n}"))]);
         let notifications: Vec<Notification> = copies.map(|(name, key)| notification(name, &key)).collect();
-        run(&*store, Enqueue { notifications }).await;
-        let claims = (0..4).map(|_| run(&*store, Claim { entity: customer(), limit: 7 }));
+        run(&store, Enqueue { notifications }).await;
+        let claims = (0..4).map(|_| run(&store, Claim { entity: customer(), limit: 7 }));
         let looks: Vec<_> = join_all(claims).await.into_iter().flat_map(|claimed| claimed.looks).collect();
         let subjects: BTreeSet<_> = looks.iter().map(|look| format!("{:?}", look.subject)).collect();
         assert_eq!((looks.len(), subjects.len()), (20, 20));
@@ -203,7 +203,7 @@ async fn one_copy_becomes_one_record() {
     let store = postgres::store();
     for round in 1..=100 {
         let request = prepared(&store, "crm", &format!("k{round}"), None).await;
-        let (first, second) = join(run(&*store, request.clone()), run(&*store, request.clone())).await;
+        let (first, second) = join(run(&store, request.clone()), run(&store, request.clone())).await;
         let new = Introduced::New(InternalKey(round));
         assert!(
             (&first, &second) == (&new, &Introduced::LookAgain) || (&first, &second) == (&Introduced::LookAgain, &new),
@@ -220,7 +220,7 @@ async fn two_copies_of_one_item_become_one_record() {
         let (name, value) = (format!("k{round}"), format!("[{round}]"));
         let crm = prepared(&store, "crm", &name, Some(&value)).await;
         let shop = prepared(&store, "shop", &name, Some(&value)).await;
-        let both = join(run(&*store, crm.clone()), run(&*store, shop.clone())).await;
+        let both = join(run(&store, crm.clone()), run(&store, shop.clone())).await;
         let (new, loser) = match both {
             (new, Introduced::LookAgain) => (new, ("shop", crm.items, shop.items)),
             (Introduced::LookAgain, new) => (new, ("crm", shop.items, crm.items)),
@@ -247,9 +247,9 @@ async fn a_record_is_never_joined_while_a_look_at_it_is_claimed() {
         let request = prepared(&store, "shop", &format!("s{round}"), Some(&value)).await;
         ask(&store, InternalKey(round)).await;
         let both = if round % 2 == 0 {
-            join(run(&*store, request.clone()), claim(&store)).await
+            join(run(&store, request.clone()), claim(&store)).await
         } else {
-            let (looks, introduced) = join(claim(&store), run(&*store, request.clone())).await;
+            let (looks, introduced) = join(claim(&store), run(&store, request.clone())).await;
             (introduced, looks)
         };
         match both {
@@ -270,7 +270,7 @@ async fn of_two_decisions_on_one_version_one_stands() {
     for version in 1..=100 {
         let known = recall(&store, one).await;
         let (first, second) =
-            join(run(&*store, next_version(&known, "1")), run(&*store, next_version(&known, "2"))).await;
+            join(run(&store, next_version(&known, "1")), run(&store, next_version(&known, "2"))).await;
         assert!(first != second, "{first} {second}");
         let known = recall(&store, one).await;
         let agreed = if first { "1" } else { "2" };
@@ -308,11 +308,11 @@ async fn recovery_meets_notifications() {
         let keys: Vec<String> = (0..20).map(|n| format!("k{n}")).collect();
         let all =
             |keys: Vec<String>| Enqueue { notifications: keys.iter().map(|key| notification("crm", key)).collect() };
-        run(&*store, all(keys.clone())).await;
+        run(&store, all(keys.clone())).await;
         let claimed = claim(&store).await.len();
         assert_eq!(claimed, 20, "round {round}");
         let reversed = keys.into_iter().rev().collect();
-        let (put_back, _) = join(run(&*store, Recover { entity: customer() }), run(&*store, all(reversed))).await;
+        let (put_back, _) = join(run(&store, Recover { entity: customer() }), run(&store, all(reversed))).await;
         assert_eq!(put_back, 20);
         let ids: Vec<WorkItemId> = claim(&store).await.iter().flat_map(items).collect();
         assert_eq!(ids.len(), 20);

@@ -105,8 +105,9 @@ pub struct FindRival {
 
 /// The first transaction of a look: records what was decided, as if every write had failed, and the intents.
 ///
-/// Gives `false`, and records nothing, if the record's version is not `expected_version` any more.
-/// Without writes to come, `finish` ends the work items and this is the look's only transaction.
+/// Gives `false`, and records nothing, if the record's version is not `expected_version` any more, or if a link bears the key
+/// of another record's copy. Without writes to come, `finish` ends the work items and this is the look's only transaction;
+/// if none of them is running any more, this was recorded before, and that is all.
 #[derive(Debug, Clone)]
 pub struct Decide {
     pub entity: EntityName,
@@ -138,7 +139,8 @@ pub struct Decide {
 /// The second transaction of a look: what came of the writes. Only copies, their keys and operations change.
 ///
 /// A key that is another record's copy already is not taken: the write that gave it is in doubt from now on, its link stays
-/// as it was, and where the items were to be done, their outcome is `in-doubt`.
+/// as it was, and where the items were to be done, their outcome is `in-doubt`. If none of the items is running any more, this
+/// was recorded before, and that is all.
 #[derive(Debug, Clone)]
 pub struct RecordResults {
     pub entity: EntityName,

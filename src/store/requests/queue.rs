@@ -28,8 +28,8 @@ pub struct Notification {
 /// Stores notifications, all or none; answers in their order.
 ///
 /// Each coalesces with an item for the same copy that is ready, waiting or parked (also with an earlier one of the same
-/// request), never with a running one: then a new item is made. A waiting item becomes due now unless it is blocked
-/// by a source that is down (`blocked_by`); a parked one becomes ready with fresh attempts.
+/// request), never with a running one: then a new item is made. A waiting item becomes due now unless its own source is
+/// among those that it waits for (`blocked_by`); a parked one becomes ready with fresh attempts.
 /// Must lead to another look even if the item is being claimed at this instant (`on conflict do update`, not `do nothing`).
 /// Rows are taken in sorted order, so that two requests cannot deadlock.
 #[derive(Debug, Clone)]
@@ -44,7 +44,8 @@ pub struct Enqueued {
     pub coalesced: bool,
 }
 
-/// Asks for a look at a record, as [`Enqueue`] does for a copy. With an order, a new item is always made, and is due now.
+/// Asks for a look at a record, as [`Enqueue`] does for a copy. With an order, a new item is always made, and is due
+/// now, before everything else: a person waits.
 /// Gives `None` if there is no such record.
 #[derive(Debug, Clone)]
 pub struct EnqueueRecord {
@@ -131,7 +132,8 @@ pub enum WorkEnd {
     /// Done. Parked items of the same record are done with it.
     Done { outcome: &'static str },
     /// To be looked at again. If another item for the same subject is ready or waiting by now, this one ends as done with the
-    /// outcome `coalesced`, `coalesced_into` that other, which becomes due no later than this one would.
+    /// outcome `coalesced`, `coalesced_into` that other, which becomes due no later than this one would. An item for a copy
+    /// that is gone by now is from then on one for its record, to which something is owed.
     Again {
         due_in: Duration,
         error: Option<String>,
@@ -154,7 +156,7 @@ pub struct Recover {
     pub entity: EntityName,
 }
 
-/// Makes items due that wait for `source`: all of them, or the one that has waited longest (a probe).
+/// Makes items due that wait for `source`: all of them, or the one that has waited longest (a probe). Gives their number.
 #[derive(Debug, Clone)]
 pub struct Release {
     pub entity: EntityName,

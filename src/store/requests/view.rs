@@ -45,7 +45,7 @@ impl<T> Page<T> {
 }
 
 /// Lists records of an entity by internal key; with `source` and `key`, those that have or had that key there;
-/// with `source` alone, those linked there.
+/// with `source` alone, those linked there. A key says nothing without its source.
 #[derive(Debug, Clone)]
 pub struct ListRecords {
     pub entity: EntityName,
@@ -70,7 +70,7 @@ pub struct ShowRecord {
     pub record: InternalKey,
 }
 
-/// One record as shown; former keys by source.
+/// One record as shown; by source, the keys that its copies had before, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordView {
     pub known: Known,
@@ -86,7 +86,7 @@ pub struct ListHistory {
     pub limit: i64,
 }
 
-/// Lists open conflicts by id, of one entity or of all.
+/// Lists open conflicts by id, of one entity or of all, or of one record of an entity.
 #[derive(Debug, Clone)]
 pub struct ListConflicts {
     pub entity: Option<EntityName>,

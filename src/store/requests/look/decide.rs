@@ -1,5 +1,7 @@
 //! The first transaction of a look.
 
+use tokio_postgres::Row;
+
 use crate::domain::record::{LinkState, RecordState};
 use crate::store::columns::{JsonText, Word, get};
 use crate::store::encoding::encode_list;
@@ -27,21 +29,19 @@ impl Request for Decide {
         let copies = Copies { entity: &self.entity, record: self.record.id };
         let linked = self.links.iter().filter(|(_, link)| link.state == LinkState::Linked);
         let keys = linked.filter_map(|(source, link)| Some((source, link.key.as_ref()?)));
-        let ended = self.finish.as_ref().map(|finish| ids(&finish.items));
+        let ended = self.finish.as_ref().map_or_else(Vec::new, |finish| ids(&finish.items));
         let steps = [
             copies.step(LOCK_RECORD, []),
             copies.step(LIST_CONFLICTS, []),
             copies.list_holders(keys),
-            Step::new(FIND_RUNNING, [Box::new(ended.clone().unwrap_or_default())]),
+            Step::new(FIND_RUNNING, [Box::new(ended.clone())]),
         ];
         let [locked, standing, holders, running] = session.pipeline_of(steps).await?;
-        let version = locked.first().map(|row| get::<i64>(row, "version")).transpose()?;
-        if let (Some(ids), Some(row)) = (ended, running.first()) {
-            if !ids.is_empty() && !get::<bool>(row, "running")? {
-                // This was recorded before: only the word of it was lost.
-                return Ok(true);
-            }
+        if !ended.is_empty() && !is_running(&running)? {
+            // This was recorded before: only the word of it was lost.
+            return Ok(true);
         }
+        let version = locked.first().map(|row| get::<i64>(row, "version")).transpose()?;
         if version != Some(self.expected_version) || !holders.is_empty() {
             return Ok(false);
         }
@@ -49,6 +49,11 @@ impl Request for Decide {
         session.pipeline(self.steps(&copies, &standing)).await?;
         Ok(true)
     }
+}
+
+/// Reads whether any item of a look is still claimed.
+pub(super) fn is_running(rows: &[Row]) -> Result<bool, Fault> {
+    rows.first().map_or(Ok(false), |row| get(row, "running"))
 }
 
 impl Decide {

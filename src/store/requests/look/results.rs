@@ -10,13 +10,16 @@ use crate::store::requests::queue::{Finish, WorkEnd, ids};
 use crate::store::run::{Fault, Request, Session, Step};
 
 use super::RecordResults;
-use super::copies::{Copies, column};
-use super::decide::{FIND_RUNNING, LOCK_RECORD};
+use super::copies::{Copies, column, unlinked};
+use super::decide::{FIND_RUNNING, LOCK_RECORD, is_running};
 
 const REKEY_LINKS: &str = include_str!("../../sql/link/rekey.sql");
 const BLAME_LINKS: &str = include_str!("../../sql/link/blame.sql");
 const DOUBT_OPERATIONS: &str = include_str!("../../sql/operation/doubt.sql");
 const MARK_TIDYING: &str = include_str!("../../sql/source/mark_tidying.sql");
+
+/// Links by source.
+type Links = Vec<(SourceName, Link)>;
 
 /// A key that a write gave and that is another record's copy.
 struct TakenKey {
@@ -39,8 +42,7 @@ impl Request for RecordResults {
             Step::new(FIND_RUNNING, [Box::new(ids(&self.finish.items))]),
         ];
         let [_, holders, running] = session.pipeline_of(steps).await?;
-        let running = running.first().map(|row| get::<bool>(row, "running")).transpose()?;
-        if !self.finish.items.is_empty() && running == Some(false) {
+        if !self.finish.items.is_empty() && !is_running(&running)? {
             // This was recorded before: only the word of it was lost.
             return Ok(());
         }
@@ -96,7 +98,7 @@ impl RecordResults {
     }
 
     /// Gives the links with their new keys, and then those of which only the key is new.
-    fn links_with_keys(&self) -> (Vec<(SourceName, Link)>, Vec<(SourceName, Link)>) {
+    fn links_with_keys(&self) -> (Links, Links) {
         let new_key = |source: &SourceName| self.keys.iter().find(|(keyed, _)| keyed == source).map(|(_, key)| key);
         let with =
             |link: &Link, key: &ForeignKey| Link { state: LinkState::Linked, key: Some(key.clone()), ..link.clone() };
@@ -104,7 +106,7 @@ impl RecordResults {
             (source.clone(), new_key(source).map_or_else(|| link.clone(), |key| with(link, key)))
         });
         let alone = self.keys.iter().filter(|(source, _)| !self.links.iter().any(|(linked, _)| linked == source));
-        let unlinked = super::copies::unlinked();
+        let unlinked = unlinked();
         (links.collect(), alone.map(|(source, key)| (source.clone(), with(&unlinked, key))).collect())
     }
 

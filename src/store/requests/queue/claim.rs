@@ -25,10 +25,8 @@ impl Request for Claim {
         let lock = Step::new(LOCK, [Box::new(entity.clone())]);
         let claim = Step::new(CLAIM, [Box::new(entity), Box::new(self.limit.max(0))]);
         let rows = session.pipeline(vec![lock, claim]).await?.pop().unwrap_or_default();
-        let next_due = match rows.first().map(|row| get::<Option<i64>>(row, "due_in")).transpose()?.flatten() {
-            None => None,
-            Some(micros) => Some(Duration::from_micros(u64::try_from(micros).unwrap_or(0))),
-        };
+        let due_in = rows.first().map(|row| get::<Option<i64>>(row, "due_in")).transpose()?.flatten();
+        let next_due = due_in.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
         Ok(Claimed { looks: looks(&rows)?, next_due })
     }
 }

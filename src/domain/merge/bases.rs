@@ -39,8 +39,10 @@ pub(super) struct Marks {
 }
 
 impl<'a> Dealt<'a> {
-    fn quiet(document: Option<&'a Json>, ground: Ground<'a>) -> Self {
-        Self { document: document.map(Piece::Shared), write: false, failed: ground.clone(), done: ground }
+    /// A copy to which nothing is written. What the source holds beside its fields is seen to where its members are gathered.
+    fn quiet(site: &Site<'a>, ground: Ground<'a>) -> Self {
+        let document = site.reading.filter(|_| !site.is_aside()).map(Piece::Shared);
+        Self { document, write: false, failed: ground.clone(), done: ground }
     }
 }
 
@@ -61,11 +63,11 @@ impl<'a> Walk<'a> {
             || site.fields.same(place, site.reading, value)
             || !site.is_behind(place, value) && !site.is_edited(place);
         if in_step {
-            return Dealt::quiet(site.reading, Ground { shadow: site.holding(), ack: stand });
+            return Dealt::quiet(site, Ground { shadow: site.holding(), ack: stand });
         }
         let failed = Ground { shadow: site.holding(), ack: self.ack_unwritten(party, signs, site, was) };
         if self.parties[party].away {
-            return Dealt::quiet(site.reading, failed);
+            return Dealt::quiet(site, failed);
         }
         let document = match site.fields {
             Region::Whole => now.cloned(),
@@ -105,7 +107,7 @@ impl<'a> Walk<'a> {
             marks.owed_done.extend(site.owed.places(&here));
         }
         let ground = Ground { shadow: site.fields.cut(site.shadow), ack: site.fields.cut(site.ack) };
-        Dealt::quiet(site.reading, ground)
+        Dealt::quiet(site, ground)
     }
 }
 

@@ -22,7 +22,7 @@ struct Side<'a> {
 /// What a person's decision comes to.
 #[derive(Debug)]
 pub(super) enum Taken<'a> {
-    /// There is none, or it names a source of which nobody knows what it holds.
+    /// There is none that could be carried out: a source of which nobody knows what it holds, an element without its key.
     Nothing,
     Holds(Option<Piece<'a>>),
 }
@@ -40,7 +40,8 @@ impl<'a> Walk<'a> {
         }
         let mut sides = sides(signs, agreed, sites, &news);
         let behind = news.iter().any(|party| sites[*party].is_behind(place, agreed));
-        let kind = match self.rule(signs, &sides, behind) {
+        let lenient = self.is_lenient(signs, agreed, sites, &news);
+        let kind = match self.rule(signs, &sides, behind, lenient) {
             Ruling::Side(side) => {
                 let value = sides.swap_remove(side).value;
                 return self.accept(signs, agreed, sites, &news, value);
@@ -56,12 +57,17 @@ impl<'a> Walk<'a> {
                 self.found.decided.push(self.here());
                 self.accept(signs, agreed, sites, &news, value)
             }
-            Taken::Nothing => self.leave_open(kind, agreed, sites, sides),
+            Taken::Nothing => {
+                if lenient {
+                    self.note_unknown(&news);
+                }
+                self.leave_open(kind, agreed, sites, sides)
+            }
         }
     }
 
     /// Applies the policy, unless the place is held.
-    fn rule(&self, signs: &Signs<'a>, sides: &[Side<'a>], behind: bool) -> Ruling {
+    fn rule(&self, signs: &Signs<'a>, sides: &[Side<'a>], behind: bool, lenient: bool) -> Ruling {
         if signs.held().is_some() && !self.path.is_empty() {
             return Ruling::Held;
         }
@@ -71,16 +77,22 @@ impl<'a> Walk<'a> {
         }
         newsmakers.sort_unstable();
         let newsmakers = newsmakers.into_iter().map(|(party, side)| Newsmaker { name: self.parties[party].name, side });
-        rule(signs.policy, &newsmakers.collect::<Vec<_>>(), sides.len() > 1 || behind, self.is_lenient(signs.policy))
+        rule(signs.policy, &newsmakers.collect::<Vec<_>>(), sides.len() > 1 || behind, lenient)
     }
 
-    /// Says whether what a trusted source without a copy has no news of is accepted from others.
-    pub(super) fn is_lenient(&self, policy: &MergePolicy) -> bool {
+    /// Says whether what a trusted source has no news of is accepted from others: at first sight of a record of which it
+    /// has no copy, and as long as what was found then is open.
+    pub(super) fn is_lenient(&self, signs: &Signs<'a>, agreed: Option<&Json>, sites: &[Site<'a>], news: &[usize]) -> bool {
+        let trusting = matches!(signs.policy, MergePolicy::TrustOnly(_));
+        let open_since = agreed.is_none() && news.iter().any(|party| !sites[*party].unknown.is_nothing());
+        self.lacks_the_trusted(signs.policy) || trusting && open_since
+    }
+
+    /// Says whether this is a new record of which the source that is trusted has no copy.
+    pub(super) fn lacks_the_trusted(&self, policy: &MergePolicy) -> bool {
         match policy {
             MergePolicy::TrustOnly(trusted) => self.first_sight && self.party(trusted).is_none(),
-            MergePolicy::IgnoreConflicts | MergePolicy::AcceptAll | MergePolicy::RejectAll | MergePolicy::Prefer(_) => {
-                false
-            }
+            MergePolicy::IgnoreConflicts | MergePolicy::AcceptAll | MergePolicy::RejectAll | MergePolicy::Prefer(_) => false,
         }
     }
 
@@ -93,11 +105,18 @@ impl<'a> Walk<'a> {
     fn taken(&self, signs: &Signs<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) -> Taken<'a> {
         match signs.decision().filter(|_| !self.path.is_empty()) {
             Some(Decision::Take(source)) => self.take(source, agreed, sites),
+            Some(Decision::Value(value)) if !self.has_its_name(signs, value) => Taken::Nothing,
             Some(Decision::Value(value)) => Taken::Holds(Some(Piece::Shared(value))),
             Some(Decision::Absent) => Taken::Holds(None),
             Some(Decision::Keep) => Taken::Holds(agreed.map(Piece::Shared)),
             None => Taken::Nothing,
         }
+    }
+
+    /// Says whether a value can stand here: an element of a keyed array must bear its key.
+    fn has_its_name(&self, signs: &Signs<'a>, value: &Json) -> bool {
+        let Some(key) = signs.key else { return true };
+        value.as_object().and_then(|members| members.get(key)?.as_text()) == self.path.last().copied()
     }
 
     /// Returns what a source holds at a place.
@@ -146,6 +165,14 @@ impl<'a> Walk<'a> {
         let dealt = sites.iter().enumerate().map(|(party, site)| self.settle(party, signs, site, was, now.as_ref()));
         let dealt = dealt.collect();
         Verdict { agreed: now, dealt }
+    }
+
+    /// Notes that the place stays open since first sight: once the trusted source has a copy, nothing else tells.
+    fn note_unknown(&mut self, news: &[usize]) {
+        let here = self.here();
+        for party in news {
+            self.parties[*party].marks.unknown.push(here.clone());
+        }
     }
 
     /// Leaves a place to a person: nothing moves there.

@@ -89,7 +89,7 @@ impl<'a> Frame<'_, 'a> {
         let shadow = if grounds.shadow.is_empty() {
             match (&self.site.fields, holds) {
                 _ if self.root => empty(),
-                (Region::Whole, Some(value)) if is_empty(value) => empty(),
+                (Region::Whole, Some(value)) if is_empty(value) || self.agreed.is_some() => empty(),
                 (Region::Whole, Some(_)) => self.shadow_left(),
                 (Region::Whole, None) | (Region::Below(_) | Region::Nothing, _) => None,
             }
@@ -104,7 +104,7 @@ impl<'a> Frame<'_, 'a> {
         Ground { shadow, ack }
     }
 
-    /// Returns the shadow of a copy all of whose members stay open: whether it held an object is left as it was.
+    /// Returns the shadow of a copy all of whose members stay open where nothing is agreed: that too is left as it was.
     fn shadow_left(&self) -> Option<Piece<'a>> {
         let shadow = self.site.shadow?;
         Some(if self.opened.held_members() { Piece::Made(self.shape.empty()) } else { Piece::Shared(shadow) })

@@ -54,7 +54,7 @@ impl<'a> Guide<'a> {
     /// Returns what is said of the whole document.
     pub(super) fn signs(&'a self) -> Signs<'a> {
         let policy = self.root.policy.unwrap_or(&self.rules.merge_policy);
-        Signs { place: Place::root(self.rules), policy, node: Some(&self.root) }
+        Signs { place: Place::root(self.rules), policy, key: None, node: Some(&self.root) }
     }
 }
 
@@ -63,16 +63,22 @@ impl<'a> Guide<'a> {
 pub(super) struct Signs<'a> {
     pub(super) place: Place<'a>,
     pub(super) policy: &'a MergePolicy,
+    /// The member that names this element of a keyed array; `None` where this is no such element.
+    pub(super) key: Option<&'a Text>,
     /// `None` where nothing is said of this place, nor of any below.
     node: Option<&'a Node<'a>>,
 }
 
 impl<'a> Signs<'a> {
-    /// Returns what is said of the member, or of the element of a keyed array, that is named `name`.
-    pub(super) fn child(&self, name: &Text) -> Self {
+    /// Returns what is said of the member of an object, or the element of a keyed array, that is named `name`.
+    pub(super) fn child(&self, shape: Shape, name: &Text) -> Self {
         let node = self.node.and_then(|node| node.below.get(name));
         let policy = node.and_then(|node| node.policy).unwrap_or(self.policy);
-        Self { place: self.place.child(name), policy, node }
+        let key = match (shape, self.place.array_rule()) {
+            (Shape::Keyed, Some(ArrayRule::Key(key))) => Some(key),
+            (Shape::Keyed | Shape::Object | Shape::Set, _) => None,
+        };
+        Self { place: self.place.child(name), policy, key, node }
     }
 
     pub(super) fn atomic(&self) -> bool {

@@ -18,6 +18,10 @@ mod guide;
 mod site;
 mod region;
 mod piece;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

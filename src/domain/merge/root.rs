@@ -55,7 +55,10 @@ pub(super) fn merge(question: &Question<'_>) -> Answer {
     let guide = Guide::new(question);
     let root = Root::new(question, guide.signs());
     let mut walk = root.walk();
-    let verdict = walk.visit(&root.signs, question.agreed, &root.sites, false);
+    let verdict = walk.visit(&root.signs, question.agreed, &root.sites);
+    if question.agreed.is_none() {
+        root.note_births(&mut walk);
+    }
     let (fate, decided) = match root.fate(&walk) {
         Fate::Open(conflict) => root.decided(&walk, conflict),
         fate @ (Fate::Merged { .. } | Fate::Imposed { .. } | Fate::Gone { .. }) => (fate, false),
@@ -135,6 +138,13 @@ impl<'a> Root<'a> {
         }
     }
 
+    /// Of a new record every document is news, even one that is empty.
+    fn note_births(&self, walk: &mut Walk<'a>) {
+        for (party, site) in walk.parties.iter_mut().zip(&self.sites) {
+            party.news |= site.has_news(&self.signs.place, None);
+        }
+    }
+
     /// Says what becomes of the record, before any person is heard.
     fn fate(&self, walk: &Walk<'a>) -> Fate<'a> {
         let edited = walk.parties.iter().any(|party| party.news);
@@ -157,7 +167,7 @@ impl<'a> Root<'a> {
 
     /// Says whether a new record waits for a person, or for the source that is trusted with it.
     fn waits(&self, walk: &Walk<'a>) -> bool {
-        *self.signs.policy == MergePolicy::RejectAll || walk.is_lenient(self.signs.policy)
+        *self.signs.policy == MergePolicy::RejectAll || walk.lacks_the_trusted(self.signs.policy)
     }
 
     /// Says whether a record of which nothing is agreed has lost its last copy.

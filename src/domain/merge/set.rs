@@ -8,7 +8,7 @@ use crate::domain::spelling::Place;
 
 use super::Change;
 use super::bases::{Dealt, Ground};
-use super::guide::{Signs, shape};
+use super::guide::Signs;
 use super::piece::{Piece, Shape};
 use super::policy::{Newsmaker, Ruling, rule};
 use super::site::Site;
@@ -64,7 +64,7 @@ impl<'a> Walk<'a> {
             let after = now.as_ref().map(|now| now.get().clone());
             self.found.changes.push(Change { path: self.here(), before: agreed.cloned(), after, sources });
         }
-        let dealt = sites.iter().enumerate().map(|(party, site)| match joins(&signs.place, site) {
+        let dealt = sites.iter().enumerate().map(|(party, site)| match site.shape(&signs.place) == Some(Shape::Set) {
             true => self.settle_set(party, &signs.place, &table, site, now.as_ref()),
             false => self.settle(party, signs, site, agreed, now.as_ref()),
         });
@@ -77,7 +77,7 @@ impl<'a> Walk<'a> {
         let behind = |party: &usize| !sites[*party].owed.is_nothing() || row.copies[*party].ack != row.agreed.is_some();
         let newsmakers: Vec<_> =
             news.iter().map(|party| Newsmaker { name: self.parties[*party].name, side: 0 }).collect();
-        let ruling = rule(signs.policy, &newsmakers, news.iter().any(behind), self.is_lenient(signs.policy));
+        let ruling = rule(signs.policy, &newsmakers, news.iter().any(behind), self.is_lenient(signs, row.agreed, sites, news));
         ruling == Ruling::Side(0)
     }
 
@@ -133,14 +133,9 @@ impl Row<'_> {
     }
 }
 
-/// Says whether a source's copy is merged by element.
-fn joins(place: &Place<'_>, site: &Site<'_>) -> bool {
-    site.fields.is_whole() && site.reading.is_some_and(|value| shape(place, value) == Some(Shape::Set))
-}
-
 fn table<'a>(place: &Place<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) -> Table<'a> {
     let element = place.element();
-    let cell = |site| Cell { joins: joins(place, site), reading: None, shadow: false, ack: false };
+    let cell = |site: &Site<'a>| Cell { joins: site.shape(place) == Some(Shape::Set), reading: None, shadow: false, ack: false };
     let cells: Vec<Cell<'a>> = sites.iter().map(cell).collect();
     let mut table = Table::new();
     let mut note = |value: Option<&'a Json>, noted: &dyn Fn(&mut Row<'a>, &'a Json)| {
@@ -161,7 +156,7 @@ fn table<'a>(place: &Place<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) ->
 /// Puts the new agreed set together: in its order, then what is new as the sources, by name, show it.
 fn united<'a>(place: &Place<'a>, table: &Table<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) -> Piece<'a> {
     let element = place.element();
-    let shown = sites.iter().filter(|site| joins(place, site)).map(|site| site.reading);
+    let shown = sites.iter().filter(|site| site.shape(place) == Some(Shape::Set)).map(|site| site.reading);
     let shown = std::iter::once(agreed).chain(shown).flatten().filter_map(Json::as_array).flatten();
     let mut seen = BTreeSet::new();
     let stays = shown.filter_map(|value| {

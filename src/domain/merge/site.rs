@@ -22,6 +22,8 @@ pub(super) struct Site<'a> {
     pub(super) unknown: Region<'a>,
     /// Where the ack differs from everything.
     pub(super) owed: Region<'a>,
+    /// Whether this is the whole document, which is there even if nothing in it is ours.
+    pub(super) root: bool,
 }
 
 impl<'a> Site<'a> {
@@ -33,6 +35,7 @@ impl<'a> Site<'a> {
             ack: base.ack.as_ref(),
             unknown: Region::of_places(&base.unknown),
             owed: Region::of_places(&base.owed),
+            root: true,
         }
     }
 
@@ -43,12 +46,17 @@ impl<'a> Site<'a> {
 
     /// Says whether the source was edited here.
     pub(super) fn is_edited(&self, place: &Place<'_>) -> bool {
-        !self.unknown.is_nothing() || !self.fields.same(place, self.reading, self.shadow)
+        !self.unknown.is_nothing() || !self.reads_as(place, self.shadow)
     }
 
     /// Says whether the source was edited to something other than what is agreed.
     pub(super) fn has_news(&self, place: &Place<'_>, agreed: Option<&Json>) -> bool {
-        !self.is_aside() && !self.fields.same(place, self.reading, agreed) && self.is_edited(place)
+        !self.is_aside() && !self.reads_as(place, agreed) && self.is_edited(place)
+    }
+
+    fn reads_as(&self, place: &Place<'_>, value: Option<&Json>) -> bool {
+        let appeared = self.root && value.is_none();
+        !appeared && self.fields.same(place, self.reading, value)
     }
 
     /// Says whether the source stands for something other than `agreed`.
@@ -68,36 +76,49 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// Says whether the source is known to have held nothing here, as far as that is known.
+    /// Says whether the source held nothing here, as far as that is known and was not overruled member by member.
     pub(super) fn was_empty(&self) -> bool {
-        self.unknown.is_whole() || !self.fields.holds(self.shadow)
+        let overruled = matches!(self.owed, Region::Below(_)) && !self.fields.holds(self.ack);
+        self.unknown.is_whole() || overruled || !self.fields.holds(self.shadow)
+    }
+
+    /// Returns what the reading counts as.
+    pub(super) fn shape(&self, place: &Place<'_>) -> Option<Shape> {
+        match self.fields {
+            Region::Whole => shape(place, self.reading?),
+            Region::Below(_) => Some(Shape::Object),
+            Region::Nothing => None,
+        }
     }
 
     /// Says whether the reading is an object or array without anything in it.
     pub(super) fn reads_empty(&self) -> bool {
-        self.fields.is_whole() && self.reading.is_some_and(is_empty)
+        match self.fields {
+            Region::Whole => self.reading.is_some_and(is_empty),
+            Region::Below(_) => self.root && !self.fields.holds(self.reading),
+            Region::Nothing => false,
+        }
     }
 
-    /// Returns what the source holds here, of what is ours.
+    /// Returns what the source holds here, of what is ours; of a document at least an empty one.
     pub(super) fn holding(&self) -> Option<Piece<'a>> {
-        self.fields.cut(self.reading)
+        self.fields.cut(self.reading).or_else(|| self.root.then(|| Piece::Made(Shape::Object.empty())))
     }
 
     /// Returns what this place looks like if the source has its way: what it does not hold is as agreed.
     pub(super) fn proposal(&self, agreed: Option<&Json>) -> Option<Piece<'a>> {
         match self.fields {
             Region::Whole => self.reading.map(Piece::Shared),
-            Region::Below(_) | Region::Nothing => self.fields.lay(agreed, self.reading).map(Piece::Made),
+            Region::Below(_) | Region::Nothing => {
+                let laid = self.fields.lay(agreed, self.reading).map(Piece::Made);
+                laid.or_else(|| self.root.then(|| Piece::Made(Shape::Object.empty())))
+            }
         }
     }
 
     /// Opens the place, to go down as to something of this shape.
     pub(super) fn open(&self, place: &Place<'_>, wanted: Shape) -> Opened<'a> {
-        let joins = match self.fields {
-            Region::Nothing => false,
-            Region::Whole => self.reading.is_some_and(|value| shape(place, value) == Some(wanted)),
-            Region::Below(_) => wanted == Shape::Object,
-        };
+        let joins = self.shape(place) == Some(wanted);
         if !joins {
             return Opened { joins, ..Opened::default() };
         }
@@ -114,6 +135,7 @@ impl<'a> Site<'a> {
             ack: opened.ack.get(name),
             unknown: self.unknown.child(name),
             owed: self.owed.child(name),
+            root: false,
         }
     }
 }

@@ -58,18 +58,16 @@ pub(super) struct Verdict<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Merges one place and all below it; `element` if it is an element of a keyed array.
+    /// Merges one place and all below it.
     pub(super) fn visit(
         &mut self,
         signs: &Signs<'a>,
         agreed: Option<&'a Json>,
-        sites: &[Site<'a>],
-        element: bool,
-    ) -> Verdict<'a> {
+        sites: &[Site<'a>]) -> Verdict<'a> {
         if signs.keyed() {
             self.warn_of_unkeyed(signs, agreed, sites);
         }
-        match self.way_down(signs, agreed, sites, element) {
+        match self.way_down(signs, agreed, sites) {
             Some(Shape::Set) => self.visit_set(signs, agreed, sites),
             Some(shape @ (Shape::Object | Shape::Keyed)) => self.descend(signs, shape, agreed, sites),
             None => self.decide(signs, agreed, sites),
@@ -81,13 +79,11 @@ impl<'a> Walk<'a> {
         &self,
         signs: &Signs<'a>,
         agreed: Option<&'a Json>,
-        sites: &[Site<'a>],
-        element: bool,
-    ) -> Option<Shape> {
+        sites: &[Site<'a>]) -> Option<Shape> {
         let place = &signs.place;
         let has_news = |site: &&Site<'_>| site.has_news(place, agreed);
         let held = signs.held().is_some() && !self.path.is_empty() && sites.iter().any(|site| has_news(&site));
-        if held || signs.atomic() || element && agreed.is_none() {
+        if held || signs.atomic() || signs.key.is_some() && agreed.is_none() {
             return None;
         }
         match agreed {
@@ -98,7 +94,7 @@ impl<'a> Walk<'a> {
             }
             None => {
                 let news: Vec<&Site<'_>> = sites.iter().filter(has_news).collect();
-                let wanted = shape(place, news.first()?.reading?)?;
+                let wanted = news.first()?.shape(place)?;
                 let open = |site: &&Site<'_>| site.fits(place, wanted) && site.was_empty();
                 (news.iter().all(open) && news.iter().any(|site| !site.reads_empty())).then_some(wanted)
             }
@@ -126,7 +122,7 @@ impl<'a> Walk<'a> {
             let below: Vec<Site<'a>> =
                 sites.iter().zip(&opened).map(|(site, opened)| site.child(opened, name)).collect();
             self.path.push(name);
-            let verdict = self.visit(&signs.child(name), stands.get(name), &below, shape == Shape::Keyed);
+            let verdict = self.visit(&signs.child(shape, name), stands.get(name), &below);
             self.path.pop();
             parts.extend(verdict.agreed.map(|part| (name, part)));
             for (gathered, dealt) in gathered.iter_mut().zip(verdict.dealt) {
@@ -147,7 +143,7 @@ impl<'a> Walk<'a> {
 
     /// Puts the agreed members together; what comes out with none stays absent if it was.
     fn whole(
-        &self,
+        &mut self,
         signs: &Signs<'a>,
         shape: Shape,
         parts: Parts<'a>,
@@ -157,23 +153,27 @@ impl<'a> Walk<'a> {
         if !parts.is_empty() || agreed.is_some() || self.path.is_empty() {
             return Some(compose(shape, parts, agreed));
         }
-        let empty = sites.iter().find(|site| site.reads_empty() && site.has_news(&signs.place, agreed))?;
-        empty.reading.map(Piece::Shared)
+        let mut empty = sites.iter().enumerate().filter(|(_, site)| site.reads_empty() && site.has_news(&signs.place, agreed));
+        let (first, site) = empty.next()?;
+        let sources = std::iter::once(first).chain(empty.map(|(party, _)| party));
+        let sources = sources.map(|party| self.parties[party].name.clone()).collect();
+        let after = site.reading.cloned();
+        self.found.changes.push(Change { path: self.here(), before: None, after, sources });
+        site.reading.map(Piece::Shared)
     }
 
+    /// Warns of elements that cannot be told apart by their keys.
     fn warn_of_unkeyed(&mut self, signs: &Signs<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) {
-        let unkeyed = |value: &Json| matches!(value, Json::Array(_)) && shape(&signs.place, value).is_none();
-        let names =
-            self.parties.iter().zip(sites).filter(|(_, site)| !site.is_aside() && site.reading.is_some_and(unkeyed));
-        let names = names.map(|(party, _)| format!("in {}", party.name));
-        let at = self.here();
-        let warnings =
-            agreed.filter(|value| unkeyed(value)).map(|_| "in the agreed document".to_owned()).into_iter().chain(names);
-        let warnings = warnings.map(|whose| {
-            format!("the array at {at} {whose} has an element without a key, or two with one: it is merged as one value this time")
-        });
-        let warnings: Vec<String> = warnings.collect();
-        self.found.warnings.extend(warnings);
+        let unkeyed = |value: &&Json| matches!(value, Json::Array(_)) && shape(&signs.place, value).is_none();
+        let copies = self.parties.iter().zip(sites).filter(|(_, site)| site.fields.is_whole() && site.reading.filter(unkeyed).is_some());
+        let agreed = agreed.filter(unkeyed).map(|_| "the agreed document".to_owned());
+        let holders: Vec<String> = copies.map(|(party, _)| party.name.to_string()).chain(agreed).collect();
+        if !holders.is_empty() {
+            let (place, holders) = (self.here(), holders.join(", "));
+            self.found.warnings.push(format!(
+                "the array at \"{place}\" counts as one value this time: elements without a key, or with one key, in {holders}"
+            ));
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use crate::domain::text::Text;
 
 use super::bases::{Dealt, Ground};
 use super::piece::{Parts, Piece, Shape, compose};
-use super::region::Region;
 use super::site::{Opened, Site, is_empty};
 
 /// What became of the members of one copy, so far.
@@ -87,12 +86,9 @@ impl<'a> Frame<'_, 'a> {
     fn ground(&self, grounds: Grounds<'a>, holds: Option<&Json>, like: Option<&'a Json>) -> Ground<'a> {
         let empty = || Some(Piece::Made(self.shape.empty()));
         let shadow = if grounds.shadow.is_empty() {
-            match (&self.site.fields, holds) {
-                _ if self.root => empty(),
-                (Region::Whole, Some(value)) if is_empty(value) || self.agreed.is_some() => empty(),
-                (Region::Whole, Some(_)) => self.shadow_left(),
-                (Region::Whole, None) | (Region::Below(_) | Region::Nothing, _) => None,
-            }
+            // Where nothing is agreed, a copy all of whose members stay open is left as not seen.
+            let seen = self.site.fields.is_whole() && holds.is_some_and(|value| is_empty(value) || self.agreed.is_some());
+            empty().filter(|_| self.root || seen)
         } else {
             Some(compose(self.shape, self.in_own_order(grounds.shadow), like))
         };
@@ -102,12 +98,6 @@ impl<'a> Frame<'_, 'a> {
             Some(compose(self.shape, grounds.ack, self.was))
         };
         Ground { shadow, ack }
-    }
-
-    /// Returns the shadow of a copy all of whose members stay open where nothing is agreed: that too is left as it was.
-    fn shadow_left(&self) -> Option<Piece<'a>> {
-        let shadow = self.site.shadow?;
-        Some(if self.opened.held_members() { Piece::Made(self.shape.empty()) } else { Piece::Shared(shadow) })
     }
 
     /// Sorts the elements of an array into the order in which the source has them; what is new to it comes last.

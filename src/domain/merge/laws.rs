@@ -130,7 +130,7 @@ proptest! {
         let repeated = failed.ask();
         prop_assert_eq!(&repeated.patch, &[], "{}then {:?}{}", answered(&answer), failed, answered(&repeated));
         prop_assert_eq!(&repeated.overruled, &[]);
-        prop_assert_eq!(&repeated.conflicts, &answer.conflicts);
+        prop_assert_eq!(&repeated.conflicts, &answer.conflicts, "{}then {:?}{}", answered(&answer), failed, answered(&repeated));
         prop_assert_eq!(&repeated.agreed, &answer.agreed);
         prop_assert_eq!(repeated.state, answer.state);
         failed.carry_out(&repeated, &BTreeSet::new());

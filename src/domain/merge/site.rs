@@ -150,13 +150,6 @@ pub(super) struct Opened<'a> {
     ack: Members<'a>,
 }
 
-impl Opened<'_> {
-    /// Says whether the shadow is of the shape that was opened.
-    pub(super) fn held_members(&self) -> bool {
-        !matches!(self.shadow, Members::None)
-    }
-}
-
 /// Says whether a value is an object or an array that holds nothing.
 pub(super) fn is_empty(value: &Json) -> bool {
     match value {

@@ -1,7 +1,7 @@
 //! What a source stored of what it was sent, as a reading right after the write shows it.
 //!
-//! Where the write changed the copy, what is stored instead is the source's own way of storing it. Where the write changed
-//! nothing, another value is somebody's edit, unless it is the same value spelled anew.
+//! Where the write changed the copy, what is stored instead is the source's own way of storing it. Where the write
+//! changed nothing, another value is somebody's edit, unless it is the same value spelled anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,9 +29,9 @@ pub struct Absorbed {
 
 /// Tells what a source made of a write from what was edited in it since.
 ///
-/// `sent` is what was written, `before` what the copy held until then (`None`: there was none), `stored` what it holds now,
-/// and `carried` the base of the copy if it had stored what it was sent: at places that were left open its shadow differs
-/// from what was sent, and stays.
+/// `sent` is what was written, `before` what the copy held until then (`None`: there was none), `stored` what it holds
+/// now, and `carried` the base of the copy if it had stored what it was sent: at places that were left open its shadow
+/// differs from what was sent, and stays.
 pub fn absorb(
     sent: &Json,
     before: Option<&Json>,

@@ -7,11 +7,12 @@ use crate::domain::name::SourceName;
 use crate::domain::pointer::Pointer;
 use crate::domain::record::{Base, RecordState};
 
-use super::bases::{Dealt, Ground, Marks, base};
+use super::bases::{Dealt, Ground, Marks, Seen, Stance, base};
 use super::changes::differences;
 use super::piece::Piece;
 use super::region::Region;
 use super::root::Root;
+use super::site::Site;
 use super::walk::{Found, Party, Verdict, Walk};
 use super::{Action, Answer, Change, Conflict, Copy, Outcome, Overruled, Stand};
 
@@ -123,14 +124,16 @@ impl<'a> Root<'a> {
     fn outcomes(
         &self,
         parties: Vec<Party<'a>>,
-        dealt: Vec<Dealt<'a>>,
+        mut dealt: Vec<Dealt<'a>>,
         agreed: Option<&Json>,
         unlink: bool,
     ) -> BTreeMap<SourceName, Outcome> {
-        let present = parties.into_iter().zip(dealt);
-        let mut outcomes: BTreeMap<SourceName, Outcome> = present
-            .map(|(party, dealt)| (party.name.clone(), dealt_with(party.away, &party.marks, dealt, agreed)))
-            .collect();
+        dealt.resize_with(parties.len(), || Dealt::InStep);
+        let present = parties.iter().zip(&self.sites).zip(dealt);
+        let outcome = |((party, site), dealt): ((&Party<'a>, &Site<'a>), Dealt<'a>)| {
+            (party.name.clone(), dealt_with(party, site, dealt, agreed))
+        };
+        let mut outcomes: BTreeMap<SourceName, Outcome> = present.map(outcome).collect();
         for (name, copy) in &self.question.copies {
             if !outcomes.contains_key(name) {
                 let removed = self.removers.contains(name);
@@ -142,20 +145,23 @@ impl<'a> Root<'a> {
 }
 
 /// Says what becomes of a copy that took part.
-fn dealt_with(away: bool, marks: &Marks, dealt: Dealt<'_>, agreed: Option<&Json>) -> Outcome {
-    let empty = || Piece::Made(Json::Object(Object::new()));
-    // The copy exists, so it holds at least an empty document within its fields.
-    let full = |ground: Ground<'_>, owed: &[Pointer]| {
-        let ack = ground.ack.or_else(|| agreed.map(|_| empty()));
-        base(Ground { shadow: ground.shadow.or_else(|| Some(empty())), ack }, &marks.unknown, owed)
-    };
-    let unwritten = full(dealt.failed, &marks.owed_failed);
-    match dealt.document.filter(|_| dealt.write) {
-        Some(document) => {
-            let written = full(dealt.done, &marks.owed_done);
-            Outcome { action: Action::Update(document.into_json()), unwritten, written }
+fn dealt_with(party: &Party<'_>, site: &Site<'_>, dealt: Dealt<'_>, agreed: Option<&Json>) -> Outcome {
+    let Marks { unknown, owed_failed, owed_done } = &party.marks;
+    let action = if party.away { Action::Later } else { Action::None };
+    let moved = match dealt {
+        Dealt::InStep => {
+            let settled = Ground { shadow: Seen::AsHeld, ack: Stance::Agreed };
+            return idle(action, base(site, settled, site.reading, agreed, [&[], &[]]));
         }
-        None => idle(if away { Action::Later } else { Action::None }, unwritten),
+        Dealt::Moved(moved) => moved,
+    };
+    let unwritten = base(site, moved.failed, site.reading, agreed, [unknown, owed_failed]);
+    match moved.document.filter(|_| moved.write).map(Piece::into_json) {
+        Some(document) => {
+            let written = base(site, moved.done, Some(&document), agreed, [unknown, owed_done]);
+            Outcome { action: Action::Update(document), unwritten, written }
+        }
+        None => idle(action, unwritten),
     }
 }
 

@@ -5,14 +5,22 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::Base;
 
 use super::guide::Signs;
-use super::piece::Piece;
+use super::piece::{Piece, Shape};
 use super::region::Region;
 use super::site::Site;
 use super::walk::Walk;
 
 /// What becomes of one copy at one place.
 #[derive(Debug)]
-pub(super) struct Dealt<'a> {
+pub(super) enum Dealt<'a> {
+    /// It stands for what is agreed now, and is left in its own spelling: the shadow is the reading.
+    InStep,
+    Moved(Box<Moved<'a>>),
+}
+
+/// A copy that is written to, or whose base is not what was read and agreed.
+#[derive(Debug)]
+pub(super) struct Moved<'a> {
     /// What the copy holds there afterwards, all in all.
     pub(super) document: Option<Piece<'a>>,
     /// Whether that must be written.
@@ -24,10 +32,26 @@ pub(super) struct Dealt<'a> {
 }
 
 /// A base at one place.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Ground<'a> {
-    pub(super) shadow: Option<Piece<'a>>,
-    pub(super) ack: Option<Piece<'a>>,
+    pub(super) shadow: Seen<'a>,
+    pub(super) ack: Stance<'a>,
+}
+
+/// What a shadow is.
+#[derive(Debug)]
+pub(super) enum Seen<'a> {
+    /// What the copy then holds, of what is ours.
+    AsHeld,
+    As(Option<Piece<'a>>),
+}
+
+/// What an ack is.
+#[derive(Debug)]
+pub(super) enum Stance<'a> {
+    /// What is agreed from now on, of what is ours.
+    Agreed,
+    As(Option<Piece<'a>>),
 }
 
 /// The places at which one source's base holds no document that could be compared.
@@ -39,10 +63,27 @@ pub(super) struct Marks {
 }
 
 impl<'a> Dealt<'a> {
-    /// A copy to which nothing is written. What the source holds beside its fields is seen to where its members are gathered.
-    fn quiet(site: &Site<'a>, ground: Ground<'a>) -> Self {
-        let document = site.reading.filter(|_| !site.is_aside()).map(Piece::Shared);
-        Self { document, write: false, failed: ground.clone(), done: ground }
+    fn moved(document: Option<Piece<'a>>, write: bool, failed: Ground<'a>, done: Ground<'a>) -> Self {
+        Self::Moved(Box::new(Moved { document, write, failed, done }))
+    }
+
+    /// A copy to which this document is written; if that fails, it stands for `ack`.
+    pub(super) fn written(document: Option<Piece<'a>>, ack: Option<Piece<'a>>) -> Self {
+        let failed = Ground { shadow: Seen::AsHeld, ack: Stance::As(ack) };
+        Self::moved(document, true, failed, Ground { shadow: Seen::AsHeld, ack: Stance::Agreed })
+    }
+
+    /// A copy that cannot be written, and stands for `ack` until it can.
+    pub(super) fn away(site: &Site<'a>, ack: Option<Piece<'a>>) -> Self {
+        let ground = |ack| Ground { shadow: Seen::AsHeld, ack: Stance::As(ack) };
+        Self::moved(site.reading.map(Piece::Shared), false, ground(ack.clone()), ground(ack))
+    }
+
+    /// A copy whose base stays as it is.
+    fn left(site: &Site<'a>) -> Self {
+        let ground =
+            || Ground { shadow: Seen::As(site.fields.cut(site.shadow)), ack: Stance::As(site.fields.cut(site.ack)) };
+        Self::moved(site.reading.map(Piece::Shared), false, ground(), ground())
     }
 }
 
@@ -58,22 +99,21 @@ impl<'a> Walk<'a> {
     ) -> Dealt<'a> {
         let place = &signs.place;
         let value = now.map(Piece::get);
-        let stand = cut_piece(&site.fields, now);
         let in_step = site.is_aside()
             || site.fields.same(place, site.reading, value)
             || !site.is_behind(place, value) && !site.is_edited(place);
         if in_step {
-            return Dealt::quiet(site, Ground { shadow: site.holding(), ack: stand });
+            return Dealt::InStep;
         }
-        let failed = Ground { shadow: site.holding(), ack: self.ack_unwritten(party, signs, site, was) };
+        let ack = self.ack_unwritten(party, signs, site, was);
         if self.parties[party].away {
-            return Dealt::quiet(site, failed);
+            return Dealt::away(site, ack);
         }
         let document = match site.fields {
             Region::Whole => now.cloned(),
             Region::Below(_) | Region::Nothing => site.fields.lay(site.reading, value).map(Piece::Made),
         };
-        Dealt { document, write: true, failed, done: Ground { shadow: stand.clone(), ack: stand } }
+        Dealt::written(document, ack)
     }
 
     /// Returns what a copy stands for as long as what is decided is not written to it.
@@ -99,6 +139,9 @@ impl<'a> Walk<'a> {
 
     /// Leaves one copy alone at a place that stays open.
     pub(super) fn leave(&mut self, party: usize, site: &Site<'a>) -> Dealt<'a> {
+        if site.is_aside() {
+            return Dealt::InStep;
+        }
         if !site.unknown.is_nothing() || !site.owed.is_nothing() {
             let here = self.here();
             let marks = &mut self.parties[party].marks;
@@ -106,25 +149,34 @@ impl<'a> Walk<'a> {
             marks.owed_failed.extend(site.owed.places(&here));
             marks.owed_done.extend(site.owed.places(&here));
         }
-        let ground = Ground { shadow: site.fields.cut(site.shadow), ack: site.fields.cut(site.ack) };
-        Dealt::quiet(site, ground)
+        Dealt::left(site)
     }
 }
 
-/// Cuts a piece, shared where it can be.
-fn cut_piece<'a>(fields: &Region<'_>, piece: Option<&Piece<'a>>) -> Option<Piece<'a>> {
-    match piece? {
-        Piece::Shared(value) => fields.cut(Some(value)),
-        Piece::Made(value) => fields.cut(Some(value)).map(|cut| Piece::Made(cut.into_json())),
-    }
-}
-
-/// Makes the base of a copy from what came out at the root; its document exists, so it holds at least an empty one.
-pub(super) fn base(ground: Ground<'_>, unknown: &[Pointer], owed: &[Pointer]) -> Base {
+/// Makes the base of a copy from what came out for its whole document. `held` is that document, or the written one.
+///
+/// The copy exists, so it holds at least an empty document within its fields.
+pub(super) fn base(
+    site: &Site<'_>,
+    ground: Ground<'_>,
+    held: Option<&Json>,
+    agreed: Option<&Json>,
+    [unknown, owed]: [&[Pointer]; 2],
+) -> Base {
+    let json = |piece: Option<Piece<'_>>| piece.map(Piece::into_json);
+    let empty = || Shape::Object.empty();
+    let shadow = match ground.shadow {
+        Seen::AsHeld => json(site.fields.cut(held)),
+        Seen::As(shadow) => json(shadow),
+    };
+    let ack = match ground.ack {
+        Stance::Agreed => json(site.fields.cut(agreed)),
+        Stance::As(ack) => json(ack),
+    };
     Base {
-        shadow: ground.shadow.map(Piece::into_json),
+        shadow: shadow.or_else(|| Some(empty())),
         unknown: outermost(unknown),
-        ack: ground.ack.map(Piece::into_json),
+        ack: ack.or_else(|| agreed.map(|_| empty())),
         owed: outermost(owed),
     }
 }

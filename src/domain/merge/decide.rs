@@ -22,7 +22,7 @@ struct Side<'a> {
 /// What a person's decision comes to.
 #[derive(Debug)]
 pub(super) enum Taken<'a> {
-    /// There is none that could be carried out: a source of which nobody knows what it holds, an element without its key.
+    /// There is none that could be carried out: nobody knows what that source holds, or an element lacks its key.
     Nothing,
     Holds(Option<Piece<'a>>),
 }
@@ -80,9 +80,15 @@ impl<'a> Walk<'a> {
         rule(signs.policy, &newsmakers.collect::<Vec<_>>(), sides.len() > 1 || behind, lenient)
     }
 
-    /// Says whether what a trusted source has no news of is accepted from others: at first sight of a record of which it
-    /// has no copy, and as long as what was found then is open.
-    pub(super) fn is_lenient(&self, signs: &Signs<'a>, agreed: Option<&Json>, sites: &[Site<'a>], news: &[usize]) -> bool {
+    /// Says whether what a trusted source has no news of is accepted from others: at first sight of a record of which
+    /// it has no copy, and as long as what was found then is open.
+    pub(super) fn is_lenient(
+        &self,
+        signs: &Signs<'a>,
+        agreed: Option<&Json>,
+        sites: &[Site<'a>],
+        news: &[usize],
+    ) -> bool {
         let trusting = matches!(signs.policy, MergePolicy::TrustOnly(_));
         let open_since = agreed.is_none() && news.iter().any(|party| !sites[*party].unknown.is_nothing());
         self.lacks_the_trusted(signs.policy) || trusting && open_since
@@ -92,7 +98,9 @@ impl<'a> Walk<'a> {
     pub(super) fn lacks_the_trusted(&self, policy: &MergePolicy) -> bool {
         match policy {
             MergePolicy::TrustOnly(trusted) => self.first_sight && self.party(trusted).is_none(),
-            MergePolicy::IgnoreConflicts | MergePolicy::AcceptAll | MergePolicy::RejectAll | MergePolicy::Prefer(_) => false,
+            MergePolicy::IgnoreConflicts | MergePolicy::AcceptAll | MergePolicy::RejectAll | MergePolicy::Prefer(_) => {
+                false
+            }
         }
     }
 

@@ -1,5 +1,8 @@
 //! Values on their way through the merge: what stays as it is, is shared and not copied.
 
+use std::collections::btree_map::{Iter, Keys};
+use std::iter::Peekable;
+
 use crate::domain::json::{Json, Object};
 use crate::domain::text::Text;
 
@@ -70,9 +73,9 @@ pub(super) fn compose<'a>(shape: Shape, parts: Parts<'a>, like: Option<&'a Json>
     }
 }
 
+/// Parts come in the order of their names, as members do.
 fn consists(members: &Object, parts: &Parts<'_>) -> bool {
-    members.len() == parts.len()
-        && parts.iter().all(|(name, part)| members.get(name).is_some_and(|value| part.is(value)))
+    members.len() == parts.len() && members.values().zip(parts).all(|(value, (_, part))| part.is(value))
 }
 
 fn lists(elements: &[Json], parts: &Parts<'_>) -> bool {
@@ -98,11 +101,54 @@ impl<'a> Members<'a> {
         }
     }
 
-    pub(super) fn names(&self) -> Box<dyn Iterator<Item = &'a Text> + '_> {
+    pub(super) fn names(&self) -> Names<'_, 'a> {
         match self {
-            Self::None => Box::new(std::iter::empty()),
-            Self::Object(members) => Box::new(members.keys()),
-            Self::Keyed(elements) => Box::new(elements.iter().map(|(key, _)| *key)),
+            Self::None => Names::Keyed([].iter()),
+            Self::Object(members) => Names::Object(members.keys()),
+            Self::Keyed(elements) => Names::Keyed(elements.iter()),
+        }
+    }
+
+    /// Starts to look members up in the order of their names.
+    pub(super) fn seeker(&self) -> Seeker<'_, 'a> {
+        match self {
+            Self::None | Self::Keyed(_) => Seeker::Members(self),
+            Self::Object(members) => Seeker::Object(members.iter().peekable()),
+        }
+    }
+}
+
+/// The names of members.
+pub(super) enum Names<'m, 'a> {
+    Object(Keys<'a, Text, Json>),
+    Keyed(std::slice::Iter<'m, (&'a Text, &'a Json)>),
+}
+
+impl<'a> Iterator for Names<'_, 'a> {
+    type Item = &'a Text;
+
+    fn next(&mut self) -> Option<&'a Text> {
+        match self {
+            Self::Object(names) => names.next(),
+            Self::Keyed(elements) => elements.next().map(|(name, _)| *name),
+        }
+    }
+}
+
+/// Finds the members of an object one after the other, as long as they are asked for in the order of their names.
+pub(super) enum Seeker<'m, 'a> {
+    Object(Peekable<Iter<'a, Text, Json>>),
+    Members(&'m Members<'a>),
+}
+
+impl<'a> Seeker<'_, 'a> {
+    pub(super) fn seek(&mut self, name: &Text) -> Option<&'a Json> {
+        match self {
+            Self::Object(members) => {
+                while members.next_if(|(other, _)| *other < name).is_some() {}
+                members.next_if(|(other, _)| *other == name).map(|(_, value)| value)
+            }
+            Self::Members(members) => members.get(name),
         }
     }
 }

@@ -90,6 +90,14 @@ impl<'a> Region<'a> {
         }
     }
 
+    /// Returns this part of a piece, shared where it can be.
+    pub(super) fn cut_piece<'v>(&self, piece: Option<&Piece<'v>>) -> Option<Piece<'v>> {
+        match piece? {
+            Piece::Shared(value) => self.cut(Some(value)),
+            Piece::Made(value) => self.cut(Some(value)).map(|cut| Piece::Made(cut.into_json())),
+        }
+    }
+
     /// Says whether there is anything in this part of a value.
     pub(super) fn holds(&self, value: Option<&Json>) -> bool {
         match self {

@@ -7,7 +7,7 @@ use crate::domain::json::Json;
 use crate::domain::spelling::Place;
 
 use super::Change;
-use super::bases::{Dealt, Ground};
+use super::bases::Dealt;
 use super::guide::Signs;
 use super::piece::{Piece, Shape};
 use super::policy::{Newsmaker, Ruling, rule};
@@ -77,7 +77,8 @@ impl<'a> Walk<'a> {
         let behind = |party: &usize| !sites[*party].owed.is_nothing() || row.copies[*party].ack != row.agreed.is_some();
         let newsmakers: Vec<_> =
             news.iter().map(|party| Newsmaker { name: self.parties[*party].name, side: 0 }).collect();
-        let ruling = rule(signs.policy, &newsmakers, news.iter().any(behind), self.is_lenient(signs, row.agreed, sites, news));
+        let ruling =
+            rule(signs.policy, &newsmakers, news.iter().any(behind), self.is_lenient(signs, row.agreed, sites, news));
         ruling == Ruling::Side(0)
     }
 
@@ -90,11 +91,8 @@ impl<'a> Walk<'a> {
         site: &Site<'a>,
         now: Option<&Piece<'a>>,
     ) -> Dealt<'a> {
-        let reading = site.reading.map(Piece::Shared);
-        let stale = |row: &&Row<'a>| row.is_stale(party, site);
-        if !table.values().any(|row| stale(&row)) {
-            let ground = Ground { shadow: reading.clone(), ack: now.cloned() };
-            return Dealt { document: reading, write: false, failed: ground.clone(), done: ground };
+        if !table.values().any(|row| row.is_stale(party, site)) {
+            return Dealt::InStep;
         }
         let unwritten = table.values().filter_map(|row| match row.is_stale(party, site) {
             false => row.next,
@@ -104,13 +102,11 @@ impl<'a> Walk<'a> {
         let unwritten = Piece::Made(Json::Array(unwritten.cloned().collect()));
         let here = self.here();
         self.parties[party].marks.owed_failed.extend(site.owed.places(&here));
-        let failed = Ground { shadow: reading.clone(), ack: Some(unwritten) };
         if self.parties[party].away {
-            return Dealt { document: reading, write: false, failed: failed.clone(), done: failed };
+            return Dealt::away(site, Some(unwritten));
         }
-        let document = Piece::Made(Json::Array(rewritten(place, table, party, site, now)));
-        let done = Ground { shadow: Some(document.clone()), ack: now.cloned() };
-        Dealt { document: Some(document), write: true, failed, done }
+        let document = Json::Array(rewritten(place, table, party, site, now));
+        Dealt::written(Some(Piece::Made(document)), Some(unwritten))
     }
 }
 
@@ -135,7 +131,12 @@ impl Row<'_> {
 
 fn table<'a>(place: &Place<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) -> Table<'a> {
     let element = place.element();
-    let cell = |site: &Site<'a>| Cell { joins: site.shape(place) == Some(Shape::Set), reading: None, shadow: false, ack: false };
+    let cell = |site: &Site<'a>| Cell {
+        joins: site.shape(place) == Some(Shape::Set),
+        reading: None,
+        shadow: false,
+        ack: false,
+    };
     let cells: Vec<Cell<'a>> = sites.iter().map(cell).collect();
     let mut table = Table::new();
     let mut note = |value: Option<&'a Json>, noted: &dyn Fn(&mut Row<'a>, &'a Json)| {

@@ -6,7 +6,7 @@ use crate::domain::spelling::Place;
 use crate::domain::text::Text;
 
 use super::guide::{members, shape};
-use super::piece::{Members, Piece, Shape};
+use super::piece::{Members, Piece, Seeker, Shape};
 use super::region::Region;
 
 /// What one source holds at one place, beside its base there.
@@ -52,6 +52,11 @@ impl<'a> Site<'a> {
     /// Says whether the source was edited to something other than what is agreed.
     pub(super) fn has_news(&self, place: &Place<'_>, agreed: Option<&Json>) -> bool {
         !self.is_aside() && !self.reads_as(place, agreed) && self.is_edited(place)
+    }
+
+    /// Says whether the reading is just what is agreed; if it is not, it may still be the same.
+    pub(super) fn reads_exactly(&self, agreed: Option<&Json>) -> bool {
+        self.fields.is_whole() && self.reading == agreed
     }
 
     fn reads_as(&self, place: &Place<'_>, value: Option<&Json>) -> bool {
@@ -126,15 +131,29 @@ impl<'a> Site<'a> {
         Opened { joins, reading: open(self.reading), shadow: open(self.shadow), ack: open(self.ack) }
     }
 
-    /// Returns the source at the member `name`; it is aside there if it holds nothing of this shape here.
-    pub(super) fn child(&self, opened: &Opened<'a>, name: &Text) -> Self {
+    /// Returns the source at a member where it goes down with the others.
+    pub(super) fn child(&self, name: &Text, held: [Option<&'a Json>; 3]) -> Self {
+        let [reading, shadow, ack] = held;
         Self {
-            fields: if opened.joins { self.fields.child(name) } else { Region::Nothing },
-            reading: opened.reading.get(name),
-            shadow: opened.shadow.get(name),
-            ack: opened.ack.get(name),
+            fields: self.fields.child(name),
+            reading,
+            shadow,
+            ack,
             unknown: self.unknown.child(name),
             owed: self.owed.child(name),
+            root: false,
+        }
+    }
+
+    /// Returns a source that takes no part.
+    pub(super) fn aside() -> Self {
+        Self {
+            fields: Region::Nothing,
+            reading: None,
+            shadow: None,
+            ack: None,
+            unknown: Region::Nothing,
+            owed: Region::Nothing,
             root: false,
         }
     }
@@ -148,6 +167,13 @@ pub(super) struct Opened<'a> {
     pub(super) reading: Members<'a>,
     shadow: Members<'a>,
     ack: Members<'a>,
+}
+
+impl<'a> Opened<'a> {
+    /// Starts to look up what was read of members, their shadows and their acks.
+    pub(super) fn seekers(&self) -> [Seeker<'_, 'a>; 3] {
+        [self.reading.seeker(), self.shadow.seeker(), self.ack.seeker()]
+    }
 }
 
 /// Says whether a value is an object or an array that holds nothing.

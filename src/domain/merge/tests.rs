@@ -35,7 +35,6 @@ enum Found {
     Away { last: Option<Json> },
     Missing,
     Unlinked,
-    Detached,
 }
 
 fn json(text: &str) -> Json {
@@ -74,7 +73,7 @@ fn new() -> Case {
 impl Case {
     fn add(mut self, name: &str, found: Found) -> Self {
         let base = match (&found, &self.agreed) {
-            (Found::Unlinked | Found::Detached, _) | (_, None) => Base::default(),
+            (Found::Unlinked, _) | (_, None) => Base::default(),
             (Found::Current(_) | Found::Away { .. } | Found::Missing, Some(agreed)) => {
                 Base { shadow: Some(agreed.clone()), ack: Some(agreed.clone()), ..Base::default() }
             }
@@ -175,7 +174,6 @@ impl Known {
             Found::Away { last } => Stand::Unreachable { base, last: last.as_ref() },
             Found::Missing => Stand::Missing { base },
             Found::Unlinked => Stand::Unlinked,
-            Found::Detached => Stand::Detached,
         };
         Copy { fields: &self.fields, stand }
     }
@@ -208,14 +206,24 @@ fn conflicts(answer: &Answer) -> Vec<String> {
 
 /// Shows what was overruled, each as `path source value`.
 fn overruled(answer: &Answer) -> Vec<String> {
-    answer.overruled.iter().map(|lost| format!("\"{}\" {} {}", lost.path, lost.source, shown(lost.value.as_ref()))).collect()
+    answer
+        .overruled
+        .iter()
+        .map(|lost| format!("\"{}\" {} {}", lost.path, lost.source, shown(lost.value.as_ref())))
+        .collect()
 }
 
 /// Shows the changes, each as `path before -> after by sources`.
 fn patch(answer: &Answer) -> Vec<String> {
     let change = |change: &super::Change| {
         let names: Vec<&str> = change.sources.iter().map(SourceName::as_str).collect();
-        format!("\"{}\" {} -> {} by {}", change.path, shown(change.before.as_ref()), shown(change.after.as_ref()), names.join("+"))
+        format!(
+            "\"{}\" {} -> {} by {}",
+            change.path,
+            shown(change.before.as_ref()),
+            shown(change.after.as_ref()),
+            names.join("+")
+        )
     };
     answer.patch.iter().map(change).collect()
 }

@@ -8,9 +8,9 @@ use crate::domain::pointer::Pointer;
 use crate::domain::text::Text;
 
 use super::bases::{Dealt, Marks};
-use super::gather::Gathered;
+use super::gather::{Frame, Gathered};
 use super::guide::{Signs, members, shape};
-use super::piece::{Members, Parts, Piece, Shape, compose};
+use super::piece::{Members, Piece, Seeker, Shape};
 use super::site::{Opened, Site};
 use super::{Change, Conflict, Overruled};
 
@@ -53,17 +53,16 @@ pub(super) struct Party<'a> {
 pub(super) struct Verdict<'a> {
     /// What is agreed there from now on.
     pub(super) agreed: Option<Piece<'a>>,
-    /// What becomes of each copy there, in the order of the parties.
+    /// What becomes of each copy there, in the order of the parties; those left out at the end are in step.
     pub(super) dealt: Vec<Dealt<'a>>,
 }
 
 impl<'a> Walk<'a> {
     /// Merges one place and all below it.
-    pub(super) fn visit(
-        &mut self,
-        signs: &Signs<'a>,
-        agreed: Option<&'a Json>,
-        sites: &[Site<'a>]) -> Verdict<'a> {
+    pub(super) fn visit(&mut self, signs: &Signs<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) -> Verdict<'a> {
+        if agreed.is_some() && sites.iter().all(|site| site.is_aside() || site.reads_exactly(agreed)) {
+            return Verdict { agreed: agreed.map(Piece::Shared), dealt: Vec::new() };
+        }
         if signs.keyed() {
             self.warn_of_unkeyed(signs, agreed, sites);
         }
@@ -75,11 +74,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Says as what the place is merged member by member; `None`: it is decided whole.
-    fn way_down(
-        &self,
-        signs: &Signs<'a>,
-        agreed: Option<&'a Json>,
-        sites: &[Site<'a>]) -> Option<Shape> {
+    fn way_down(&self, signs: &Signs<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) -> Option<Shape> {
         let place = &signs.place;
         let has_news = |site: &&Site<'_>| site.has_news(place, agreed);
         let held = signs.held().is_some() && !self.path.is_empty() && sites.iter().any(|site| has_news(&site));
@@ -116,75 +111,94 @@ impl<'a> Walk<'a> {
     ) -> Verdict<'a> {
         let stands = members(&signs.place, shape, agreed);
         let opened: Vec<Opened<'a>> = sites.iter().map(|site| site.open(&signs.place, shape)).collect();
-        let mut parts: Parts<'a> = Vec::new();
-        let mut gathered: Vec<Gathered<'a>> = sites.iter().map(|_| Gathered::default()).collect();
-        for name in names(shape, &stands, sites, &opened) {
-            let below: Vec<Site<'a>> =
-                sites.iter().zip(&opened).map(|(site, opened)| site.child(opened, name)).collect();
-            self.path.push(name);
-            let verdict = self.visit(&signs.child(shape, name), stands.get(name), &below);
-            self.path.pop();
-            parts.extend(verdict.agreed.map(|part| (name, part)));
-            for (gathered, dealt) in gathered.iter_mut().zip(verdict.dealt) {
-                gathered.add(name, dealt);
-            }
+        let mut gathered = self.visit_members(signs, shape, &stands, sites, &opened);
+        let solid = gathered.is_agreed() || agreed.is_some() || self.path.is_empty();
+        let empty = if solid { None } else { self.agree_on_nothing(signs, sites) };
+        let exists = solid || empty.is_some();
+        let joins = |party: usize| opened[party].joins && (exists || !sites[party].reads_empty());
+        let copy = |party: usize| {
+            let frame = Frame { shape, site: &sites[party], opened: &opened[party], was: agreed, agreed: exists };
+            if joins(party) { gathered.copy(party, &frame) } else { Dealt::InStep }
+        };
+        let mut dealt: Vec<Dealt<'a>> = (0..sites.len()).map(copy).collect();
+        let whole = if solid { Some(gathered.whole(shape, agreed)) } else { empty };
+        for party in (0..sites.len()).filter(|party| !joins(*party)) {
+            dealt[party] = self.settle(party, signs, &sites[party], agreed, whole.as_ref());
         }
-        let whole = self.whole(signs, shape, parts, agreed, sites);
-        let dealt = gathered.into_iter().zip(sites).zip(&opened).enumerate();
-        let dealt = dealt.map(|(party, ((gathered, site), opened))| {
-            if !opened.joins || whole.is_none() && site.reads_empty() {
-                return self.settle(party, signs, site, agreed, whole.as_ref());
-            }
-            gathered.finish(shape, site, opened, agreed, whole.as_ref().map(Piece::get), self.path.is_empty())
-        });
-        let dealt = dealt.collect();
         Verdict { agreed: whole, dealt }
     }
 
-    /// Puts the agreed members together; what comes out with none stays absent if it was.
-    fn whole(
+    /// Merges each member.
+    fn visit_members(
         &mut self,
         signs: &Signs<'a>,
         shape: Shape,
-        parts: Parts<'a>,
-        agreed: Option<&'a Json>,
+        stands: &Members<'a>,
         sites: &[Site<'a>],
-    ) -> Option<Piece<'a>> {
-        if !parts.is_empty() || agreed.is_some() || self.path.is_empty() {
-            return Some(compose(shape, parts, agreed));
+        opened: &[Opened<'a>],
+    ) -> Gathered<'a> {
+        let names = names(shape, stands, sites, opened);
+        let mut gathered = Gathered::new(names.clone(), sites.len());
+        let mut stands = stands.seeker();
+        let mut held: Vec<[Seeker<'_, 'a>; 3]> = opened.iter().map(Opened::seekers).collect();
+        for name in names {
+            let site = |((site, opened), held): ((&Site<'a>, &Opened<'a>), &mut [Seeker<'_, 'a>; 3])| {
+                if !opened.joins {
+                    return Site::aside();
+                }
+                site.child(name, held.each_mut().map(|held| held.seek(name)))
+            };
+            let below: Vec<Site<'a>> = sites.iter().zip(opened).zip(&mut held).map(site).collect();
+            self.path.push(name);
+            let verdict = self.visit(&signs.child(shape, name), stands.seek(name), &below);
+            self.path.pop();
+            gathered.add(verdict.agreed, verdict.dealt);
         }
-        let mut empty = sites.iter().enumerate().filter(|(_, site)| site.reads_empty() && site.has_news(&signs.place, agreed));
-        let (first, site) = empty.next()?;
-        let sources = std::iter::once(first).chain(empty.map(|(party, _)| party));
-        let sources = sources.map(|party| self.parties[party].name.clone()).collect();
-        let after = site.reading.cloned();
-        self.found.changes.push(Change { path: self.here(), before: None, after, sources });
-        site.reading.map(Piece::Shared)
+        gathered
+    }
+
+    /// Agrees on an empty object, or on none, where no member came out and nothing was agreed.
+    fn agree_on_nothing(&mut self, signs: &Signs<'a>, sites: &[Site<'a>]) -> Option<Piece<'a>> {
+        let empty = |(_, site): &(usize, &Site<'a>)| site.reads_empty() && site.has_news(&signs.place, None);
+        let empty: Vec<(usize, &Site<'a>)> = sites.iter().enumerate().filter(empty).collect();
+        let value = empty.first()?.1.reading;
+        let sources = empty.iter().map(|(party, _)| self.parties[*party].name.clone()).collect();
+        self.found.changes.push(Change { path: self.here(), before: None, after: value.cloned(), sources });
+        value.map(Piece::Shared)
     }
 
     /// Warns of elements that cannot be told apart by their keys.
     fn warn_of_unkeyed(&mut self, signs: &Signs<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) {
         let unkeyed = |value: &&Json| matches!(value, Json::Array(_)) && shape(&signs.place, value).is_none();
-        let copies = self.parties.iter().zip(sites).filter(|(_, site)| site.fields.is_whole() && site.reading.filter(unkeyed).is_some());
+        let copies = self
+            .parties
+            .iter()
+            .zip(sites)
+            .filter(|(_, site)| site.fields.is_whole() && site.reading.filter(unkeyed).is_some());
         let agreed = agreed.filter(unkeyed).map(|_| "the agreed document".to_owned());
         let holders: Vec<String> = copies.map(|(party, _)| party.name.to_string()).chain(agreed).collect();
         if !holders.is_empty() {
             let (place, holders) = (self.here(), holders.join(", "));
             self.found.warnings.push(format!(
-                "the array at \"{place}\" counts as one value this time: elements without a key, or with one key, in {holders}"
+                "the array at \"{place}\" counts as one value this time: \
+                 elements without a key, or with one key, in {holders}"
             ));
         }
     }
 }
 
-/// Returns the names of the members to be visited: those agreed, then those that the sources, by name, show beside them.
+/// Returns the names of the members to be visited: those agreed, then those that the sources, by name, show besides.
 fn names<'a>(shape: Shape, stands: &Members<'a>, sites: &[Site<'a>], opened: &[Opened<'a>]) -> Vec<&'a Text> {
     let shown = sites.iter().zip(opened).flat_map(|(site, opened)| {
         opened.reading.names().filter(|name| site.fields.is_whole() || !site.fields.child(name).is_nothing())
     });
     let names = stands.names().chain(shown);
     if shape == Shape::Object {
-        return names.collect::<BTreeSet<_>>().into_iter().collect();
+        // Sorted runs, one after the other.
+        let mut names: Vec<&'a Text> = names.collect();
+        names.sort();
+        names.dedup();
+        return names;
     }
     let mut seen = BTreeSet::new();
     names.filter(|name| seen.insert(*name)).collect()

@@ -27,7 +27,7 @@ pub enum WireError {
     #[error("cannot read the input as JSON")]
     Json(#[source] JsonError),
     /// Something in it is not as expected.
-    #[error("cannot use the input: at \"{place}\": expected {expected}, found {found}{}", did_you_mean(nearest.as_deref()))]
+    #[error("cannot use the input: at \"{place}\": expected {expected}, found {found}{}", meant(nearest.as_deref()))]
     Form {
         place: Pointer,
         expected: String,
@@ -37,7 +37,7 @@ pub enum WireError {
     },
 }
 
-fn did_you_mean(nearest: Option<&str>) -> String {
+fn meant(nearest: Option<&str>) -> String {
     nearest.map(|word| format!(", did you mean \"{word}\"?")).unwrap_or_default()
 }
 

@@ -19,8 +19,19 @@ pub(super) const NAMES: [&str; 4] = ["ad", "bill", "crm", "hr"];
 
 /// The places that people edit.
 const PLACES: [&str; 13] = [
-    "/name", "/mail", "/address", "/address/city", "/address/street", "/address/geo/lat", "/address/geo/lon",
-    "/phones", "/phones/home", "/phones/home/no", "/phones/work/no", "/tags", "/atom/x",
+    "/name",
+    "/mail",
+    "/address",
+    "/address/city",
+    "/address/street",
+    "/address/geo/lat",
+    "/address/geo/lon",
+    "/phones",
+    "/phones/home",
+    "/phones/home/no",
+    "/phones/work/no",
+    "/tags",
+    "/atom/x",
 ];
 
 pub(super) fn pointer(text: &str) -> Pointer {
@@ -45,7 +56,8 @@ fn policy(named: bool) -> impl Strategy<Value = MergePolicy> {
 }
 
 pub(super) fn rules(named: bool) -> impl Strategy<Value = Rules> {
-    let on_delete = select(vec![OnDelete::Propagate, OnDelete::Propagate, OnDelete::Recreate, OnDelete::Unlink, OnDelete::Hold]);
+    let on_delete =
+        select(vec![OnDelete::Propagate, OnDelete::Propagate, OnDelete::Recreate, OnDelete::Unlink, OnDelete::Hold]);
     let fields = vec((select(&PLACES[..]), policy(named)), 0..3);
     (policy(named), on_delete, fields, any::<bool>()).prop_map(|(merge_policy, on_delete, policies, arrays)| {
         let mut fields: BTreeMap<Pointer, FieldRule> = BTreeMap::new();
@@ -120,7 +132,7 @@ fn fields() -> impl Strategy<Value = Fields> {
 fn document() -> impl Strategy<Value = Json> {
     select(vec![
         r#"{"name": "Ann", "mail": "ann@x", "address": {"city": 1, "street": "s"}, "tags": ["a", "b"]}"#,
-        r#"{"name": "Ann", "phones": [{"type": "home", "no": 1}, {"type": "work", "no": 2}], "atom": {"x": 1, "y": 1}}"#,
+        r#"{"name": "Ann", "phones": [{"type": "home", "no": 1}, {"type": "work", "no": 2}], "atom": {"x": 1}}"#,
         r#"{"name": "Bea", "address": {"geo": {"lat": 1}}, "tags": ["b"], "own": true}"#,
         "{}",
     ])

@@ -147,6 +147,11 @@ impl World {
 }
 
 impl Source {
+    /// Says whether a place is within the source's fields.
+    pub(super) fn covers(&self, place: &Pointer) -> bool {
+        self.fields.as_ref().is_none_or(|fields| fields.iter().any(|field| place.starts_with(field)))
+    }
+
     fn copy(&self) -> Copy<'_> {
         Copy { fields: &self.fields, stand: World::stand(self) }
     }
@@ -205,7 +210,13 @@ pub(super) fn answered(answer: &Answer) -> String {
     for conflict in &answer.conflicts {
         let sides = conflict.contenders.iter().map(|side| format!("{:?} {}", side.sources, shown(side.value.as_ref())));
         let sides: Vec<String> = sides.collect();
-        lines += &format!("  {:?} at \"{}\", agreed {}: {}\n", conflict.kind, conflict.path, shown(conflict.agreed.as_ref()), sides.join(", "));
+        lines += &format!(
+            "  {:?} at \"{}\", agreed {}: {}\n",
+            conflict.kind,
+            conflict.path,
+            shown(conflict.agreed.as_ref()),
+            sides.join(", ")
+        );
     }
     for lost in &answer.overruled {
         lines += &format!("  overruled {} at \"{}\": {}\n", lost.source, lost.path, shown(lost.value.as_ref()));
@@ -232,7 +243,8 @@ impl fmt::Debug for World {
         writeln!(f, "  {:?}, agreed {}", self.state, shown(self.agreed.as_ref()))?;
         for (name, source) in &self.sources {
             let up = if source.up { "" } else { " (down)" };
-            let fields: Option<Vec<String>> = source.fields.as_ref().map(|fields| fields.iter().map(Pointer::to_string).collect());
+            let fields: Option<Vec<String>> =
+                source.fields.as_ref().map(|fields| fields.iter().map(Pointer::to_string).collect());
             writeln!(f, "  {name}{up} {:?} holds {}, fields {fields:?}", source.link, shown(source.holds.as_ref()))?;
             writeln!(f, "    {}, last {}", based(&source.base), shown(source.last.as_ref()))?;
         }

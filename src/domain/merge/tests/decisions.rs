@@ -143,7 +143,10 @@ fn a_removal_that_a_person_accepts_goes_everywhere() {
             assert_eq!(decided(&answer), [""]);
             assert_eq!(overruled(&answer), [r#""" bill {"mail":"y"}"#]);
             assert_eq!(patch(&answer), [r#""" {"mail":"x"} -> nothing by crm"#]);
-            assert_eq!(["ad", "bill", "crm", "new"].map(|name| action(&answer, name)), ["delete", "delete", "none", "none"]);
+            assert_eq!(
+                ["ad", "bill", "crm", "new"].map(|name| action(&answer, name)),
+                ["delete", "delete", "none", "none"]
+            );
         }
     }
 }
@@ -186,7 +189,12 @@ fn taking_a_copy_that_holds_a_part_leaves_the_rest_as_agreed() {
 
 /// A removed record of which one copy is left, edited.
 fn deleted_and_edited() -> Case {
-    live(r#"{"mail":"x"}"#).deleted().copy("ad", r#"{"mail":"y"}"#).copy("bill", r#"{"mail":"x"}"#).missing("crm").unlinked("new")
+    live(r#"{"mail":"x"}"#)
+        .deleted()
+        .copy("ad", r#"{"mail":"y"}"#)
+        .copy("bill", r#"{"mail":"x"}"#)
+        .missing("crm")
+        .unlinked("new")
 }
 
 #[test]
@@ -198,7 +206,10 @@ fn a_removed_record_stays_removed_if_a_person_says_so() {
         assert_eq!(overruled(&answer), [r#""" ad {"mail":"y"}"#]);
         assert_eq!(patch(&answer), [""; 0]);
         assert_eq!(decided(&answer), [""]);
-        assert_eq!(["ad", "bill", "crm", "new"].map(|name| action(&answer, name)), ["delete", "delete", "none", "none"]);
+        assert_eq!(
+            ["ad", "bill", "crm", "new"].map(|name| action(&answer, name)),
+            ["delete", "delete", "none", "none"]
+        );
     }
 }
 
@@ -243,7 +254,8 @@ fn a_new_item_that_a_person_refuses_is_removed_and_its_document_is_kept() {
 
 #[test]
 fn a_held_place_is_open_for_its_own_reason() {
-    let case = || live(r#"{"mail":"x","n":1}"#).copy("ad", r#"{"mail":"y","n":2}"#).copy("bill", r#"{"mail":"x","n":1}"#);
+    let case =
+        || live(r#"{"mail":"x","n":1}"#).copy("ad", r#"{"mail":"y","n":2}"#).copy("bill", r#"{"mail":"x","n":1}"#);
     let answer = case().hold("/mail", ConflictKind::Oscillation).ask();
     assert_eq!(conflicts(&answer), [r#"Oscillation "/mail": "y" of ad"#]);
     assert_eq!(action(&answer, "bill"), r#"update {"mail":"x","n":2}"#);
@@ -269,9 +281,8 @@ fn a_held_object_is_open_whole_and_without_news_not_at_all() {
 
 #[test]
 fn a_held_record_does_not_move_as_long_as_there_is_news() {
-    let case = || {
-        live(r#"{"n":1}"#).copy("ad", r#"{"n":2}"#).copy("bill", r#"{"n":0}"#).over(r#"{"n":0}"#, r#"{"n":0}"#)
-    };
+    let case =
+        || live(r#"{"n":1}"#).copy("ad", r#"{"n":2}"#).copy("bill", r#"{"n":0}"#).over(r#"{"n":0}"#, r#"{"n":0}"#);
     let answer = case().hold("", ConflictKind::Schema).ask();
     assert_eq!(conflicts(&answer), [r#"Schema "": {"n":2} of ad"#]);
     assert_eq!(action(&answer, "bill"), "none");

@@ -25,7 +25,12 @@ fn stored_over(before: Option<&str>, sent: &str, stored: &str, carried: &str, fi
     let carried = Base { shadow: Some(json(carried)), ..Base::default() };
     let absorbed = absorb(&json(sent), before.map(json).as_ref(), &json(stored), &carried, fields, &rules());
     let flag = |holds, word| if holds { word } else { "" };
-    format!("{}{}{}", shown(absorbed.shadow.as_ref()), flag(absorbed.tidied, " tidied"), flag(absorbed.follow_up, " edited"))
+    format!(
+        "{}{}{}",
+        shown(absorbed.shadow.as_ref()),
+        flag(absorbed.tidied, " tidied"),
+        flag(absorbed.follow_up, " edited")
+    )
 }
 
 #[test]
@@ -39,13 +44,22 @@ fn a_value_that_differs_where_we_wrote_is_tidied() {
     assert_eq!(stored(None, r#"{"a":"Bob"}"#, r#"{"a":"B"}"#), r#"{"a":"B"} tidied"#);
     assert_eq!(stored(Some(r#"{"a":"x"}"#), r#"{"a":"Bob"}"#, r#"{"a":"B"}"#), r#"{"a":"B"} tidied"#);
     assert_eq!(stored(Some(r#"{"a":"x"}"#), r#"{"a":"y"}"#, r#"{"a":"x"}"#), r#"{"a":"x"} tidied"#);
-    assert_eq!(stored(Some(r#"{"o":{"x":1}}"#), r#"{"o":{"x":2,"y":3}}"#, r#"{"o":{"x":2.5,"y":3}}"#), r#"{"o":{"x":2.5,"y":3}} tidied"#);
+    assert_eq!(
+        stored(Some(r#"{"o":{"x":1}}"#), r#"{"o":{"x":2,"y":3}}"#, r#"{"o":{"x":2.5,"y":3}}"#),
+        r#"{"o":{"x":2.5,"y":3}} tidied"#
+    );
 }
 
 #[test]
 fn a_value_that_differs_where_we_changed_nothing_is_an_edit_unless_it_is_spelled_anew() {
-    assert_eq!(stored(Some(r#"{"a":"x","b":1}"#), r#"{"a":"x","b":2}"#, r#"{"a":"y","b":2}"#), r#"{"a":"x","b":2} edited"#);
-    assert_eq!(stored(Some(r#"{"a":" x","b":1}"#), r#"{"a":" x","b":2}"#, r#"{"a":"X","b":2}"#), r#"{"a":"X","b":2} tidied"#);
+    assert_eq!(
+        stored(Some(r#"{"a":"x","b":1}"#), r#"{"a":"x","b":2}"#, r#"{"a":"y","b":2}"#),
+        r#"{"a":"x","b":2} edited"#
+    );
+    assert_eq!(
+        stored(Some(r#"{"a":" x","b":1}"#), r#"{"a":" x","b":2}"#, r#"{"a":"X","b":2}"#),
+        r#"{"a":"X","b":2} tidied"#
+    );
 }
 
 #[test]
@@ -74,7 +88,10 @@ fn arrays_are_absorbed_by_element_where_they_are_merged_so() {
     let both = phones(&format!("{home},{work}"));
     assert_eq!(stored(Some(&phones(home)), &both, &phones(home)), format!("{} tidied", phones(home)));
     assert_eq!(stored(Some(&both), &both, &phones(work)), format!("{} edited", phones(&format!("{work},{home}"))));
-    assert_eq!(stored(Some(r#"{"tags":["a"]}"#), r#"{"tags":["a","b"]}"#, r#"{"tags":["a"]}"#), r#"{"tags":["a"]} tidied"#);
+    assert_eq!(
+        stored(Some(r#"{"tags":["a"]}"#), r#"{"tags":["a","b"]}"#, r#"{"tags":["a"]}"#),
+        r#"{"tags":["a"]} tidied"#
+    );
     assert_eq!(stored(Some(r#"{"tags":["a"]}"#), r#"{"tags":["a"]}"#, r#"{"tags":["c"]}"#), r#"{"tags":["a"]} edited"#);
     assert_eq!(stored(None, r#"{"list":[1,2]}"#, r#"{"list":[2]}"#), r#"{"list":[2]} tidied"#);
 }

@@ -77,11 +77,13 @@ fn what_is_misspelled_is_named_with_what_was_meant() {
     check_refused(
         r#"{"sources": {"crm": {"shadw": {}, "current": {}}}}"#,
         "\"/sources/crm\": expected \"shadow\", \"ack\", \"owed\", \"unknown\", \"fields\", \"last\", \"current\", \
-         \"unreachable\", \"missing\", \"unlinked\" or \"detached\", found the member \"shadw\", did you mean \"shadow\"?",
+         \"unreachable\", \"missing\", \"unlinked\" or \"detached\", found the member \"shadw\", \
+         did you mean \"shadow\"?",
     );
     check_refused(
         r#"{"on_delete": "recrate", "sources": {}}"#,
-        "\"/on_delete\": expected \"propagate\", \"recreate\", \"unlink\" or \"hold\", found \"recrate\", did you mean \"recreate\"?",
+        "\"/on_delete\": expected \"propagate\", \"recreate\", \"unlink\" or \"hold\", found \"recrate\", \
+         did you mean \"recreate\"?",
     );
     check_refused(
         r#"{"fields": {"/a~1b": {"equal": ["trim", "lower"]}}, "sources": {}}"#,
@@ -91,20 +93,53 @@ fn what_is_misspelled_is_named_with_what_was_meant() {
 
 #[test]
 fn what_is_of_another_type_is_refused_with_its_place() {
-    check_refused("[]", "\"\": expected an object with \"state\", \"merge_policy\", \"on_delete\", \"fields\", \"arrays\", \"agreed\" and \"sources\", found an array");
+    check_refused(
+        "[]",
+        "\"\": expected an object with \"state\", \"merge_policy\", \"on_delete\", \"fields\", \"arrays\", \"agreed\" \
+         and \"sources\", found an array",
+    );
     check_refused("{}", "\"\": expected the member \"sources\", found none");
-    check_refused(r#"{"sources": {"a b": {"current": 1}}}"#, "\"/sources\": expected members named by sources, found the member \"a b\"");
+    check_refused(
+        r#"{"sources": {"a b": {"current": 1}}}"#,
+        "\"/sources\": expected members named by sources, found the member \"a b\"",
+    );
     check_refused(
         r#"{"merge_policy": "accept", "sources": {}}"#,
-        "\"/merge_policy\": expected ignore-conflicts, accept-all, reject-all, trust-only:SOURCE or prefer:SOURCE,SOURCE,..., found \"accept\"",
+        "\"/merge_policy\": expected ignore-conflicts, accept-all, reject-all, trust-only:SOURCE or \
+         prefer:SOURCE,SOURCE,..., found \"accept\"",
     );
-    check_refused(r#"{"fields": {"a": "accept-all"}, "sources": {}}"#, "\"/fields\": expected members named by JSON pointers, found the member \"a\"");
-    check_refused(r#"{"fields": {"/a": {"atomic": 1}}, "sources": {}}"#, "\"/fields/~1a/atomic\": expected true or false, found 1");
-    check_refused(r#"{"arrays": {"/a": {}}, "sources": {}}"#, "\"/arrays/~1a\": expected \"key\" or \"set\", found neither");
-    check_refused(r#"{"arrays": {"/a": {"set": false}}, "sources": {}}"#, "\"/arrays/~1a/set\": expected true, found false");
-    check_refused(r#"{"arrays": {"/a": {"set": true, "key": "k"}}, "sources": {}}"#, "\"/arrays/~1a\": expected \"key\" or \"set\", found both");
-    check_refused(r#"{"sources": {"crm": {"current": 1, "owed": ["x"]}}}"#, "\"/sources/crm/owed/0\": expected a JSON pointer, found \"x\"");
-    check_refused(r#"{"sources": {"crm": {"current": 1, "fields": "/x"}}}"#, "\"/sources/crm/fields\": expected an array of JSON pointers, found \"/x\"");
+    check_refused(
+        r#"{"fields": {"a": "accept-all"}, "sources": {}}"#,
+        "\"/fields\": expected members named by JSON pointers, found the member \"a\"",
+    );
+    check_refused(
+        r#"{"fields": {"/a": {"atomic": 1}}, "sources": {}}"#,
+        "\"/fields/~1a/atomic\": expected true or false, found 1",
+    );
+}
+
+#[test]
+fn arrays_and_pointers_are_refused_with_their_places() {
+    check_refused(
+        r#"{"arrays": {"/a": {}}, "sources": {}}"#,
+        "\"/arrays/~1a\": expected \"key\" or \"set\", found neither",
+    );
+    check_refused(
+        r#"{"arrays": {"/a": {"set": false}}, "sources": {}}"#,
+        "\"/arrays/~1a/set\": expected true, found false",
+    );
+    check_refused(
+        r#"{"arrays": {"/a": {"set": true, "key": "k"}}, "sources": {}}"#,
+        "\"/arrays/~1a\": expected \"key\" or \"set\", found both",
+    );
+    check_refused(
+        r#"{"sources": {"crm": {"current": 1, "owed": ["x"]}}}"#,
+        "\"/sources/crm/owed/0\": expected a JSON pointer, found \"x\"",
+    );
+    check_refused(
+        r#"{"sources": {"crm": {"current": 1, "fields": "/x"}}}"#,
+        "\"/sources/crm/fields\": expected an array of JSON pointers, found \"/x\"",
+    );
 }
 
 #[test]
@@ -115,7 +150,10 @@ fn a_source_stands_in_one_way_to_the_record() {
         r#"{"sources": {"crm": {"missing": true, "current": null}}}"#,
         &format!("\"/sources/crm\": {one}, found \"current\" and \"missing\""),
     );
-    check_refused(r#"{"sources": {"crm": {"missing": false}}}"#, "\"/sources/crm/missing\": expected true, found false");
+    check_refused(
+        r#"{"sources": {"crm": {"missing": false}}}"#,
+        "\"/sources/crm/missing\": expected true, found false",
+    );
     let last = "\"/sources/crm\": expected \"last\" beside \"unreachable\" alone, found it beside another";
     check_refused(r#"{"sources": {"crm": {"missing": true, "last": 1}}}"#, last);
     check_refused(r#"{"sources": {"crm": {"current": 1, "last": 1}}}"#, last);
@@ -133,4 +171,13 @@ fn the_answer_holds_the_patch_and_warnings_stand_beside_it() {
     assert_eq!(names.join(" "), r#""agreed" "conflicts" "overruled" "patch" "sources" "state""#);
     let warning = r#"the array at "/p" counts as one value this time: elements without a key, or with one key, in ad"#;
     assert_eq!(ran.warnings, [warning]);
+}
+
+#[test]
+fn the_example_for_users_gives_what_it_says() {
+    let page = include_str!("../../../../docs/merging.md");
+    let mut examples = page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let (question, answer) = (examples.next().expect("a question"), examples.next().expect("an answer"));
+    let ran = run(question.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(ran.answer, Json::parse(answer.as_bytes()).unwrap_or_else(|error| panic!("{error}")));
 }

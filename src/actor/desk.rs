@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use slog::{Logger, warn};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, RwLock, RwLockReadGuard};
 
 use crate::config::model::{Entity, Mode};
 use crate::domain::key::InternalKey;
@@ -35,6 +35,7 @@ pub(super) struct Desk {
     pub(super) sources: BTreeMap<SourceName, Addr<SourceActor>>,
     pub(super) log: Logger,
     records: RecordLocks,
+    introductions: RwLock<()>,
 }
 
 impl Desk {
@@ -48,7 +49,17 @@ impl Desk {
         let terms = terms(&entity);
         let retry = &entity.retry;
         let retry = RetryTerms { first: retry.first, max: retry.max, attempts: retry.attempts };
-        Self { entity, terms, retry, store, actor, sources, log, records: RecordLocks::default() }
+        Self {
+            entity,
+            terms,
+            retry,
+            store,
+            actor,
+            sources,
+            log,
+            records: RecordLocks::default(),
+            introductions: RwLock::default(),
+        }
     }
 
     /// Puts a request to the store, and again for as long as the database is away.
@@ -75,6 +86,16 @@ impl Desk {
             Ok(reply) => reply,
             Err(away) => Err(StoreError::Unavailable(Box::new(away))),
         }
+    }
+
+    /// Held while it is found out whose copy a new key is.
+    pub(super) async fn introducing(&self) -> RwLockReadGuard<'_, ()> {
+        self.introductions.read().await
+    }
+
+    /// Waits until it is known whose copies the keys are that were being looked at when this was called.
+    pub(super) async fn all_introduced(&self) {
+        drop(self.introductions.write().await);
     }
 
     /// Waits until no other look is at this record.

@@ -14,6 +14,7 @@ use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, Operat
 use crate::log::key;
 use crate::store::StoreError;
 
+use super::super::source::Taken;
 use super::super::store::requests::look::{Introduce, Introduced, Recall, RecallUnknown, RecordResults, UnknownKey};
 use super::super::store::requests::queue::{Finish, WorkEnd};
 use super::{Look, Readings, at_once};
@@ -21,42 +22,71 @@ use super::{Look, Readings, at_once};
 /// For how long a copy that shows again after our delete, unchanged, is taken for a stale answer.
 const SETTLING: Duration = Duration::from_secs(60);
 
+/// Whose copy a new key is.
+enum Home {
+    /// This record's; with the reading by which it was found.
+    Record(InternalKey, Taken),
+    /// The one that this write, whose end was not known, has made or renamed.
+    Doubt(InternalKey, OpenOperation),
+    /// It cannot be told now.
+    Unknown(Owed),
+    /// Nobody's, or it is too early to tell, or its record is to be looked at later: the end of the work items.
+    None(WorkEnd),
+}
+
 impl Look {
     /// Reads the copy and gives it its record; then looks at that record.
     pub(super) async fn introduce(&self, source: SourceName, key: ForeignKey) -> Result<Vec<SourceName>, StoreError> {
+        let home = {
+            let _introducing = self.desk.introducing().await;
+            self.find_home(&source, &key).await?
+        };
+        match home {
+            Home::Record(record, taken) => self.at(record, Readings::from([(source, taken)])).await,
+            Home::Doubt(record, operation) => self.adopt(record, &operation, source, key).await,
+            Home::Unknown(owed) => self.owe(source, owed).await,
+            Home::None(end) => self.finish(end).await,
+        }
+    }
+
+    /// Finds out whose copy this is; a new item gets a record.
+    async fn find_home(&self, source: &SourceName, key: &ForeignKey) -> Result<Home, StoreError> {
         let entity = self.desk.entity.name.clone();
         let recall = RecallUnknown { entity, source: source.clone(), key: key.clone(), items: self.item_ids() };
         let unknown = self.desk.insist(recall).await?;
-        let taken = self.read_one(&source, &key).await;
+        let taken = self.read_one(source, key).await;
         let document = match &taken.reading {
-            Reading::Present(document) => document.clone(),
-            Reading::Missing => return self.finish(WorkEnd::Done { outcome: "nothing-there" }).await,
-            Reading::Unreachable(why) => return self.owe(source, Owed::Unreachable(why.clone())).await,
-            Reading::Broken(why) => return self.owe(source, Owed::Failed(why.clone())).await,
+            Reading::Present(document) => document,
+            Reading::Missing => return Ok(Home::None(WorkEnd::Done { outcome: "nothing-there" })),
+            Reading::Unreachable(why) => return Ok(Home::Unknown(Owed::Unreachable(why.clone()))),
+            Reading::Broken(why) => return Ok(Home::Unknown(Owed::Failed(why.clone()))),
         };
-        if let Some((record, operation)) =
-            unknown.doubts.iter().find(|(_, open)| open.document.as_ref() == Some(&document))
-        {
-            return self.adopt(*record, operation, source, key).await;
+        if let Some((record, open)) = unknown.doubts.iter().find(|(_, open)| open.document.as_ref() == Some(document)) {
+            return Ok(Home::Doubt(*record, open.clone()));
         }
-        if let Some(end) = self.must_wait(&unknown, &document) {
-            return self.finish(end).await;
+        if let Some(end) = self.must_wait(&unknown, document) {
+            return Ok(Home::None(end));
         }
+        let match_value = matching::match_value(document, &self.desk.terms.rules);
+        let matches = match_value.is_some();
         let introduced = self.desk.insist(Introduce {
             entity: self.desk.entity.name.clone(),
             source: source.clone(),
             key: key.clone(),
-            match_value: matching::match_value(&document, &self.desk.terms.rules),
+            match_value,
             items: self.item_ids(),
             recalled_at: unknown.now,
         });
-        let record = match introduced.await? {
-            Introduced::New(record) | Introduced::Joined(record) | Introduced::Rival { record, .. } => record,
-            Introduced::LookAgain => return self.finish(at_once()).await,
+        let (record, home) = match introduced.await? {
+            Introduced::LookAgain => return Ok(Home::None(at_once())),
+            // Other copies of this item may wait in the queue: they are introduced before copies of it are made.
+            Introduced::New(record) if matches => (record, Home::None(at_once())),
+            Introduced::New(record) | Introduced::Joined(record) | Introduced::Rival { record, .. } => {
+                (record, Home::Record(record, taken))
+            }
         };
         info!(self.log, "record introduced"; key::SOURCE => %source, key::FOREIGN_KEY => %key, key::INTERNAL_KEY => record.0);
-        // A joined record may be under another look, which may write this very copy: then it is read again.
-        self.at(record, Readings::from([(source, taken)])).await
+        Ok(home)
     }
 
     async fn owe(&self, source: SourceName, owed: Owed) -> Result<Vec<SourceName>, StoreError> {

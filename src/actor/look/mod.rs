@@ -55,11 +55,17 @@ impl Look {
     /// Looks at a record; `taken` are readings that were just made.
     async fn at(&self, record: InternalKey, mut taken: Readings) -> Result<Vec<SourceName>, StoreError> {
         let _alone = self.desk.alone_with(record).await;
+        let mut may_be_joined = !self.desk.terms.rules.matching.is_empty();
         loop {
             let recall = Recall { entity: self.desk.entity.name.clone(), record };
             let Some(mut known) = self.desk.insist(recall).await? else {
                 return self.finish(WorkEnd::Done { outcome: "nothing-there" }).await;
             };
+            if std::mem::take(&mut may_be_joined) && known.record.version == 0 {
+                // Keys that are being looked at may be other copies of this new item.
+                self.desk.all_introduced().await;
+                continue;
+            }
             let will = match self.will(&known).await? {
                 Ok(will) => will,
                 Err(refused) => return self.refuse(refused).await,

@@ -118,17 +118,29 @@ async fn a_match_with_a_live_copy_in_the_same_source_is_a_rival() {
 }
 
 #[tokio::test]
-async fn a_match_with_a_record_under_another_look_waits() {
+async fn a_match_joins_a_record_under_another_look_which_then_creates_no_copy_of_its_own() {
     let store = postgres::store();
     let (_, first) = introduce_claimed(&store, "crm", "a", ANN).await;
-    let (introduced, second) = introduce_claimed(&store, "billing", "b", ANN).await;
-    assert_eq!(introduced, Introduced::LookAgain);
+    let known = recall(&store, InternalKey(1)).await;
+    let (introduced, _) = introduce_claimed(&store, "billing", "b", ANN).await;
+    assert_eq!(introduced, Introduced::Joined(InternalKey(1)));
+    let create = vec![(source("billing"), intent(OperationKind::Create))];
+    let decide = Decide { operations: create, decided_items: first, ..decision(&known) };
+    assert!(!run(&store, decide).await, "it must look again");
+    assert_eq!(recall(&store, InternalKey(1)).await.links.len(), 2);
+}
+
+#[tokio::test]
+async fn a_match_with_a_record_whose_copy_is_being_created_waits() {
+    let store = postgres::store();
+    let (_, first) = introduce_claimed(&store, "crm", "a", ANN).await;
+    let known = recall(&store, InternalKey(1)).await;
+    let second = claimed(&store, "billing", "b").await;
+    let create = vec![(source("billing"), intent(OperationKind::Create))];
+    let match_value = ANN.map(str::to_owned);
+    assert!(run(&store, Decide { operations: create, decided_items: first, match_value, ..decision(&known) }).await);
+    assert_eq!(introduce(&store, "billing", "b", ANN, &second).await, Introduced::LookAgain);
     assert_eq!(rows(&store, "select key from foreign_key").await, ["a"]);
-    finish(&store, first, done()).await;
-    assert_eq!(introduce(&store, "billing", "b", ANN, &second).await, Introduced::Joined(InternalKey(1)));
-    // And a look at that record waits for the one that has joined it.
-    ask(&store, InternalKey(1)).await;
-    assert!(claim(&store).await.is_empty());
 }
 
 #[tokio::test]

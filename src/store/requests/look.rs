@@ -63,11 +63,11 @@ pub struct Moment {
 ///
 /// Under unique constraints, in this order: if the key is linked by now, or was retired again since `recalled_at`, or one of
 /// the doubts recalled was settled, or a write that may have made this copy is in flight again, gives
-/// [`Introduced::LookAgain`]. If `match_value` belongs to a live record: where another look is at that record, also
-/// [`Introduced::LookAgain`], for the two would not know of each other; where that record has no copy in this source (its link
-/// is absent, unlinked or detached), links the key there, with an empty base ([`Introduced::Joined`]); where it has a live
-/// copy there, makes a new record for this key, without a match value ([`Introduced::Rival`]). Else makes a new record with the
-/// next internal key, its link (empty base), its key and its match value ([`Introduced::New`]).
+/// [`Introduced::LookAgain`]. If `match_value` belongs to a live record: where that record has a live copy in this source,
+/// makes a new record for this key, without a match value ([`Introduced::Rival`]); where a write to its copy there is not
+/// settled, also [`Introduced::LookAgain`]; else links the key there, with an empty base ([`Introduced::Joined`]), and a look
+/// that was about to create that copy finds out ([`Decide`]). Else makes a new record with the next internal key, its link
+/// (empty base), its key and its match value ([`Introduced::New`]).
 /// The items' `record` is set. A retired key becomes current for the new record.
 #[derive(Debug, Clone)]
 pub struct Introduce {
@@ -105,8 +105,8 @@ pub struct FindRival {
 
 /// The first transaction of a look: records what was decided, as if every write had failed, and the intents.
 ///
-/// Gives `false`, and records nothing, if the record's version is not `expected_version` any more, or if a link bears the key
-/// of another record's copy. Without writes to come, `finish` ends the work items and this is the look's only transaction;
+/// Gives `false`, and records nothing, if the record's version is not `expected_version` any more, if a link bears the key of
+/// another record's copy, or if a copy that is to be created has been introduced since the recall. Without writes to come, `finish` ends the work items and this is the look's only transaction;
 /// if none of them is running any more, this was recorded before, and that is all.
 #[derive(Debug, Clone)]
 pub struct Decide {

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 
-use crate::domain::record::{LinkState, RecordState};
+use crate::domain::record::{LinkState, OperationKind, RecordState};
 use crate::store::columns::{JsonText, Word, get};
 use crate::store::encoding::encode_list;
 use crate::store::requests::queue::ids;
@@ -14,6 +14,7 @@ use super::copies::Copies;
 
 pub(super) const LOCK_RECORD: &str = include_str!("../../sql/record/lock.sql");
 pub(super) const FIND_RUNNING: &str = include_str!("../../sql/work_item/find_running.sql");
+const LIST_LINKED: &str = include_str!("../../sql/link/list_linked.sql");
 const LIST_CONFLICTS: &str = include_str!("../../sql/conflict/list_open.sql");
 const REVISE_RECORD: &str = include_str!("../../sql/record/revise.sql");
 const CREATE_VERSION: &str = include_str!("../../sql/version/create.sql");
@@ -35,14 +36,15 @@ impl Request for Decide {
             copies.step(LIST_CONFLICTS, []),
             copies.list_holders(keys),
             Step::new(FIND_RUNNING, [Box::new(ended.clone())]),
+            copies.step(LIST_LINKED, [Box::new(self.created())]),
         ];
-        let [locked, standing, holders, running] = session.pipeline_of(steps).await?;
+        let [locked, standing, holders, running, linked] = session.pipeline_of(steps).await?;
         if !ended.is_empty() && !is_running(&running)? {
             // This was recorded before: only the word of it was lost.
             return Ok(true);
         }
         let version = locked.first().map(|row| get::<i64>(row, "version")).transpose()?;
-        if version != Some(self.expected_version) || !holders.is_empty() {
+        if version != Some(self.expected_version) || !holders.is_empty() || self.has_joined(&linked)? {
             return Ok(false);
         }
         let standing = standing.iter().map(Standing::of_row).collect::<Result<Vec<_>, _>>()?;
@@ -57,6 +59,23 @@ pub(super) fn is_running(rows: &[Row]) -> Result<bool, Fault> {
 }
 
 impl Decide {
+    /// Gives the sources at which copies are to be created.
+    fn created(&self) -> Vec<String> {
+        let creates = self.operations.iter().filter(|(_, open)| open.kind == OperationKind::Create);
+        creates.map(|(source, _)| source.as_str().to_owned()).collect()
+    }
+
+    /// Tells whether a copy that is to be created was introduced since the recall.
+    fn has_joined(&self, linked: &[Row]) -> Result<bool, Fault> {
+        for row in linked {
+            let (source, key) = (get::<&str>(row, "source")?, get::<&str>(row, "foreign_key")?);
+            if !self.retired.iter().any(|(of, gone, _)| of.as_str() == source && gone.as_str() == key) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Gives what is to be recorded, in its order: what ends makes room for what begins.
     fn steps(&self, copies: &Copies<'_>, standing: &[Standing]) -> Vec<Step> {
         let mut steps = Vec::new();

@@ -18,6 +18,7 @@ const LOCK_ENTITY: &str = include_str!("../../sql/entity/lock.sql");
 const ADVANCE: &str = include_str!("../../sql/entity/advance.sql");
 const FIND_KEY: &str = include_str!("../../sql/foreign_key/find.sql");
 const FIND_MOVED: &str = include_str!("../../sql/operation/find_moved.sql");
+const LOCK_MATCH: &str = include_str!("../../sql/record/lock_match.sql");
 const FIND_MATCH: &str = include_str!("../../sql/link/find_match.sql");
 const CREATE_RECORD: &str = include_str!("../../sql/record/create.sql");
 const INTRODUCE_KEY: &str = include_str!("../../sql/foreign_key/introduce.sql");
@@ -43,7 +44,7 @@ impl Request for Introduce {
                 let rival = self.create(session, &scene, None).await?;
                 Ok(Introduced::Rival { record: rival, of: record })
             }
-            Some(Rival { busy: true, .. }) => Ok(Introduced::LookAgain),
+            Some(Rival { unsettled: true, .. }) => Ok(Introduced::LookAgain),
             Some(Rival { record, link: Some(LinkState::Unlinked | LinkState::Detached) | None, .. }) => {
                 self.link(session, record, Vec::new()).await?;
                 Ok(Introduced::Joined(record))
@@ -65,8 +66,8 @@ struct Rival {
     record: InternalKey,
     /// How it stands to this source; `None`: not at all.
     link: Option<LinkState>,
-    /// Another look is at it.
-    busy: bool,
+    /// A write to its copy there has an end that is not known yet: it may have made this very copy.
+    unsettled: bool,
 }
 
 impl Rival {
@@ -75,7 +76,7 @@ impl Rival {
         Ok(Self {
             record: InternalKey(get(row, "id")?),
             link: link.map_err(|error| unreadable("link", error))?,
-            busy: get(row, "busy")?,
+            unsettled: get(row, "unsettled")?,
         })
     }
 }
@@ -90,9 +91,10 @@ impl Introduce {
             Step::new(LOCK_ENTITY, [entity()]),
             Step::new(FIND_KEY, [entity(), source(), Box::new(self.key.as_str().to_owned())]),
             Step::new(FIND_MOVED, [entity(), source(), Box::new(doubts), Box::new(ids(&self.items))]),
-            Step::new(FIND_MATCH, [entity(), Box::new(self.match_value.clone()), source(), Box::new(ids(&self.items))]),
+            Step::new(LOCK_MATCH, [entity(), Box::new(self.match_value.clone())]),
+            Step::new(FIND_MATCH, [entity(), Box::new(self.match_value.clone()), source()]),
         ];
-        let [_, locked, mut key, moved, mut rival] = session.pipeline_of(steps).await?;
+        let [_, locked, mut key, moved, _, mut rival] = session.pipeline_of(steps).await?;
         let (Some(locked), Some(moved)) = (locked.first(), moved.first()) else { return Err(Fault::Moved) };
         Ok(Scene {
             last_internal_key: get(locked, "last_internal_key")?,

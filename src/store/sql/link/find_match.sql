@@ -1,12 +1,12 @@
--- Finds the live record that bears a match value, with its link to a source, and tells whether a look is at it now
--- (other than on behalf of the items $4).
+-- Finds the live record that bears a match value, with its link to a source, and tells whether a write to its copy there is
+-- not settled.
 select record.id, link.state as link,
        exists (
            select
-           from work_item
-           where work_item.entity = $1 and work_item.state = 'running' and work_item.record = record.id
-             and work_item.id <> all ($4::bigint[])
-       ) as busy
+           from operation
+           where operation.entity = $1 and operation.record = record.id and operation.source = $3
+             and operation.state in ('in-flight', 'open', 'in-doubt')
+       ) as unsettled
 from record
 left join link on link.entity = $1 and link.record = record.id and link.source = $3
 where record.entity = $1 and record.state = 'live'

@@ -3,7 +3,6 @@
 //! One N-way step, never a fold of pairs, so that the result does not depend on the order of the sources.
 //! The rules are in ARCHITECTURE.md, "The merge", and docs/merging.md; the worked cases in `tests/cases`.
 
-pub mod wire;
 mod root;
 mod walk;
 mod decide;
@@ -18,6 +17,7 @@ mod guide;
 mod site;
 mod region;
 mod piece;
+pub mod wire;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

@@ -72,6 +72,8 @@ fn add(plan: &mut Plan, situation: &Situation<'_>, name: &SourceName, copy: Sett
         Standing::Detached => None,
         Standing::Repeat => link.open.clone().map(repeat),
         Standing::Away(owed) => {
+            // It moves only for a contender whose last value was dealt with.
+            link.base = outcome.unwritten;
             plan.owed.insert(name.clone(), owed);
             None
         }

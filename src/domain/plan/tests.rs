@@ -241,6 +241,30 @@ fn a_resolution_applies_only_to_what_the_person_saw() {
     assert_eq!(stale.conflicts.len(), 1);
 }
 
+#[test]
+fn a_resolution_against_a_source_that_is_away_holds_when_it_comes_back() {
+    let mut known = known(r#"{"n":1}"#, &[("ad", linked(r#"{"n":1}"#)), ("crm", linked(r#"{"n":1}"#))]);
+    let terms = terms(&["ad", "crm"]);
+    let both = [("ad", present(r#"{"n":3}"#)), ("crm", present(r#"{"n":2}"#))];
+    let seen = look(&known, &both, &terms, &Will::Nothing);
+    known.links.extend(seen.links);
+    let conflict = &seen.conflicts[0];
+    let will = Will::Resolve {
+        conflict: 5,
+        path: conflict.path.clone(),
+        contenders: conflict.contenders.clone(),
+        decision: Decision::Take(source("crm")),
+    };
+    let away = [("ad", Reading::Unreachable("no route".to_owned())), ("crm", present(r#"{"n":2}"#))];
+    let resolved = look(&known, &away, &terms, &will);
+    assert_eq!((resolved.fate, resolved.conflicts.len()), (Fate::Done, 0));
+    known.record = resolved.record;
+    known.links.extend(resolved.links);
+    let back = look(&known, &both, &terms, &Will::Nothing);
+    assert_eq!(back.conflicts, []);
+    assert_eq!(back.writes[&source("ad")].document, Some(json(r#"{"n":2}"#)));
+}
+
 fn judged(owed: &[(&str, Owed)], attempts: u32) -> Verdict {
     let terms = RetryTerms { first: Duration::from_secs(1), max: Duration::from_secs(10), attempts: 3 };
     judge(&owed.iter().map(|(name, owed)| (source(name), owed.clone())).collect(), attempts, &terms, 0.0)

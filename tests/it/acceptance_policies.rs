@@ -230,6 +230,7 @@ fn copies_of_one_item_that_are_told_of_at_once_become_one_record() {
     assert_eq!(conflicts(&site), Vec::<serde_json::Value>::new(), "{}", daemon.log_text());
     assert_eq!(site.get("/v1/records/customer")["items"].as_array().map(Vec::len), Some(ITEMS));
     assert_eq!(["billing", "crm", "shop"].map(|source| site.runs().count(source, "create")), [ITEMS, 0, 0]);
+    site.runs().assert_none_meet();
     daemon.stop();
 }
 

@@ -12,8 +12,8 @@ use retcon::store::requests::queue::WorkItemId;
 
 use crate::support::postgres;
 use crate::support::store::{
-    again, ask, claim, claim_one, customer, decision, done, finish, intent, introduce, introduce_claimed, item, items,
-    json, key, linked, next_version, notify, recall, record, removal, results, rows, run, source, unknown, unlinked,
+    again, claim_one, customer, decision, done, finish, intent, introduce, introduce_claimed, item, items, json, key,
+    linked, next_version, notify, recall, record, removal, results, rows, run, source, unknown, unlinked,
 };
 
 const ANN: Option<&str> = Some(r#"["ann@example.com"]"#);

@@ -32,6 +32,8 @@ use super::supervisor::{Ordered, Refusal, SourceStatus};
 const IDLE: Duration = Duration::from_secs(30);
 /// The pause after the queue could not be read.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The time after which a probe of which nothing was heard is made with another item.
+const PROBE_AGAIN: Duration = Duration::from_secs(30);
 /// How long a person is kept waiting for an order.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Results of orders that nobody has asked for yet.
@@ -240,10 +242,13 @@ impl EntityActor {
 
     fn looked(&mut self, blocked_by: Vec<SourceName>, ctx: &mut Context<Self>) {
         self.running -= 1;
-        // What waits for a source that came back before the wait was on record would wait for ever.
+        // What waits for a source whose return, or next probe, came before the wait was on record would wait for ever.
         for source in blocked_by {
-            if self.health.get(&source).is_none_or(|health| *health == Health::Up) {
-                self.release(source, false, ctx);
+            match self.health.get(&source) {
+                // It is not configured: the work waits for the daemon that knows it again.
+                None => {}
+                Some(Health::Up) => self.release(source, false, ctx),
+                Some(Health::Down { .. }) => self.probe(source, ctx),
             }
         }
         if self.running == 0 && self.phase == Phase::Draining {
@@ -266,6 +271,21 @@ impl EntityActor {
             }
             actor.pump(ctx);
         }));
+    }
+
+    /// Makes one item due that waits for a source that is down, if the time has come; and again later, for as long as no
+    /// run at the source has told how it is: that item's look may end without one.
+    fn probe(&self, source: SourceName, ctx: &mut Context<Self>) {
+        let Some(Health::Down { next_probe, .. }) = self.health.get(&source) else { return };
+        if *next_probe > Instant::now() {
+            // A timer of its own leads here then.
+            return;
+        }
+        ctx.run_later(PROBE_AGAIN, {
+            let source = source.clone();
+            move |actor, ctx| actor.probe(source, ctx)
+        });
+        self.release(source, true, ctx);
     }
 
     fn source_statuses(&self) -> BTreeMap<SourceName, SourceStatus> {
@@ -352,7 +372,7 @@ impl Handler<SourceChanged> for EntityActor {
             Health::Up => self.release(source.clone(), false, ctx),
             Health::Down { next_probe, .. } => {
                 let (probed, delay) = (source.clone(), next_probe.saturating_duration_since(Instant::now()));
-                ctx.run_later(delay + Duration::from_millis(1), move |actor, ctx| actor.release(probed, true, ctx));
+                ctx.run_later(delay + Duration::from_millis(1), move |actor, ctx| actor.probe(probed, ctx));
             }
         }
         self.health.insert(source, health);

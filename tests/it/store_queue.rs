@@ -335,6 +335,26 @@ async fn a_dead_daemons_work_is_put_back() {
 }
 
 #[tokio::test]
+async fn what_a_failed_look_has_left_in_flight_may_have_taken_effect() {
+    let store = postgres::store();
+    let (one, two) = (record(&store, "crm", "a").await, record(&store, "crm", "b").await);
+    for record in [one, two] {
+        ask(&store, record).await;
+        let known = recall(&store, record).await;
+        let operations = [("x", OperationKind::Create), ("y", OperationKind::Update)];
+        let operations = operations.map(|(name, kind)| (source(name), intent(kind))).to_vec();
+        assert!(run(&*store, retcon::store::requests::look::Decide { operations, ..decision(&known) }).await);
+    }
+    let looks = claim(&store).await;
+    let failed = looks.iter().find(|look| look.subject == Subject::Record(one)).expect("it is claimed");
+    finish(&store, items(failed), later()).await;
+    assert_eq!(
+        rows(&store, "select record, source, state from operation order by record, source").await,
+        ["1|x|in-doubt", "1|y|open", "2|x|in-flight", "2|y|in-flight"]
+    );
+}
+
+#[tokio::test]
 async fn a_source_that_is_back_releases_all_that_waits_for_it() {
     let store = postgres::store();
     for (key, sources) in [("a", vec!["crm"]), ("b", vec!["billing", "crm"]), ("c", vec!["billing"])] {

@@ -112,7 +112,8 @@ pub struct ClaimedItem {
     pub order: Option<Order>,
 }
 
-/// Ends claimed items without anything to record of a record. See [`Finish`].
+/// Ends claimed items without anything to record of a record: what their look has left in flight, if it failed, may have
+/// taken effect. See [`Finish`].
 #[derive(Debug, Clone)]
 pub struct FinishItems {
     pub entity: EntityName,

@@ -9,6 +9,7 @@ use crate::store::run::{Fault, Mode, Request, Session, Step};
 
 use super::{Finish, FinishItems, WorkEnd, WorkItemId};
 
+const ABANDON: &str = include_str!("../../sql/operation/abandon.sql");
 const FINISH: &str = include_str!("../../sql/work_item/finish.sql");
 const PUT_BACK: &str = include_str!("../../sql/work_item/put_back.sql");
 
@@ -20,7 +21,10 @@ impl Request for FinishItems {
     const MODE: Mode = Mode::Statements;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
-        session.pipeline(vec![self.finish.step(&self.entity)]).await?;
+        let entity = self.entity.as_str().to_owned();
+        // What stayed in flight for good would keep every unknown key of its source waiting.
+        let abandon = Step::new(ABANDON, [Box::new(entity), Box::new(ids(&self.finish.items))]);
+        session.pipeline(vec![abandon, self.finish.step(&self.entity)]).await?;
         Ok(())
     }
 }

@@ -49,6 +49,8 @@ pub struct EntityActor {
     log: Logger,
     desk: Option<SharedDesk>,
     health: BTreeMap<SourceName, Health>,
+    /// When sources that are down are probed next.
+    probes: BTreeMap<SourceName, SpawnHandle>,
     phase: Phase,
     running: u32,
     claiming: Claiming,
@@ -134,6 +136,7 @@ impl EntityActor {
             log,
             desk: None,
             health,
+            probes: BTreeMap::new(),
             phase: Phase::Recovering,
             running: 0,
             claiming: Claiming::No,
@@ -275,17 +278,23 @@ impl EntityActor {
 
     /// Makes one item due that waits for a source that is down, if the time has come; and again later, for as long as no
     /// run at the source has told how it is: that item's look may end without one.
-    fn probe(&self, source: SourceName, ctx: &mut Context<Self>) {
+    fn probe(&mut self, source: SourceName, ctx: &mut Context<Self>) {
         let Some(Health::Down { next_probe, .. }) = self.health.get(&source) else { return };
         if *next_probe > Instant::now() {
-            // A timer of its own leads here then.
+            // The timer leads here then.
             return;
         }
-        ctx.run_later(PROBE_AGAIN, {
-            let source = source.clone();
-            move |actor, ctx| actor.probe(source, ctx)
-        });
-        self.release(source, true, ctx);
+        self.release(source.clone(), true, ctx);
+        self.probe_later(source, PROBE_AGAIN, ctx);
+    }
+
+    /// Sets the source's timer, of which it has one.
+    fn probe_later(&mut self, source: SourceName, delay: Duration, ctx: &mut Context<Self>) {
+        let probed = source.clone();
+        let timer = ctx.run_later(delay, move |actor, ctx| actor.probe(probed, ctx));
+        if let Some(former) = self.probes.insert(source, timer) {
+            ctx.cancel_future(former);
+        }
     }
 
     fn source_statuses(&self) -> BTreeMap<SourceName, SourceStatus> {
@@ -371,8 +380,8 @@ impl Handler<SourceChanged> for EntityActor {
         match &health {
             Health::Up => self.release(source.clone(), false, ctx),
             Health::Down { next_probe, .. } => {
-                let (probed, delay) = (source.clone(), next_probe.saturating_duration_since(Instant::now()));
-                ctx.run_later(delay + Duration::from_millis(1), move |actor, ctx| actor.probe(probed, ctx));
+                let delay = next_probe.saturating_duration_since(Instant::now());
+                self.probe_later(source.clone(), delay + Duration::from_millis(1), ctx);
             }
         }
         self.health.insert(source, health);

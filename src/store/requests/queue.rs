@@ -157,7 +157,7 @@ pub struct Recover {
     pub entity: EntityName,
 }
 
-/// Makes items due that wait for `source`: all of them, or the one that has waited longest (a probe). Gives their number.
+/// Makes items due that wait for `source`: all of them, or one by chance (a probe). Gives their number.
 #[derive(Debug, Clone)]
 pub struct Release {
     pub entity: EntityName,

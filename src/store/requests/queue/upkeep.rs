@@ -14,6 +14,7 @@ const RECOVER_OPERATIONS: &str = include_str!("../../sql/operation/recover.sql")
 const LIST_RUNNING: &str = include_str!("../../sql/work_item/list_running.sql");
 const RELEASE_ALL: &str = include_str!("../../sql/work_item/release_all.sql");
 const RELEASE: &str = include_str!("../../sql/work_item/release.sql");
+const PROBE: &str = include_str!("../../sql/work_item/probe.sql");
 const PURGE: &str = include_str!("../../sql/work_item/purge.sql");
 const PING: &str = include_str!("../../sql/database/ping.sql");
 
@@ -57,12 +58,15 @@ impl Request for Release {
     const MODE: Mode = Mode::Statements;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<u64, Fault> {
-        let limit = if self.probe { 1 } else { BATCH };
+        let (entity, source) = (self.entity.as_str(), self.source.as_str());
+        if self.probe {
+            return session.execute(PROBE, &[&entity, &source]).await;
+        }
         let mut released = 0;
         loop {
-            let batch = session.execute(RELEASE, &[&self.entity.as_str(), &self.source.as_str(), &limit]).await?;
+            let batch = session.execute(RELEASE, &[&entity, &source, &BATCH]).await?;
             released += batch;
-            if self.probe || batch < limit.unsigned_abs() {
+            if batch < BATCH.unsigned_abs() {
                 return Ok(released);
             }
         }

@@ -89,6 +89,22 @@ pub struct Link {
     pub last_error: Option<String>,
 }
 
+impl Link {
+    /// Returns the link of a source that never had the record.
+    pub fn unlinked() -> Self {
+        Self {
+            state: LinkState::Unlinked,
+            key: None,
+            base: Base::default(),
+            last: None,
+            missing_since: None,
+            open: None,
+            in_step: false,
+            last_error: None,
+        }
+    }
+}
+
 /// The name of an operation: every attempt at one document for one copy bears it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId(pub uuid::Uuid);

@@ -13,7 +13,7 @@ use retcon::store::requests::queue::WorkItemId;
 use crate::support::postgres;
 use crate::support::store::{
     again, claim_one, customer, decision, done, finish, intent, introduce, introduce_claimed, item, items, json, key,
-    linked, next_version, notify, recall, record, removal, results, rows, run, source, unknown, unlinked,
+    linked, next_version, notify, recall, record, removal, results, rows, run, source, unknown,
 };
 
 const ANN: Option<&str> = Some(r#"["ann@example.com"]"#);
@@ -70,7 +70,7 @@ async fn internal_keys_have_no_gaps() {
 
 #[tokio::test]
 async fn a_match_joins_where_the_record_has_no_copy() {
-    for link in [None, Some(unlinked()), Some(Link { state: LinkState::Detached, ..unlinked() })] {
+    for link in [None, Some(Link::unlinked()), Some(Link { state: LinkState::Detached, ..Link::unlinked() })] {
         let store = postgres::store();
         let (_, first) = introduce_claimed(&store, "crm", "a", ANN).await;
         if let Some(link) = link {
@@ -176,7 +176,7 @@ async fn a_deleted_copys_key_is_recalled_and_becomes_current_for_a_new_record() 
     let store = postgres::store();
     let one = record(&store, "crm", "a").await;
     let gone = |document: &str| RecordResults {
-        links: vec![(source("crm"), unlinked())],
+        links: vec![(source("crm"), Link::unlinked())],
         retired: vec![(source("crm"), key("a"), Some(json(document)))],
         ..results(one, &[])
     };

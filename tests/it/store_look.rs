@@ -15,7 +15,7 @@ use retcon::store::requests::view::{ListHistory, WorkState};
 use crate::support::postgres;
 use crate::support::store::{
     ask, claim_one, customer, decision, done, finish, intent, introduce_claimed, item, items, json, key, later, linked,
-    next_version, notify, order, recall, record, removal, results, rows, run, source, unlinked,
+    next_version, notify, order, recall, record, removal, results, rows, run, source,
 };
 
 /// What no other JSON library at hand carries unharmed.
@@ -58,7 +58,7 @@ async fn all_that_is_decided_is_recalled() {
         last_error: Some("rejected: \0 is no name".to_owned()),
         ..linked("a")
     };
-    let detached = Link { state: LinkState::Detached, ..unlinked() };
+    let detached = Link { state: LinkState::Detached, ..Link::unlinked() };
     let update = OpenOperation { document: Some(json(HARD)), carries: base, ..intent(OperationKind::Update) };
     let create = OpenOperation { state: OperationState::Open, attempts: 3, ..intent(OperationKind::Create) };
     let found = conflict("/x", &[("crm", Some(HARD)), ("ldap", None)]);
@@ -78,7 +78,7 @@ async fn all_that_is_decided_is_recalled() {
         (source("crm"), Link { open: Some(update), last_error, ..link }),
         (source("ldap"), detached),
         // It was never linked.
-        (source("shop"), Link { open: Some(create), ..unlinked() }),
+        (source("shop"), Link { open: Some(create), ..Link::unlinked() }),
     ]);
     assert_eq!(known.links, expected);
     assert_eq!(known.conflicts.len(), 1);
@@ -222,7 +222,7 @@ async fn a_copy_that_is_gone_keeps_its_key_with_its_last_document() {
         let name = format!("k{by_decision}");
         let one = record(&store, "crm", &name).await;
         let known = recall(&store, one).await;
-        let links = vec![(source("crm"), unlinked())];
+        let links = vec![(source("crm"), Link::unlinked())];
         let retired = vec![(source("crm"), key(&name), Some(json(HARD))), (source("ldap"), key(&name), None)];
         if by_decision {
             assert!(run(&store, Decide { links, retired, ..decision(&known) }).await);
@@ -332,7 +332,7 @@ async fn results_give_copies_their_keys_and_end_the_items() {
     claim_one(&store).await;
     let link = Link { in_step: true, base: Base { shadow: Some(json(HARD)), ..Base::default() }, ..linked("a") };
     let recorded = RecordResults {
-        links: vec![(source("crm"), link.clone()), (source("billing"), unlinked())],
+        links: vec![(source("crm"), link.clone()), (source("billing"), Link::unlinked())],
         keys: vec![(source("crm"), key("a2")), (source("billing"), key("b")), (source("shop"), key("s"))],
         tidies: vec![source("crm"), source("billing")],
         ..results(one, &[id])

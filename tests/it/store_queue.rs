@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use retcon::domain::key::InternalKey;
 use retcon::domain::merge::Decision;
-use retcon::domain::record::{OpenOperation, OperationKind};
+use retcon::domain::record::{Link, OpenOperation, OperationKind};
 use retcon::store::requests::look::{Decide, Introduced, RecordResults};
 use retcon::store::requests::queue::{
     Enqueue, EnqueueRecord, Finish, Order, Ping, PurgeFinished, Recover, Release, Subject, WorkEnd, WorkItemId,
@@ -15,7 +15,7 @@ use crate::support::postgres;
 use crate::support::store::{
     again, ask, blocked, claim, claim_one, claim_up_to, customer, decision, done, entity, finish, intent,
     introduce_claimed, item, items, json, key, later, linked, notification, notify, order, parked, recall, record,
-    results, rows, run, source, unknown, unlinked,
+    results, rows, run, source, unknown,
 };
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn the_item_of_a_copy_that_is_gone_stays_with_its_record() {
     };
     let gone = RecordResults {
         retired: vec![(source("crm"), key("a"), None)],
-        links: vec![(source("crm"), unlinked())],
+        links: vec![(source("crm"), Link::unlinked())],
         finish: Finish { items: first.clone(), end: later() },
         ..results(one, &first)
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use retcon::domain::key::InternalKey;
 use retcon::domain::merge::{Conflict, ConflictKind, Contender};
-use retcon::domain::record::{OpenOperation, OperationKind, OperationState};
+use retcon::domain::record::{Link, OpenOperation, OperationKind, OperationState};
 use retcon::store::Store;
 use retcon::store::requests::look::{Decide, RecordResults};
 use retcon::store::requests::queue::{Enqueue, Notification, Recover, WorkItemId};
@@ -16,7 +16,7 @@ use retcon::store::requests::view::{
 use crate::support::postgres;
 use crate::support::store::{
     ask, blocked, claim_one, customer, decision, done, entity, finish, intent, item, items, json, key, later, linked,
-    next_version, notification, notify, order, parked, recall, record, removal, results, rows, run, source, unlinked,
+    next_version, notification, notify, order, parked, recall, record, removal, results, rows, run, source,
 };
 
 /// A time as it is shown.
@@ -50,7 +50,7 @@ async fn records_are_listed_with_their_links_and_conflicts() {
     let one = record(&store, "crm", "a").await;
     let two = record(&store, "crm", "b").await;
     let known = recall(&store, one).await;
-    let links = vec![(source("billing"), linked("x")), (source("shop"), unlinked())];
+    let links = vec![(source("billing"), linked("x")), (source("shop"), Link::unlinked())];
     assert!(run(&store, Decide { links, ..next_version(&known, r#"{"n":1.10}"#) }).await);
     conflicting(&store, two, &["/a", "/b"]).await;
     let page = run(&store, all_records()).await;
@@ -59,7 +59,7 @@ async fn records_are_listed_with_their_links_and_conflicts() {
     assert_eq!(page.items[0].record, recall(&store, one).await.record);
     assert_eq!((page.items[0].conflicts, page.items[1].conflicts), (0, 2));
     let known = recall(&store, two).await;
-    let removed = Decide { links: vec![(source("crm"), unlinked())], conflicts: Vec::new(), ..removal(&known) };
+    let removed = Decide { links: vec![(source("crm"), Link::unlinked())], conflicts: Vec::new(), ..removal(&known) };
     assert!(run(&store, removed).await);
     let page = run(&store, all_records()).await;
     assert_eq!((&page.items[1].links, page.items[1].conflicts), (&Vec::new(), 0));
@@ -102,7 +102,7 @@ async fn records_are_found_by_source_and_by_every_key_they_had() {
         let request = ListRecords { key: Some(key(foreign_key)), ..by_source("crm") };
         assert_eq!(ids(&run(&store, request).await), expected, "{foreign_key}");
     }
-    let links = vec![(source("crm"), unlinked())];
+    let links = vec![(source("crm"), Link::unlinked())];
     let retired = vec![(source("crm"), key("a2"), None)];
     run(&store, RecordResults { links, retired, ..results(one, &[]) }).await;
     assert_eq!(ids(&run(&store, by_source("crm")).await), Vec::<i64>::new());
@@ -117,7 +117,7 @@ async fn one_record_is_shown_with_its_former_keys() {
     for next in ["b", "c"] {
         run(&store, RecordResults { keys: vec![(source("crm"), key(next))], ..results(one, &[]) }).await;
     }
-    let links = vec![(source("billing"), unlinked())];
+    let links = vec![(source("billing"), Link::unlinked())];
     let retired = vec![(source("billing"), key("gone"), None)];
     run(&store, RecordResults { links, retired, ..results(one, &[]) }).await;
     conflicting(&store, one, &["/a"]).await;

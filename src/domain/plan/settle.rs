@@ -179,19 +179,3 @@ fn only_where_changed_member(before: Option<&Json>, meant: &Json, stored: &Json)
         _ => before != Some(meant) && before != Some(stored),
     }
 }
-
-impl Link {
-    /// Returns the link of a source that never had the record.
-    pub fn unlinked() -> Self {
-        Self {
-            state: LinkState::Unlinked,
-            key: None,
-            base: Base::default(),
-            last: None,
-            missing_since: None,
-            open: None,
-            in_step: false,
-            last_error: None,
-        }
-    }
-}

@@ -224,20 +224,7 @@ pub(crate) fn results(record: InternalKey, items: &[WorkItemId]) -> RecordResult
 }
 
 pub(crate) fn linked(foreign_key: &str) -> Link {
-    Link {
-        state: LinkState::Linked,
-        key: Some(key(foreign_key)),
-        base: Base::default(),
-        last: None,
-        missing_since: None,
-        open: None,
-        in_step: false,
-        last_error: None,
-    }
-}
-
-pub(crate) fn unlinked() -> Link {
-    Link { state: LinkState::Unlinked, key: None, ..linked("x") }
+    Link { state: LinkState::Linked, key: Some(key(foreign_key)), ..Link::unlinked() }
 }
 
 /// A write that is about to start.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::name::{EntityName, SourceName};
-use crate::domain::record::{Base, Link, LinkState, OpenOperation, OperationEnd, OperationId};
+use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, OperationId};
 use crate::store::columns::{JsonText, Word, storable};
 use crate::store::encoding::{encode, encode_list};
 use crate::store::run::{Parameter, Step};
@@ -137,18 +137,4 @@ fn key_of(link: &Link) -> Option<String> {
 /// Makes an instant of microseconds since the Unix epoch; the last one there is, if that is later.
 fn instant(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX })
-}
-
-/// Gives the link of a copy that never was.
-pub(super) fn unlinked() -> Link {
-    Link {
-        state: LinkState::Unlinked,
-        key: None,
-        base: Base::default(),
-        last: None,
-        missing_since: None,
-        open: None,
-        in_step: false,
-        last_error: None,
-    }
 }

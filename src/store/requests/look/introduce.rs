@@ -10,7 +10,7 @@ use crate::store::columns::{Word, get, unreadable};
 use crate::store::requests::queue::ids;
 use crate::store::run::{Fault, Request, Session, Step};
 
-use super::copies::{Copies, unlinked};
+use super::copies::Copies;
 use super::{Introduce, Introduced};
 
 const CREATE_ENTITY: &str = include_str!("../../sql/entity/create.sql");
@@ -142,7 +142,7 @@ impl Introduce {
         let entity = || Box::new(self.entity.as_str().to_owned());
         let key = Box::new(self.key.as_str().to_owned());
         let source = Box::new(self.source.as_str().to_owned());
-        let link = Link { state: LinkState::Linked, key: Some(self.key.clone()), ..unlinked() };
+        let link = Link { state: LinkState::Linked, key: Some(self.key.clone()), ..Link::unlinked() };
         steps.extend([
             Step::new(INTRODUCE_KEY, [entity(), source, key, Box::new(record.0)]).contested(),
             Copies { entity: &self.entity, record }.put_links(&[(self.source.clone(), link)]),

@@ -14,7 +14,6 @@ use crate::store::columns::{count, document, get, parsed, word};
 use crate::store::requests::queue::ids;
 use crate::store::run::{Fault, Mode, Request, Session, Step};
 
-use super::copies::unlinked;
 use super::rows::{link, open_conflict, operation};
 use super::{FindRival, Moment, Recall, RecallUnknown, UnknownKey};
 
@@ -77,7 +76,7 @@ fn with_operations(links: &[Row], operations: &[Row]) -> Result<BTreeMap<SourceN
         all.insert(parsed(row, "source")?, link(row)?);
     }
     for row in operations {
-        all.entry(parsed(row, "source")?).or_insert_with(unlinked).open = Some(operation(row)?);
+        all.entry(parsed(row, "source")?).or_insert_with(Link::unlinked).open = Some(operation(row)?);
     }
     Ok(all)
 }

@@ -10,7 +10,7 @@ use crate::store::requests::queue::{Finish, WorkEnd, ids};
 use crate::store::run::{Fault, Request, Session, Step};
 
 use super::RecordResults;
-use super::copies::{Copies, column, unlinked};
+use super::copies::{Copies, column};
 use super::decide::{FIND_RUNNING, LOCK_RECORD, is_running};
 
 const REKEY_LINKS: &str = include_str!("../../sql/link/rekey.sql");
@@ -106,7 +106,7 @@ impl RecordResults {
             (source.clone(), new_key(source).map_or_else(|| link.clone(), |key| with(link, key)))
         });
         let alone = self.keys.iter().filter(|(source, _)| !self.links.iter().any(|(linked, _)| linked == source));
-        let unlinked = unlinked();
+        let unlinked = Link::unlinked();
         (links.collect(), alone.map(|(source, key)| (source.clone(), with(&unlinked, key))).collect())
     }
 

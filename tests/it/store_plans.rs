@@ -87,6 +87,7 @@ const ALWAYS_SMALL: &str = "work_item_running";
 const READ_WHOLE: &[(&str, &[&str])] = &[
     ("entity/count.sql", &["conflict_open", "operation_unsettled", "record_deleted", "work_item_unfinished"]),
     ("operation/recover.sql", &["operation_unsettled"]),
+    ("work_item/probe.sql", &["work_item_blocked"]),
     ("work_item/release.sql", &["work_item_blocked"]),
     ("work_item/release_all.sql", &["work_item_blocked"]),
 ];

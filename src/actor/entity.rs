@@ -18,6 +18,7 @@ use crate::domain::key::InternalKey;
 use crate::domain::name::SourceName;
 use crate::log::{chain, key};
 use crate::source::contract::Program;
+use crate::source::gate::{Gate, GateState};
 use crate::source::process::cancel::Cancel;
 use crate::source::visit::Visitor;
 
@@ -44,6 +45,7 @@ pub struct EntityActor {
     entity: Arc<Entity>,
     state_dir: PathBuf,
     store: Addr<StoreActor>,
+    gate: Arc<Gate>,
     /// Cancels what runs at the sources.
     cancel: Cancel,
     log: Logger,
@@ -121,6 +123,7 @@ pub struct EntityState {
     /// Whether it claims work.
     pub working: bool,
     pub in_flight: u32,
+    pub throttle: GateState,
     pub sources: BTreeMap<SourceName, SourceStatus>,
 }
 
@@ -128,10 +131,12 @@ impl EntityActor {
     /// Takes an entity over; its sources are started with it.
     pub fn new(entity: Arc<Entity>, state_dir: PathBuf, store: Addr<StoreActor>, cancel: Cancel, log: Logger) -> Self {
         let health = entity.sources.keys().map(|name| (name.clone(), Health::Up)).collect();
+        let gate = Arc::new(Gate::new(&entity.throttle));
         Self {
             entity,
             state_dir,
             store,
+            gate,
             cancel,
             log,
             desk: None,
@@ -152,7 +157,7 @@ impl EntityActor {
             let log =
                 self.log.new(o!(key::SOURCE => name.to_string(), key::ACTOR => format!("{}/{name}", self.entity.name)));
             let program = Program::new(self.entity.name.clone(), Arc::clone(source), &self.state_dir);
-            let visitor = Visitor::new(Arc::new(program), self.cancel.clone(), log.clone());
+            let visitor = Visitor::new(Arc::new(program), Arc::clone(&self.gate), self.cancel.clone(), log.clone());
             SourceActor::new(name.clone(), visitor, ctx.address(), log).start()
         };
         let sources = self.entity.sources.iter().map(|(name, source)| (name.clone(), start(name, source))).collect();
@@ -451,6 +456,7 @@ impl Handler<GetEntityState> for EntityActor {
         MessageResult(EntityState {
             working: self.phase == Phase::Working,
             in_flight: self.running,
+            throttle: self.gate.state(),
             sources: self.source_statuses(),
         })
     }

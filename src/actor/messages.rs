@@ -1,16 +1,21 @@
 //! What the API asks of the actors, and what it is answered.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix::Message;
 
+use crate::config::{Config, ConfigDiff};
 use crate::domain::key::InternalKey;
 use crate::domain::merge::{ConflictKind, Contender, Decision};
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::pointer::Pointer;
+use crate::source::gate::GateState;
 use crate::store::StoreError;
 use crate::store::requests::queue::{Enqueued, Notification, WorkItemId};
 use crate::store::requests::view::{Counts, Handled};
+
+use super::supervision::Supervision;
 
 /// Why work could not be taken on.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +101,19 @@ pub struct RetryItem(pub WorkItemId);
 #[rtype(result = "Result<Handled, Refusal>")]
 pub struct DropItem(pub WorkItemId);
 
+/// Puts another configuration in force; answered when every entity works by it. `diff` is what differs from the one before.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Reconfigure {
+    pub config: Arc<Config>,
+    pub diff: ConfigDiff,
+}
+
+/// Asks how every actor is.
+#[derive(Message)]
+#[rtype(result = "Supervision")]
+pub struct GetSupervision;
+
 /// Asks how everything is.
 #[derive(Message)]
 #[rtype(result = "Result<Status, Refusal>")]
@@ -124,6 +142,7 @@ pub struct EntityStatus {
     pub state: &'static str,
     pub counts: Counts,
     pub in_flight: u32,
+    pub throttle: GateState,
     pub sources: BTreeMap<SourceName, SourceStatus>,
 }
 

@@ -24,10 +24,11 @@ use super::source::Stop;
 use super::store::requests::queue::{Enqueue, EnqueueRecord, Enqueued, Order, PurgeFinished};
 use super::store::requests::view::{CountAll, Counts, DropWorkItem, FindConflict, Handled, RetryWorkItem};
 use super::store::{Ask, Prepare, StoreActor};
+use super::supervision::Ledger;
 
 pub use super::messages::{
-    DatabaseStatus, DropItem, EntityStatus, GetStatus, Notify, Ordered, Refusal, Resolve, RetryItem, SourceStatus,
-    Standing, Status, SyncRecord, Undo,
+    DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, Notify, Ordered, Reconfigure, Refusal, Resolve,
+    RetryItem, SourceStatus, Standing, Status, SyncRecord, Undo,
 };
 
 /// The threads that entities and their sources share.
@@ -45,6 +46,7 @@ pub struct Supervisor {
     cancel: Cancel,
     log: Logger,
     started: Instant,
+    ledger: Ledger,
     prepared: bool,
     /// Told once, if the daemon cannot go on.
     fatal: Option<oneshot::Sender<String>>,
@@ -78,6 +80,7 @@ impl Supervisor {
             cancel,
             log,
             started: Instant::now(),
+            ledger: Ledger::default(),
             prepared: false,
             fatal: Some(fatal),
         }
@@ -306,8 +309,25 @@ fn entity_status(entity: &Entity, state: Option<EntityState>, counts: Counts) ->
         Some(state) if state.working => "up",
         Some(_) | None => "starting",
     };
-    let (in_flight, sources) = state.map(|state| (state.in_flight, state.sources)).unwrap_or_default();
-    EntityStatus { name: entity.name.clone(), state: word, counts, in_flight, sources }
+    let (in_flight, throttle, sources) =
+        state.map(|state| (state.in_flight, state.throttle, state.sources)).unwrap_or_default();
+    EntityStatus { name: entity.name.clone(), state: word, counts, in_flight, throttle, sources }
+}
+
+impl Handler<Reconfigure> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Reconfigure { config, .. }: Reconfigure, _: &mut Context<Self>) {
+        self.config = config;
+    }
+}
+
+impl Handler<GetSupervision> for Supervisor {
+    type Result = actix::MessageResult<GetSupervision>;
+
+    fn handle(&mut self, _: GetSupervision, _: &mut Context<Self>) -> Self::Result {
+        actix::MessageResult(self.ledger.read())
+    }
 }
 
 impl Handler<StopAll> for Supervisor {

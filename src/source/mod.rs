@@ -6,5 +6,6 @@
 pub mod contract;
 pub mod process;
 pub mod lock;
+pub mod gate;
 pub mod visit;
 pub mod log;

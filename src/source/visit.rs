@@ -12,6 +12,7 @@ use crate::domain::plan::WriteResult;
 use crate::domain::record::{OperationId, OperationKind, Reading};
 
 use super::contract::{Answer, Context, FindEnd, ListEnd, Program, ReadEnd, Turn, WriteEnd};
+use super::gate::Gate;
 use super::log::log_run;
 use super::process::Exit;
 use super::process::cancel::Cancel;
@@ -81,18 +82,20 @@ pub enum Reach {
 #[derive(Clone)]
 pub struct Visitor {
     program: Arc<Program>,
+    gate: Arc<Gate>,
     cancel: Cancel,
     log: Logger,
 }
 
 impl Visitor {
-    /// Makes visits to `program` until `cancel` is triggered.
-    pub fn new(program: Arc<Program>, cancel: Cancel, log: Logger) -> Self {
-        Self { program, cancel, log }
+    /// Makes visits to `program`, through `gate`, until `cancel` is triggered.
+    pub fn new(program: Arc<Program>, gate: Arc<Gate>, cancel: Cancel, log: Logger) -> Self {
+        Self { program, gate, cancel, log }
     }
 
     /// Reads a copy.
     pub fn read(&self, key: &ForeignKey, record: Option<InternalKey>) -> (Taken, Reach) {
+        let _ = &self.gate;
         let context =
             Context { internal_key: record, operation_id: None, expected_sha256: None, cancel: self.cancel.clone() };
         match self.program.turn(&self.cancel) {

@@ -1,0 +1,190 @@
+//! One child: its actor, driven by a task that survives it.
+//!
+//! actix starts nothing again after a panic, and its own supervisor restarts at once and without limit. Here the actor's own
+//! future is polled under `catch_unwind`; after a failure it is set back in place, so the address stays valid and what waits
+//! in the mailbox is kept.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::dev::{ContextFut, channel};
+use actix::{Actor, Addr, ArbiterHandle, Context, Supervised};
+use futures_util::FutureExt;
+use slog::Logger;
+use tokio::sync::watch;
+
+use super::ledger::{ActorPath, Happening, Ledger};
+use super::lifeline::{Lifeline, Wish};
+use super::policy::{Failures, Policy, Sequel};
+
+/// How many messages wait in a mailbox before senders wait; commands that are only told are not counted.
+const MAILBOX: usize = 16;
+
+/// What a child is, and who is told of its end.
+pub struct Spec {
+    pub path: ActorPath,
+    pub policy: Policy,
+    pub ledger: Ledger,
+    pub log: Logger,
+    /// Told when the child has ended, or was given up; never of a restart.
+    pub report: Box<dyn Fn(Ended) + Send>,
+}
+
+/// The end of a child.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It stopped because it was told to, or because nobody holds its address any more.
+    InOrder,
+    /// It failed too often, or its thread is gone: the reason. It is entered as given up.
+    GivenUp(String),
+}
+
+/// A child, as its parent holds it.
+pub struct Child<A: Actor> {
+    pub addr: Addr<A>,
+    pub id: u64,
+    running: watch::Receiver<Running>,
+}
+
+impl<A: Actor> Clone for Child<A> {
+    fn clone(&self) -> Self {
+        Self { addr: self.addr.clone(), id: self.id, running: self.running.clone() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Running {
+    Yes,
+    No,
+}
+
+impl<A: Actor> Child<A> {
+    /// Waits until it has ended, in whatever way.
+    pub fn ended(&self) -> impl Future<Output = ()> + use<A> {
+        let mut running = self.running.clone();
+        // The other end is dropped with the task that drives the child: then it has ended, too.
+        async move { drop(running.wait_for(|running| *running == Running::No).await) }
+    }
+}
+
+/// Starts a child on the thread of `arbiter`; `make` builds the actor there.
+///
+/// The actor calls [`Lifeline::up`] at the end of `started`, which runs again after each restart. `restarting` runs right after
+/// a failure, before the pause: it lets go of what a panic may have left half done. What was spawned with the context is gone
+/// then; what must outlive a failure is spawned beside it.
+pub fn start<A, F>(arbiter: &ArbiterHandle, spec: Spec, make: F) -> Child<A>
+where
+    A: Supervised + Actor<Context = Context<A>>,
+    F: FnOnce(&mut Context<A>, Lifeline) -> A + Send + 'static,
+{
+    let Spec { path, policy, ledger, log, report } = spec;
+    let (sender, receiver) = channel::channel(MAILBOX);
+    let (alive, running) = watch::channel(Running::Yes);
+    let id = ledger.enter(&path);
+    let lifeline = Lifeline { path, id, ledger, log, wish: Arc::default(), drill: Arc::default() };
+    let long_pause = policy.long_pause;
+    let warden = Warden { lifeline: lifeline.clone(), long_pause, report, alive, has_ended: false };
+    // A thread that is gone drops the task, and the warden says so.
+    arbiter.spawn_fn(move || {
+        actix::spawn(async move {
+            let make = move || {
+                let mut ctx = Context::with_receiver(receiver);
+                let actor = make(&mut ctx, lifeline);
+                ctx.into_future(actor)
+            };
+            let ended = match catch_unwind(AssertUnwindSafe(make)) {
+                Ok(life) => drive(life, &policy, &warden.lifeline).await,
+                Err(panic) => Ended::GivenUp(panic_text(panic)),
+            };
+            warden.end(ended);
+        });
+    });
+    Child { addr: Addr::new(sender), id, running }
+}
+
+/// Lives the actor's lives, one after the other, and takes it down at the end.
+async fn drive<A>(mut life: ContextFut<A, Context<A>>, policy: &Policy, lifeline: &Lifeline) -> Ended
+where
+    A: Supervised + Actor<Context = Context<A>>,
+{
+    let mut failures = Failures::default();
+    let ended = loop {
+        let error = match (AssertUnwindSafe(&mut life).catch_unwind().await, lifeline.take_wish()) {
+            (Ok(()), Some(Wish::InOrder)) => break Ended::InOrder,
+            (Err(panic), Some(Wish::InOrder)) => {
+                lifeline.note(&Happening::Failed { error: &panic_text(panic) });
+                break Ended::InOrder;
+            }
+            (Ok(()), Some(Wish::Failed(error))) => error,
+            (Ok(()), None) => "it stopped without having been told to".to_owned(),
+            (Err(panic), Some(Wish::Failed(_)) | None) => panic_text(panic),
+        };
+        // Here and now, not after the pause: what was under way in it ends.
+        match catch_unwind(AssertUnwindSafe(|| life.restart())) {
+            Ok(true) => lifeline.note(&Happening::Failed { error: &error }),
+            // Nobody holds its address any more.
+            Ok(false) => break Ended::InOrder,
+            Err(panic) => {
+                lifeline.note(&Happening::Failed { error: &error });
+                break Ended::GivenUp(format!("{error}; then, being set back: {}", panic_text(panic)));
+            }
+        }
+        match failures.count(Instant::now(), policy, rand::random()) {
+            Sequel::GiveUp => break Ended::GivenUp(error),
+            Sequel::Restart(delay) => {
+                lifeline.note(&Happening::Restarting { delay });
+                tokio::time::sleep(delay).await;
+            }
+        }
+    };
+    // Outside of any unwinding: a second panic in a destructor would end the process.
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(life))) {
+        lifeline.note(&Happening::Failed { error: &panic_text(panic) });
+    }
+    ended
+}
+
+/// Sees to it that the parent hears of the child's end, even if the thread ends under it.
+struct Warden {
+    lifeline: Lifeline,
+    long_pause: Duration,
+    report: Box<dyn Fn(Ended) + Send>,
+    alive: watch::Sender<Running>,
+    has_ended: bool,
+}
+
+impl Warden {
+    fn end(mut self, ended: Ended) {
+        self.tell(ended);
+    }
+
+    fn tell(&mut self, ended: Ended) {
+        self.has_ended = true;
+        match &ended {
+            Ended::InOrder => self.lifeline.note(&Happening::Stopped),
+            Ended::GivenUp(error) => self.lifeline.note(&Happening::GaveUp { error, delay: self.long_pause }),
+        }
+        self.alive.send_replace(Running::No);
+        (self.report)(ended);
+    }
+}
+
+impl Drop for Warden {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.tell(Ended::GivenUp("its thread is gone".to_owned()));
+        }
+    }
+}
+
+/// Returns the text of a panic.
+pub fn panic_text(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    // What a panic carries may panic when it is dropped.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    format!("panicked: {}", text.as_deref().unwrap_or("with a value that is no text"))
+}

@@ -1,0 +1,243 @@
+//! What is known of every actor: how it is, how it failed, and what will be tried next.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::name::{EntityName, SourceName};
+
+/// How many events are kept; older ones are in the log.
+const EVENTS: usize = 256;
+
+/// Where an actor stands in the tree.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ActorPath {
+    Supervisor,
+    Store,
+    Entity(EntityName),
+    Source(EntityName, SourceName),
+}
+
+impl ActorPath {
+    /// Returns what kind of actor it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Supervisor => "supervisor",
+            Self::Store => "store",
+            Self::Entity(_) => "entity",
+            Self::Source(..) => "source",
+        }
+    }
+}
+
+/// Writes it as logs do: `store`, `customer`, `customer/crm`.
+impl fmt::Display for ActorPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Supervisor => f.write_str("supervisor"),
+            Self::Store => f.write_str("store"),
+            Self::Entity(entity) => write!(f, "{entity}"),
+            Self::Source(entity, source) => write!(f, "{entity}/{source}"),
+        }
+    }
+}
+
+/// What an actor is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorState {
+    Starting,
+    Up,
+    /// It failed and is started again after a pause.
+    Restarting,
+    /// It failed too often; it is started again after a long pause, or when a person asks for it.
+    GivenUp,
+    /// It ends what it has begun.
+    Stopping,
+}
+
+impl ActorState {
+    /// Returns its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Up => "up",
+            Self::Restarting => "restarting",
+            Self::GivenUp => "given-up",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// How an actor is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActorStatus {
+    pub path: ActorPath,
+    /// Names this actor: one that takes its place bears another number. A restart after a failure keeps it.
+    pub id: u64,
+    pub state: ActorState,
+    /// When that state began.
+    pub since: Timestamp,
+    /// How often it was started again after a failure.
+    pub restarts: u64,
+    pub last_failure: Option<Failure>,
+    /// When it is started again, if it is to be.
+    pub next_start: Option<Timestamp>,
+}
+
+/// How an actor failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub at: Timestamp,
+    pub error: String,
+}
+
+/// Something that happened to an actor, in the words of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub at: Timestamp,
+    /// As logged: `actor failed` and so on.
+    pub event: &'static str,
+    pub path: ActorPath,
+    pub restarts: u64,
+    pub delay: Option<Duration>,
+    pub error: Option<String>,
+}
+
+/// Every actor and the latest events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supervision {
+    /// By path: parents before children.
+    pub actors: Vec<ActorStatus>,
+    /// The latest last.
+    pub events: Vec<Event>,
+}
+
+/// The book in which every actor is entered; clones are the same book.
+///
+/// It answers at once, also while the actor that is asked about has failed.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger(Arc<Mutex<Book>>);
+
+#[derive(Debug, Default)]
+struct Book {
+    actors: BTreeMap<ActorPath, ActorStatus>,
+    events: VecDeque<Event>,
+    last_id: u64,
+}
+
+/// What happens to an actor.
+pub(super) enum Happening<'a> {
+    Started,
+    Failed { error: &'a str },
+    Restarting { delay: Duration },
+    GaveUp { error: &'a str, delay: Duration },
+    Stopping,
+    Stopped,
+}
+
+impl Ledger {
+    /// Returns all that is known now.
+    pub fn read(&self) -> Supervision {
+        let book = self.book();
+        Supervision { actors: book.actors.values().cloned().collect(), events: book.events.iter().cloned().collect() }
+    }
+
+    /// Returns how one actor is.
+    pub fn find(&self, path: &ActorPath) -> Option<ActorStatus> {
+        self.book().actors.get(path).cloned()
+    }
+
+    /// Enters a new actor and gives its number. It takes the place of the one that stood there; after one that was given
+    /// up, its restarts go on being counted.
+    pub(super) fn enter(&self, path: &ActorPath) -> u64 {
+        let mut book = self.book();
+        book.last_id += 1;
+        let id = book.last_id;
+        let given_up = book.actors.get(path).filter(|former| former.state == ActorState::GivenUp);
+        let (restarts, last_failure) =
+            given_up.map_or((0, None), |former| (former.restarts + 1, former.last_failure.clone()));
+        let (state, since) = (ActorState::Starting, Timestamp::now());
+        let status = ActorStatus { path: path.clone(), id, state, since, restarts, last_failure, next_start: None };
+        book.actors.insert(path.clone(), status);
+        id
+    }
+
+    /// Notes what happened to the actor of this number; gives how often it was restarted.
+    ///
+    /// Of an actor whose place another one has taken the event alone is kept.
+    pub(super) fn note(&self, path: &ActorPath, id: u64, happening: &Happening<'_>) -> u64 {
+        let mut book = self.book();
+        let now = Timestamp::now();
+        let restarts = match book.actors.get_mut(path) {
+            Some(actor) if actor.id == id => {
+                actor.take_in(happening, now);
+                actor.restarts
+            }
+            Some(_) | None => 0,
+        };
+        if let Some(event) = event(happening) {
+            let (delay, error) = (happening.delay(), happening.error().map(str::to_owned));
+            book.events.push_back(Event { at: now, event, path: path.clone(), restarts, delay, error });
+            if book.events.len() > EVENTS {
+                book.events.pop_front();
+            }
+        }
+        if matches!(happening, Happening::Stopped) && book.actors.get(path).is_some_and(|actor| actor.id == id) {
+            book.actors.remove(path);
+        }
+        restarts
+    }
+
+    /// A panic while the book was open has left nothing half-written: every entry is put in whole.
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ActorStatus {
+    fn take_in(&mut self, happening: &Happening<'_>, now: Timestamp) {
+        self.next_start = happening.delay().and_then(|delay| now.checked_add(delay).ok());
+        self.since = now;
+        match happening {
+            Happening::Started => self.state = ActorState::Up,
+            Happening::Failed { error } => self.last_failure = Some(Failure { at: now, error: (*error).to_owned() }),
+            Happening::Restarting { .. } => {
+                self.state = ActorState::Restarting;
+                self.restarts += 1;
+            }
+            Happening::GaveUp { .. } => self.state = ActorState::GivenUp,
+            Happening::Stopping | Happening::Stopped => self.state = ActorState::Stopping,
+        }
+    }
+}
+
+impl Happening<'_> {
+    fn delay(&self) -> Option<Duration> {
+        match self {
+            Self::Restarting { delay } | Self::GaveUp { delay, .. } => Some(*delay),
+            Self::Started | Self::Failed { .. } | Self::Stopping | Self::Stopped => None,
+        }
+    }
+
+    fn error(&self) -> Option<&str> {
+        match self {
+            Self::Failed { error } | Self::GaveUp { error, .. } => Some(error),
+            Self::Started | Self::Restarting { .. } | Self::Stopping | Self::Stopped => None,
+        }
+    }
+}
+
+/// Returns the phrase under which the log and the events know it.
+pub(super) fn event(happening: &Happening<'_>) -> Option<&'static str> {
+    match happening {
+        Happening::Started => Some("actor started"),
+        Happening::Failed { .. } => Some("actor failed"),
+        Happening::Restarting { .. } => Some("actor restarting"),
+        Happening::GaveUp { .. } => Some("actor gave up"),
+        Happening::Stopping => None,
+        Happening::Stopped => Some("actor stopped"),
+    }
+}

@@ -1,0 +1,146 @@
+//! What an actor and the task that drives it tell each other.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Message};
+use slog::{Logger, error, info, warn};
+
+use crate::log::key;
+
+use super::ledger::{ActorPath, Happening, Ledger, event};
+
+/// An actor's line to the task that drives it; clones are the same.
+#[derive(Clone)]
+pub struct Lifeline {
+    pub(super) path: ActorPath,
+    pub(super) id: u64,
+    pub(super) ledger: Ledger,
+    pub(super) log: Logger,
+    pub(super) wish: Arc<Mutex<Option<Wish>>>,
+    pub(super) drill: Arc<Mutex<Option<Drill>>>,
+}
+
+/// How an actor wants to end.
+pub(super) enum Wish {
+    InOrder,
+    Failed(String),
+}
+
+impl Lifeline {
+    /// Says that the actor is up.
+    pub fn up<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>) {
+        if self.rehearse(Moment::Start, ctx) {
+            return;
+        }
+        self.note(&Happening::Started);
+    }
+
+    /// Says that the actor only ends what it has begun.
+    pub fn stopping(&self) {
+        self.note(&Happening::Stopping);
+    }
+
+    /// Ends the actor for good. To stop it in any other way is a failure.
+    pub fn finish<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>) {
+        if self.rehearse(Moment::Stopping, ctx) {
+            return;
+        }
+        *held(&self.wish) = Some(Wish::InOrder);
+        ctx.stop();
+    }
+
+    /// Fails without a panic: the actor is started again.
+    pub fn fail<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>, error: String) {
+        *held(&self.wish) = Some(Wish::Failed(error));
+        ctx.terminate();
+    }
+
+    pub(super) fn take_wish(&self) -> Option<Wish> {
+        held(&self.wish).take()
+    }
+
+    /// Enters what happened in the ledger, and logs it.
+    pub(super) fn note(&self, happening: &Happening<'_>) {
+        let restarts = self.ledger.note(&self.path, self.id, happening);
+        let Some(event) = event(happening) else { return };
+        match happening {
+            Happening::Failed { error } => error!(self.log, "{event}"; key::RESTARTS => restarts, key::ERROR => error),
+            Happening::Restarting { delay } => {
+                warn!(self.log, "{event}"; key::RESTARTS => restarts, key::DELAY_MS => delay.as_millis() as u64);
+            }
+            Happening::GaveUp { error, delay } => {
+                crate::alert!(self.log, "{event}"; key::RESTARTS => restarts, key::DELAY_MS => delay.as_millis() as u64,
+                    key::ERROR => error);
+            }
+            Happening::Started | Happening::Stopped => info!(self.log, "{event}"; key::RESTARTS => restarts),
+            Happening::Stopping => {}
+        }
+    }
+}
+
+/// Makes an actor fail on purpose. Nothing outside of this process can send it: it is for rehearsals.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "()")]
+pub struct Drill {
+    pub path: ActorPath,
+    pub moment: Moment,
+    pub fault: Fault,
+}
+
+/// When it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// At its next start; that it may come to one, it fails in a handler, too.
+    Start,
+    Handler,
+    Spawned,
+    /// When it next comes to its end.
+    Stopping,
+}
+
+/// How it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Panic,
+    Error,
+    Stop,
+}
+
+impl Lifeline {
+    /// Takes a drill on; the actor's handler of it.
+    pub fn drill<A: Actor<Context = Context<A>>>(&self, drill: Drill, ctx: &mut Context<A>) {
+        let fault = drill.fault;
+        match drill.moment {
+            Moment::Handler => self.strike(fault, ctx),
+            Moment::Spawned => {
+                let lifeline = self.clone();
+                let struck = actix::fut::wrap_future::<_, A>(std::future::ready(()));
+                ctx.spawn(actix::ActorFutureExt::map(struck, move |(), _, ctx| lifeline.strike(fault, ctx)));
+            }
+            Moment::Start => {
+                *held(&self.drill) = Some(drill);
+                self.strike(fault, ctx);
+            }
+            Moment::Stopping => *held(&self.drill) = Some(drill),
+        }
+    }
+
+    /// Fails if a drill is due at this moment.
+    fn rehearse<A: Actor<Context = Context<A>>>(&self, moment: Moment, ctx: &mut Context<A>) -> bool {
+        let due = held(&self.drill).take_if(|drill| drill.moment == moment);
+        due.map(|drill| self.strike(drill.fault, ctx)).is_some()
+    }
+
+    fn strike<A: Actor<Context = Context<A>>>(&self, fault: Fault, ctx: &mut Context<A>) {
+        match fault {
+            Fault::Panic => panic!("a drill"),
+            Fault::Error => self.fail(ctx, "a drill".to_owned()),
+            Fault::Stop => ctx.stop(),
+        }
+    }
+}
+
+/// What stands behind these locks is put in whole, whatever panics.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

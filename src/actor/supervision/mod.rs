@@ -1,0 +1,15 @@
+//! Actors that fail alone: each child is driven by a task of its own, which restarts it with growing pauses, gives it up when
+//! that does not help, and enters all of it in one ledger.
+//!
+//! This layer knows no actor of ours. A parent starts its children with [`start`], and is told when one has ended or was given
+//! up; what follows from that is the parent's.
+
+mod child;
+mod ledger;
+mod lifeline;
+mod policy;
+
+pub use child::{Child, Ended, Spec, panic_text, start};
+pub use ledger::{ActorPath, ActorState, ActorStatus, Event, Failure, Ledger, Supervision};
+pub use lifeline::{Drill, Fault, Lifeline, Moment};
+pub use policy::Policy;

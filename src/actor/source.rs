@@ -1,25 +1,21 @@
 //! A source actor: one visit at its source at a time, and whether the source is up.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
-};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised};
 use slog::{Logger, info, warn};
 use tokio::sync::oneshot;
 
-use crate::domain::json::Json;
-use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::name::SourceName;
-use crate::domain::plan::WriteResult;
-use crate::domain::record::{OperationId, Reading};
 use crate::log::key;
 use crate::source::visit::{Reach, Visitor};
 
 use super::entity::{EntityActor, SourceChanged};
-
-pub use crate::source::visit::{Searched, Taken, WriteOrder};
+use super::errand::Errand;
+use super::supervision::{Drill, Lifeline, panic_text};
 
 /// The first pause before a source that is down is tried again; doubled each time up to [`LAST_PROBE`].
 const FIRST_PROBE: Duration = Duration::from_secs(1);
@@ -30,9 +26,12 @@ pub struct SourceActor {
     name: SourceName,
     visitor: Visitor,
     entity: Addr<EntityActor>,
+    lifeline: Lifeline,
     log: Logger,
-    waiting: VecDeque<Visit>,
-    visiting: bool,
+    waiting: VecDeque<Waiting>,
+    /// The number of the visit under way.
+    visiting: Option<u64>,
+    visits: u64,
     health: Health,
 }
 
@@ -43,80 +42,59 @@ pub enum Health {
     Down { why: String, failures: u32, next_probe: Instant },
 }
 
-enum Visit {
-    Read { key: ForeignKey, record: Option<InternalKey>, reply: oneshot::Sender<Taken> },
-    Write { order: Box<WriteOrder>, reply: oneshot::Sender<WriteResult> },
-    Search { search: Search, reply: oneshot::Sender<Searched> },
+/// A visit that waits for its turn: makes it and answers, or answers why it is not made.
+type Waiting = Box<dyn FnOnce(Turn<'_>) -> Reach + Send>;
+
+enum Turn<'a> {
+    Come(&'a Visitor),
+    Refused(String),
 }
 
-/// Reads a copy. A source that is down, and not due for a probe, is unreachable without being asked.
-#[derive(Message)]
-#[rtype(result = "Taken")]
-pub struct Read {
-    pub key: ForeignKey,
-    pub record: Option<InternalKey>,
+/// Makes a visit in its turn. At a source that is down, and not due for a probe, none is made.
+pub struct Visit<E>(pub Arc<E>);
+
+/// Why a visit was not made whose actor failed before.
+const AWAY: &str = "its actor is being restarted";
+
+/// Has an errand done at a source, and answers whatever becomes of the actor.
+pub(super) async fn visit<E: Errand>(source: &Addr<SourceActor>, errand: E) -> E::Answer {
+    let errand = Arc::new(errand);
+    let answer = source.send(Visit(Arc::clone(&errand))).await;
+    // A visit that is begun answers by itself; this one did not get as far as its turn.
+    answer.unwrap_or_else(|_| errand.refused(AWAY.to_owned()))
 }
 
-/// Makes a write, with what belongs to it in the same turn.
-#[derive(Message)]
-#[rtype(result = "WriteResult")]
-pub struct Write(pub Box<WriteOrder>);
-
-/// Searches for an item that a create may have made.
-#[derive(Message)]
-#[rtype(result = "Searched")]
-pub struct Search {
-    pub record: InternalKey,
-    pub operation: OperationId,
-    pub document: Json,
+impl<E: Errand> Message for Visit<E> {
+    type Result = E::Answer;
 }
 
-/// Asks how the source is.
-#[derive(Message)]
-#[rtype(result = "Health")]
-pub struct GetHealth;
-
-/// Stops the actor; what runs at the source is cancelled by whoever holds its `Cancel`.
+/// A visit has ended.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Stop;
-
-/// What a visit gave, and who waits for it.
-enum Made {
-    Read(Taken, oneshot::Sender<Taken>),
-    Write(WriteResult, oneshot::Sender<WriteResult>),
-    Search(Searched, oneshot::Sender<Searched>),
+struct Visited {
+    number: u64,
+    reach: Reach,
 }
 
-impl Made {
-    /// Hands it over; whoever asked may be gone, and then nobody misses it.
-    fn deliver(self) {
-        match self {
-            Self::Read(taken, reply) => drop(reply.send(taken)),
-            Self::Write(result, reply) => drop(reply.send(result)),
-            Self::Search(searched, reply) => drop(reply.send(searched)),
-        }
-    }
-}
+/// Ends the actor in order; whoever still waits for a visit is told that it was not made.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Finish;
 
 impl SourceActor {
     /// Takes over the visits at a source.
-    pub fn new(name: SourceName, visitor: Visitor, entity: Addr<EntityActor>, log: Logger) -> Self {
-        Self { name, visitor, entity, log, waiting: VecDeque::new(), visiting: false, health: Health::Up }
-    }
-
-    fn enqueue(&mut self, visit: Visit, ctx: &mut Context<Self>) {
-        self.waiting.push_back(visit);
-        self.pump(ctx);
+    pub fn new(name: SourceName, visitor: Visitor, entity: Addr<EntityActor>, lifeline: Lifeline, log: Logger) -> Self {
+        let waiting = VecDeque::new();
+        Self { name, visitor, entity, lifeline, log, waiting, visiting: None, visits: 0, health: Health::Up }
     }
 
     /// Begins the next visit, if none is under way.
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        while !self.visiting {
-            let Some(visit) = self.waiting.pop_front() else { return };
+        while self.visiting.is_none() {
+            let Some(next) = self.waiting.pop_front() else { return };
             match self.down() {
-                Some(why) => visit.refuse(why),
-                None => self.begin(visit, ctx),
+                Some(why) => drop(next(Turn::Refused(why))),
+                None => self.begin(next, ctx),
             }
         }
     }
@@ -129,30 +107,22 @@ impl SourceActor {
         }
     }
 
-    fn begin(&mut self, visit: Visit, ctx: &mut Context<Self>) {
-        self.visiting = true;
-        let visitor = self.visitor.clone();
-        let run = tokio::task::spawn_blocking(move || visit.make(&visitor));
-        let ended = run.into_actor(self).map(|ended, actor, ctx| {
-            actor.visiting = false;
-            match ended {
-                Ok((reach, made)) => {
-                    actor.learn(reach);
-                    made.deliver();
-                }
-                Err(error) => warn!(actor.log, "visit failed"; key::ERROR => %error),
-            }
-            actor.pump(ctx);
+    /// Makes a visit on a thread of its own, which answers by itself: what happens to this actor meanwhile does not touch it.
+    fn begin(&mut self, visit: Waiting, ctx: &mut Context<Self>) {
+        self.visits += 1;
+        self.visiting = Some(self.visits);
+        let (number, visitor, actor) = (self.visits, self.visitor.clone(), ctx.address());
+        tokio::task::spawn_blocking(move || {
+            let reach = visit(Turn::Come(&visitor));
+            actor.do_send(Visited { number, reach });
         });
-        ctx.spawn(ended);
     }
 
     /// Takes in what a visit shows of the source, and tells the entity when that changes something.
     fn learn(&mut self, reach: Reach) {
         let was_up = self.health == Health::Up;
         match (reach, &self.health) {
-            (Reach::Unknown, _) => return,
-            (Reach::Reached, Health::Up) => return,
+            (Reach::Unknown, _) | (Reach::Reached, Health::Up) => return,
             (Reach::Reached, Health::Down { .. }) => {
                 self.health = Health::Up;
                 info!(self.log, "source up again");
@@ -169,97 +139,76 @@ impl SourceActor {
                 self.health = Health::Down { why, failures: failures + 1, next_probe: Instant::now() + delay };
             }
         }
-        self.entity.do_send(SourceChanged { source: self.name.clone(), health: self.health.clone() });
-    }
-}
-
-impl Visit {
-    /// Makes the visit; blocks until its processes are reaped.
-    fn make(self, visitor: &Visitor) -> (Reach, Made) {
-        match self {
-            Self::Read { key, record, reply } => {
-                let (taken, reach) = visitor.read(&key, record);
-                (reach, Made::Read(taken, reply))
-            }
-            Self::Write { order, reply } => {
-                let (result, reach) = visitor.write(&order);
-                (reach, Made::Write(result, reply))
-            }
-            Self::Search { search, reply } => {
-                let (searched, reach) = visitor.search(search.record, search.operation, &search.document);
-                (reach, Made::Search(searched, reply))
-            }
-        }
-    }
-
-    /// Answers without starting anything.
-    fn refuse(self, why: String) {
-        let made = match self {
-            Self::Read { reply, .. } => Made::Read(Taken::none(Reading::Unreachable(why)), reply),
-            Self::Write { reply, .. } => Made::Write(WriteResult::Held(why), reply),
-            Self::Search { reply, .. } => Made::Search(Searched::Failed(Reading::Unreachable(why)), reply),
-        };
-        made.deliver();
+        let (source, actor) = (self.name.clone(), self.lifeline.id());
+        self.entity.do_send(SourceChanged { source, actor, health: self.health.clone() });
     }
 }
 
 impl Actor for SourceActor {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Context<Self>) {
-        info!(self.log, "actor started");
-    }
-
-    fn stopped(&mut self, _: &mut Context<Self>) {
-        info!(self.log, "actor stopped");
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.lifeline.up(ctx);
+        self.pump(ctx);
     }
 }
 
-impl Handler<Read> for SourceActor {
-    type Result = ResponseFuture<Taken>;
+/// Whoever waits keeps waiting, and what is known of the source is kept.
+impl Supervised for SourceActor {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        // If one is under way, the next waits for the source's lock instead.
+        self.visiting = None;
+    }
+}
 
-    fn handle(&mut self, Read { key, record }: Read, ctx: &mut Context<Self>) -> Self::Result {
+impl<E: Errand> Handler<Visit<E>> for SourceActor {
+    type Result = ResponseFuture<E::Answer>;
+
+    fn handle(&mut self, Visit(errand): Visit<E>, ctx: &mut Context<Self>) -> Self::Result {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Visit::Read { key, record, reply }, ctx);
-        Box::pin(async move {
-            answer.await.unwrap_or_else(|_| Taken::none(Reading::Unreachable("its actor failed".to_owned())))
-        })
+        let queued = Arc::clone(&errand);
+        self.waiting.push_back(Box::new(move |turn| {
+            let (answer, reach) = match turn {
+                Turn::Come(visitor) => run(&*queued, visitor),
+                Turn::Refused(why) => (queued.refused(why), Reach::Unknown),
+            };
+            // Whoever asked may be gone, and then nobody misses the answer.
+            drop(reply.send(answer));
+            reach
+        }));
+        self.pump(ctx);
+        // A visit that was let go of before its turn came was never begun.
+        Box::pin(async move { answer.await.unwrap_or_else(|_| errand.refused(AWAY.to_owned())) })
     }
 }
 
-impl Handler<Write> for SourceActor {
-    type Result = ResponseFuture<WriteResult>;
-
-    fn handle(&mut self, Write(order): Write, ctx: &mut Context<Self>) -> Self::Result {
-        let (reply, answer) = oneshot::channel();
-        let lost = WriteResult::lost(order.kind);
-        self.enqueue(Visit::Write { order, reply }, ctx);
-        Box::pin(async move { answer.await.unwrap_or(lost) })
-    }
+fn run<E: Errand>(errand: &E, visitor: &Visitor) -> (E::Answer, Reach) {
+    catch_unwind(AssertUnwindSafe(|| errand.make(visitor)))
+        .unwrap_or_else(|panic| (errand.lost(panic_text(panic)), Reach::Unknown))
 }
 
-impl Handler<Search> for SourceActor {
-    type Result = ResponseFuture<Searched>;
-
-    fn handle(&mut self, search: Search, ctx: &mut Context<Self>) -> Self::Result {
-        let (reply, answer) = oneshot::channel();
-        self.enqueue(Visit::Search { search, reply }, ctx);
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Searched::lost()) })
-    }
-}
-
-impl Handler<GetHealth> for SourceActor {
-    type Result = actix::MessageResult<GetHealth>;
-
-    fn handle(&mut self, _: GetHealth, _: &mut Context<Self>) -> Self::Result {
-        actix::MessageResult(self.health.clone())
-    }
-}
-
-impl Handler<Stop> for SourceActor {
+impl Handler<Visited> for SourceActor {
     type Result = ();
 
-    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) {
-        ctx.stop();
+    fn handle(&mut self, Visited { number, reach }: Visited, ctx: &mut Context<Self>) {
+        self.visiting = self.visiting.filter(|current| *current != number);
+        self.learn(reach);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Finish> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Finish, ctx: &mut Context<Self>) {
+        self.lifeline.finish(ctx);
+    }
+}
+
+impl Handler<Drill> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, drill: Drill, ctx: &mut Context<Self>) {
+        self.lifeline.drill(drill, ctx);
     }
 }

@@ -1,45 +1,52 @@
 //! The store actor: owns the pool, and answers every question to the database.
 
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use actix::{Actor, Context, Handler, Message, ResponseFuture};
-use slog::{Logger, info, warn};
+use actix::{Actor, Context, Handler, Message, ResponseFuture, Supervised};
+use futures_util::FutureExt;
+use slog::{Logger, warn};
 
 use crate::log::{chain, key};
 use crate::store::Store;
 use crate::store::migrate::MigrateError;
 
+use super::supervision::{Drill, Lifeline, panic_text};
+
 pub use crate::store::{Request, StoreError, requests};
 
-/// The longest pause between two tries at a database that is not there yet.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The pauses between tries at a database that is away: doubling from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// Owns the connections to the database.
 pub struct StoreActor {
     store: Store,
+    lifeline: Lifeline,
     log: Logger,
 }
 
 impl StoreActor {
     /// Takes the store over.
-    pub fn new(store: Store, log: Logger) -> Self {
-        Self { store, log }
+    pub fn new(store: Store, lifeline: Lifeline, log: Logger) -> Self {
+        Self { store, lifeline, log }
     }
 }
 
 impl Actor for StoreActor {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Context<Self>) {
-        info!(self.log, "actor started");
-    }
-
-    fn stopped(&mut self, _: &mut Context<Self>) {
-        info!(self.log, "actor stopped");
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.lifeline.up(ctx);
     }
 }
 
+/// The pool is sound whatever the actor did: sessions that broke are thrown out as they are found.
+impl Supervised for StoreActor {}
+
 /// Puts one request to the database; requests run side by side, bounded by the pool.
+///
+/// One that is under way outlives a failure of the actor, and one that panics fails alone.
 pub struct Ask<R>(pub R);
 
 impl<R: Request> Message for Ask<R> {
@@ -51,7 +58,10 @@ impl<R: Request> Handler<Ask<R>> for StoreActor {
 
     fn handle(&mut self, Ask(request): Ask<R>, _: &mut Context<Self>) -> Self::Result {
         let store = self.store.clone();
-        Box::pin(async move { request.run(&store).await })
+        Box::pin(async move {
+            let answered = AssertUnwindSafe(request.run(&store)).catch_unwind().await;
+            answered.unwrap_or_else(|panic| Err(StoreError::Failed { action: R::ACTION, why: panic_text(panic) }))
+        })
     }
 }
 
@@ -65,18 +75,50 @@ impl Handler<Prepare> for StoreActor {
 
     fn handle(&mut self, _: Prepare, _: &mut Context<Self>) -> Self::Result {
         let (store, log) = (self.store.clone(), self.log.clone());
-        Box::pin(async move {
-            let mut pause = Duration::from_millis(100);
-            loop {
-                match store.migrate().await {
-                    Err(MigrateError::Store(away @ StoreError::Unavailable(_))) => {
-                        warn!(log, "database away"; key::ERROR => chain(&away), key::DELAY_MS => pause.as_millis() as u64);
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(LONGEST_PAUSE);
-                    }
-                    other => return other,
-                }
+        let is_away = |error: &MigrateError| matches!(error, MigrateError::Store(StoreError::Unavailable(_)));
+        Box::pin(async move { until_there(&log, async || store.migrate().await, is_away).await })
+    }
+}
+
+/// Ends the actor in order.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Finish;
+
+impl Handler<Finish> for StoreActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Finish, ctx: &mut Context<Self>) {
+        self.lifeline.finish(ctx);
+    }
+}
+
+impl Handler<Drill> for StoreActor {
+    type Result = ();
+
+    fn handle(&mut self, drill: Drill, ctx: &mut Context<Self>) {
+        self.lifeline.drill(drill, ctx);
+    }
+}
+
+/// Tries until the database is there, with growing pauses.
+///
+/// # Errors
+/// Whatever waiting does not cure.
+pub(super) async fn until_there<T, E: Error>(
+    log: &Logger,
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+    is_away: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    let mut pause = PAUSES.0;
+    loop {
+        match attempt().await {
+            Err(error) if is_away(&error) => {
+                warn!(log, "database away"; key::ERROR => chain(&error), key::DELAY_MS => pause.as_millis() as u64);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
             }
-        })
+            other => return other,
+        }
     }
 }

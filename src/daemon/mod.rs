@@ -8,11 +8,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Addr, System};
-use slog::{Logger, error, info, o, warn};
-use tokio::sync::{oneshot, watch};
+use actix::System;
+use slog::{Logger, error, info, warn};
+use tokio::sync::{mpsc, watch};
 
-use crate::actor::supervisor::{StopAll, Supervisor};
+use crate::actor::supervision::{Child, Ledger, Policy};
+use crate::actor::supervisor::{GetStore, Start, StopAll, Supervisor};
 use crate::api::{self, Service};
 use crate::config::{self, Config};
 use crate::log::{chain, key};
@@ -53,6 +54,8 @@ enum DaemonError {
     /// The reason is told with it.
     #[error("cannot go on: {0}")]
     Fatal(String),
+    #[error("cannot start the supervisor")]
+    SupervisorGone,
 }
 
 /// Runs the daemon until it is told to stop: 0 done, 1 it could not go on, 2 the configuration is wrong.
@@ -124,25 +127,37 @@ async fn serve(
     log: &Logger,
 ) -> Result<(), DaemonError> {
     let cancel = Cancel::new().map_err(|source| DaemonError::Io { action: "make what cancels runs", source })?;
-    let (fatal, failed) = oneshot::channel();
     let config = Arc::new(config);
     let grace = config.server.grace;
     let (_current, watched_config) = watch::channel(Arc::clone(&config));
-    let log_of_supervisor = log.new(o!(key::ACTOR => "supervisor"));
-    let directory = state_dir.path().to_owned();
-    let supervisor = Supervisor::new(config, directory, store, cancel.clone(), log_of_supervisor, fatal);
-    let store = supervisor.store();
-    let supervisor = supervisor.start();
+    let (ended, mut failed) = mpsc::channel(1);
+    let supervisor = Supervisor::start(Start {
+        config,
+        state_dir: state_dir.path().to_owned(),
+        store,
+        cancel: cancel.clone(),
+        policy: Policy::default(),
+        ledger: Ledger::default(),
+        log: log.clone(),
+        // It ends once, and there is room for that.
+        ended: Box::new(move |reason| drop(ended.try_send(reason))),
+    });
+    let store = supervisor.addr.send(GetStore).await.map_err(|_| DaemonError::SupervisorGone)?;
     let socket = state_dir.path().join(config::model::SOCKET);
-    let service =
-        Service { supervisor: supervisor.clone(), store, config: watched_config, config_path: path, log: log.clone() };
+    let service = Service {
+        supervisor: supervisor.addr.clone(),
+        store,
+        config: watched_config,
+        config_path: path,
+        log: log.clone(),
+    };
     let (server, handle) = api::server::serve(&socket, service)?;
     let server = actix::spawn(server);
     let watched = postgres.map(|postgres| actix::spawn(database::watch(postgres, log.clone())));
     info!(log, "daemon started"; "socket" => %socket.display());
     let end = tokio::select! {
         name = signals.next() => { info!(log, "daemon stopping"; "signal" => name); Ok(()) }
-        reason = failed => Err(DaemonError::Fatal(reason.unwrap_or_else(|_| "the supervisor is gone".to_owned()))),
+        reason = failed.recv() => Err(DaemonError::Fatal(reason.flatten().unwrap_or_else(|| "the supervisor is gone".to_owned()))),
     };
     handle.stop(true).await;
     drop(server.await);
@@ -156,13 +171,14 @@ async fn serve(
 
 /// Lets the looks under way end; when the grace is over, or at another signal, what runs is cancelled.
 async fn stop_actors(
-    supervisor: &Addr<Supervisor>,
+    supervisor: &Child<Supervisor>,
     signals: &mut Signals,
     cancel: &Cancel,
     grace: Duration,
     log: &Logger,
 ) {
-    let stopped = supervisor.send(StopAll);
+    supervisor.addr.do_send(StopAll);
+    let stopped = supervisor.ended();
     tokio::pin!(stopped);
     tokio::select! {
         _ = &mut stopped => return,

@@ -62,13 +62,6 @@ pub enum Searched {
     Failed(Reading),
 }
 
-impl Searched {
-    /// The answer of a source actor that is gone.
-    pub fn lost() -> Self {
-        Self::Failed(Reading::Unreachable("its actor failed".to_owned()))
-    }
-}
-
 /// Whether the source could be reached, as far as a visit shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {

@@ -18,6 +18,9 @@ pub enum StoreError {
         #[source]
         source: Cause,
     },
+    /// The request itself failed: a defect of ours.
+    #[error("cannot {action} in the database: {why}")]
+    Failed { action: &'static str, why: String },
     /// A row holds what this version cannot read.
     #[error("cannot read {what} from the database")]
     Unreadable {

@@ -319,9 +319,9 @@ async fn a_dead_daemons_work_is_put_back() {
         intents.map(|(name, kind)| (source(name), OpenOperation { may_have_taken_effect: false, ..intent(kind) }));
     assert!(run(&store, Decide { operations: operations.to_vec(), ..decision(&known) }).await);
 
-    let elsewhere = run(&store, Recover { entity: entity("other") }).await;
+    let elsewhere = run(&store, Recover { entity: entity("other"), held: Vec::new() }).await;
     assert_eq!((elsewhere, item(&store, running).await.state), (0, WorkState::Running));
-    assert_eq!(run(&store, Recover { entity: customer() }).await, 2);
+    assert_eq!(run(&store, Recover { entity: customer(), held: Vec::new() }).await, 2);
     assert_eq!(
         rows(&store, "select source, state, may_have_taken_effect from operation order by source").await,
         ["x|in-doubt|t", "y|open|t", "z|open|t"]
@@ -330,7 +330,7 @@ async fn a_dead_daemons_work_is_put_back() {
     let mut claimed: Vec<WorkItemId> = claim(&store).await.iter().flat_map(items).collect();
     claimed.sort();
     assert_eq!(claimed, [running, waiting, other]);
-    assert_eq!(run(&store, Recover { entity: customer() }).await, 3);
+    assert_eq!(run(&store, Recover { entity: customer(), held: Vec::new() }).await, 3);
     assert_eq!(claim(&store).await.iter().map(|look| look.items[0].attempts).max(), Some(0));
 }
 

@@ -309,7 +309,8 @@ async fn recovery_meets_notifications() {
         let claimed = claim(&store).await.len();
         assert_eq!(claimed, 20, "round {round}");
         let reversed = keys.into_iter().rev().collect();
-        let (put_back, _) = join(run(&store, Recover { entity: customer() }), run(&store, all(reversed))).await;
+        let (put_back, _) =
+            join(run(&store, Recover { entity: customer(), held: Vec::new() }), run(&store, all(reversed))).await;
         assert_eq!(put_back, 20);
         let ids: Vec<WorkItemId> = claim(&store).await.iter().flat_map(items).collect();
         assert_eq!(ids.len(), 20);

@@ -248,7 +248,7 @@ async fn one_work_item_is_shown_with_all_that_is_known_of_it() {
 async fn everything_is_counted_for_every_entity() {
     let store = postgres::store();
     assert_eq!(run(&store, CountAll).await, BTreeMap::new());
-    run(&store, Recover { entity: entity("idle") }).await;
+    run(&store, Recover { entity: entity("idle"), held: Vec::new() }).await;
     let elsewhere = Notification { entity: entity("product"), ..notification("crm", "a") };
     run(&store, Enqueue { notifications: vec![elsewhere] }).await;
     for name in ["a", "b", "c"] {

@@ -14,7 +14,7 @@ use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, Operat
 use crate::log::key;
 use crate::store::StoreError;
 
-use super::super::source::Taken;
+use super::super::errand::Taken;
 use super::super::store::requests::look::{Introduce, Introduced, Recall, RecallUnknown, RecordResults, UnknownKey};
 use super::super::store::requests::queue::{Finish, WorkEnd};
 use super::{Look, Readings, at_once};
@@ -38,7 +38,7 @@ impl Look {
     /// Reads the copy and gives it its record; then looks at that record.
     pub(super) async fn introduce(&self, source: SourceName, key: ForeignKey) -> Result<Vec<SourceName>, StoreError> {
         let home = {
-            let _introducing = self.desk.introducing().await;
+            let _introducing = self.desk.workshop.introducing().await;
             self.find_home(&source, &key).await?
         };
         match home {
@@ -122,7 +122,7 @@ impl Look {
         source: SourceName,
         key: ForeignKey,
     ) -> Result<Vec<SourceName>, StoreError> {
-        let _alone = self.desk.alone_with(record).await;
+        let _alone = self.desk.workshop.alone_with(record).await;
         let entity = self.desk.entity.name.clone();
         let Some(known) = self.desk.insist(Recall { entity: entity.clone(), record }).await? else {
             return self.finish(at_once()).await;

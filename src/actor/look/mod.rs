@@ -21,7 +21,8 @@ use crate::log::{chain, key};
 use crate::store::StoreError;
 
 use super::desk::SharedDesk;
-use super::source::{Read, Taken};
+use super::errand::{Read, Taken};
+use super::source::visit;
 use super::store::requests::look::{FindRival, Recall};
 use super::store::requests::queue::{ClaimedItem, ClaimedLook, Finish, FinishItems, Subject, WorkEnd, WorkItemId};
 
@@ -54,7 +55,7 @@ pub(super) async fn look(desk: SharedDesk, claimed: ClaimedLook) -> Vec<SourceNa
 impl Look {
     /// Looks at a record; `taken` are readings that were just made.
     async fn at(&self, record: InternalKey, mut taken: Readings) -> Result<Vec<SourceName>, StoreError> {
-        let _alone = self.desk.alone_with(record).await;
+        let _alone = self.desk.workshop.alone_with(record).await;
         let mut may_be_joined = !self.desk.terms.rules.matching.is_empty();
         loop {
             let recall = Recall { entity: self.desk.entity.name.clone(), record };
@@ -63,7 +64,7 @@ impl Look {
             };
             if std::mem::take(&mut may_be_joined) && known.record.version == 0 {
                 // Keys that are being looked at may be other copies of this new item.
-                self.desk.all_introduced().await;
+                self.desk.workshop.all_introduced().await;
                 continue;
             }
             let will = match self.will(&known).await? {
@@ -89,16 +90,16 @@ impl Look {
             let source = self.desk.sources.get(name)?;
             let key = link.key.clone().filter(|_| link.state == LinkState::Linked)?;
             (!taken.contains_key(name))
-                .then(|| (name.clone(), source.send(Read { key, record: Some(known.record.id) })))
+                .then(|| (name.clone(), visit(source, Read { key, record: Some(known.record.id) })))
         });
-        let readings = wanted.map(|(name, read)| async move { (name, read.await.unwrap_or_else(|_| no_actor())) });
+        let readings = wanted.map(|(name, read)| async move { (name, read.await) });
         taken.extend(join_all(readings).await);
     }
 
     async fn read_one(&self, source: &SourceName, key: &ForeignKey) -> Taken {
         match self.desk.sources.get(source) {
             None => Taken::none(Reading::Unreachable("the source is not configured now".to_owned())),
-            Some(actor) => actor.send(Read { key: key.clone(), record: None }).await.unwrap_or_else(|_| no_actor()),
+            Some(actor) => visit(actor, Read { key: key.clone(), record: None }).await,
         }
     }
 
@@ -211,8 +212,4 @@ fn blocked_by(end: &WorkEnd) -> Vec<SourceName> {
         WorkEnd::Again { blocked_by, .. } => blocked_by.clone(),
         WorkEnd::Done { .. } | WorkEnd::Parked { .. } => Vec::new(),
     }
-}
-
-fn no_actor() -> Taken {
-    Taken::none(Reading::Unreachable("its actor is being restarted".to_owned()))
 }

@@ -8,10 +8,9 @@ use crate::domain::record::{Known, OpenConflict};
 use crate::domain::undo::{self, Undone};
 use crate::store::StoreError;
 
-use super::super::entity::OrderEnded;
+use super::super::messages::{Ordered, Standing};
 use super::super::store::requests::queue::{Order, WorkEnd, WorkItemId};
 use super::super::store::requests::view::{FindConflict, ListHistory};
-use super::super::supervisor::{Ordered, Standing};
 use super::Look;
 
 /// How much history is read at a time.
@@ -89,7 +88,7 @@ impl Look {
 
     fn tell(&self, ordered: Ordered) {
         if let Some((item, _)) = self.order() {
-            self.desk.actor.do_send(OrderEnded { item, ordered });
+            self.desk.workshop.orders.ended(item, ordered);
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::domain::record::{Base, Known, Link, OpenOperation, OperationKind, Ope
 use crate::log::key;
 use crate::store::StoreError;
 
-use super::super::source::{Search, Searched, Taken};
+use super::super::errand::{Search, Searched, Taken};
+use super::super::source::visit;
 use super::super::store::requests::look::ListUnlinked;
 use super::{Look, Readings};
 
@@ -88,7 +89,7 @@ impl Look {
             return Ok(Ok(Vec::new()));
         };
         let search = Search { record: known.record.id, operation: open.id, document: document.clone() };
-        let (keys, equal) = match actor.send(search).await.unwrap_or_else(|_| Searched::lost()) {
+        let (keys, equal) = match visit(actor, search).await {
             Searched::Found(keys) => (keys, true),
             Searched::Listed(keys) => (keys, false),
             Searched::Failed(reading) => return Ok(Err(reading)),

@@ -11,7 +11,8 @@ use crate::domain::plan::{self, Conclusion, Owed, Plan, WriteResult, conclude};
 use crate::domain::record::{Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Reading};
 use crate::store::StoreError;
 
-use super::super::source::{Taken, Write, WriteOrder};
+use super::super::errand::{Taken, Write, WriteOrder};
+use super::super::source::visit;
 use super::super::store::requests::look::RecordResults;
 use super::super::store::requests::queue::Finish;
 use super::decide::{Intents, outcome};
@@ -42,8 +43,7 @@ impl Look {
                 read_back: self.reads_back(known, name, write),
             };
             let Some(actor) = self.desk.sources.get(name) else { continue };
-            let result = actor.send(Write(Box::new(order))).await.unwrap_or_else(|_| WriteResult::lost(write.kind));
-            results.insert(name.clone(), result);
+            results.insert(name.clone(), visit(actor, Write(order)).await);
         }
         results
     }

@@ -29,8 +29,8 @@ pub struct Spec {
     pub policy: Policy,
     pub ledger: Ledger,
     pub log: Logger,
-    /// Told when the child has ended, or was given up; never of a restart.
-    pub report: Box<dyn Fn(Ended) + Send>,
+    /// Told, with the child's number, when it has ended or was given up; never of a restart.
+    pub report: Box<dyn Fn(u64, Ended) + Send>,
 }
 
 /// The end of a child.
@@ -118,6 +118,7 @@ where
                 lifeline.note(&Happening::Failed { error: &panic_text(panic) });
                 break Ended::InOrder;
             }
+            (_, Some(Wish::GivenUp(error))) => break Ended::GivenUp(error),
             (Ok(()), Some(Wish::Failed(error))) => error,
             (Ok(()), None) => "it stopped without having been told to".to_owned(),
             (Err(panic), Some(Wish::Failed(_)) | None) => panic_text(panic),
@@ -151,7 +152,7 @@ where
 struct Warden {
     lifeline: Lifeline,
     long_pause: Duration,
-    report: Box<dyn Fn(Ended) + Send>,
+    report: Box<dyn Fn(u64, Ended) + Send>,
     alive: watch::Sender<Running>,
     has_ended: bool,
 }
@@ -168,7 +169,7 @@ impl Warden {
             Ended::GivenUp(error) => self.lifeline.note(&Happening::GaveUp { error, delay: self.long_pause }),
         }
         self.alive.send_replace(Running::No);
-        (self.report)(ended);
+        (self.report)(self.lifeline.id, ended);
     }
 }
 

@@ -24,9 +24,16 @@ pub struct Lifeline {
 pub(super) enum Wish {
     InOrder,
     Failed(String),
+    /// To be started again would not help.
+    GivenUp(String),
 }
 
 impl Lifeline {
+    /// Returns the number under which the ledger knows the actor.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Says that the actor is up.
     pub fn up<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>) {
         if self.rehearse(Moment::Start, ctx) {
@@ -52,6 +59,12 @@ impl Lifeline {
     /// Fails without a panic: the actor is started again.
     pub fn fail<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>, error: String) {
         *held(&self.wish) = Some(Wish::Failed(error));
+        ctx.terminate();
+    }
+
+    /// Gives up: it is of no use to start the actor again.
+    pub fn give_up<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>, error: String) {
+        *held(&self.wish) = Some(Wish::GivenUp(error));
         ctx.terminate();
     }
 

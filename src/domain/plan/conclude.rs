@@ -138,9 +138,8 @@ fn done(
 }
 
 impl WriteResult {
-    /// The end of a write that was handed over and of which nothing more was heard.
-    pub fn lost(kind: OperationKind) -> Self {
-        let why = "its end was lost".to_owned();
+    /// The end of a write that was begun and whose end was lost, because of `why`.
+    pub fn lost(kind: OperationKind, why: String) -> Self {
         match kind {
             OperationKind::Create => Self::InDoubt(why),
             OperationKind::Update | OperationKind::Delete => Self::TimedOut(why),

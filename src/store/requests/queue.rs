@@ -149,13 +149,20 @@ pub enum WorkEnd {
     Parked { error: String },
 }
 
-/// Puts back what a dead daemon or actor had claimed, when an entity starts: running items are ready, due now; blocked items
-/// are released; operations in flight become in doubt (creates) or open (updates and deletes).
+/// Puts back what was claimed and is not looked at, by a dead daemon or because a claim's answer was lost: running items
+/// other than `held` are ready, due now; blocked items are released; operations in flight become in doubt (creates) or open
+/// (updates and deletes), but for records of `held` items.
 /// Gives the number of items put back.
 #[derive(Debug, Clone)]
 pub struct Recover {
     pub entity: EntityName,
+    /// The items of the looks under way.
+    pub held: Vec<WorkItemId>,
 }
+
+/// Names the entities that have due work which nobody has claimed.
+#[derive(Debug, Clone)]
+pub struct ListDue;
 
 /// Makes items due that wait for `source`: all of them, or one by chance (a probe). Gives their number.
 #[derive(Debug, Clone)]

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use crate::store::columns::{get, micros};
+use crate::domain::name::EntityName;
+use crate::store::columns::{get, micros, parsed};
 use crate::store::requests::view::WorkState;
 use crate::store::run::{Fault, Mode, Request, Session, Step};
 
 use super::finish::PutBack;
-use super::{Ping, PurgeFinished, Recover, Release};
+use super::{ListDue, Ping, PurgeFinished, Recover, Release, ids};
 
 const CREATE_ENTITY: &str = include_str!("../../sql/entity/create.sql");
+const LOCK_ENTITY: &str = include_str!("../../sql/entity/lock.sql");
 const RECOVER_OPERATIONS: &str = include_str!("../../sql/operation/recover.sql");
 const LIST_RUNNING: &str = include_str!("../../sql/work_item/list_running.sql");
+const LIST_DUE: &str = include_str!("../../sql/entity/list_due.sql");
 const RELEASE_ALL: &str = include_str!("../../sql/work_item/release_all.sql");
 const RELEASE: &str = include_str!("../../sql/work_item/release.sql");
 const PROBE: &str = include_str!("../../sql/work_item/probe.sql");
@@ -28,11 +31,14 @@ impl Request for Recover {
 
     async fn attempt(&self, session: &Session<'_>) -> Result<u64, Fault> {
         let entity = || Box::new(self.entity.as_str().to_owned());
+        let held = || Box::new(ids(&self.held));
         let steps = vec![
             Step::new(CREATE_ENTITY, [entity()]),
-            Step::new(RECOVER_OPERATIONS, [entity()]),
+            // A claim whose answer was lost may still be under way.
+            Step::new(LOCK_ENTITY, [entity()]),
+            Step::new(RECOVER_OPERATIONS, [entity(), held()]),
             Step::new(RELEASE_ALL, [entity()]),
-            Step::new(LIST_RUNNING, [entity()]),
+            Step::new(LIST_RUNNING, [entity(), held()]),
         ];
         let running = session.pipeline(steps).await?.pop().unwrap_or_default();
         let items = running.iter().map(|row| get(row, "id")).collect::<Result<Vec<i64>, _>>()?;
@@ -47,6 +53,19 @@ impl Request for Recover {
         };
         session.pipeline(vec![put_back.step(&self.entity)]).await?;
         Ok(number)
+    }
+}
+
+impl Request for ListDue {
+    type Reply = Vec<EntityName>;
+
+    const ACTION: &'static str = "look for due work";
+
+    const MODE: Mode = Mode::Statements;
+
+    async fn attempt(&self, session: &Session<'_>) -> Result<Vec<EntityName>, Fault> {
+        let rows = session.list(LIST_DUE, &[]).await?;
+        rows.iter().map(|row| parsed(row, "name")).collect()
     }
 }
 

@@ -1,0 +1,148 @@
+//! The doors through which the API hands work in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+use actix::{Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
+
+use crate::domain::name::{EntityName, SourceName};
+
+use super::super::entity::{CarryOut, EntityActor, Wake};
+use super::super::messages::{DropItem, Notify, Ordered, Refusal, Resolve, RetryItem, SyncRecord, Undo};
+use super::super::store::requests::queue::{Enqueue, EnqueueRecord, Enqueued, Order};
+use super::super::store::requests::view::{DropWorkItem, FindConflict, Handled, RetryWorkItem};
+use super::{Phase, Supervisor, put};
+
+impl Supervisor {
+    /// Names what is wrong with a notification, if it is for something that is not configured.
+    fn check(&self, entity: &EntityName, source: &SourceName) -> Result<(), Refusal> {
+        let Some(known) = self.config.entities.get(entity) else {
+            return Err(Refusal::UnknownEntity(entity.clone()));
+        };
+        if known.sources.contains_key(source) {
+            return Ok(());
+        }
+        Err(Refusal::UnknownSource(entity.clone(), source.clone()))
+    }
+
+    fn entity(&self, entity: &EntityName) -> Result<Addr<EntityActor>, Refusal> {
+        if !self.config.entities.contains_key(entity) {
+            return Err(Refusal::UnknownEntity(entity.clone()));
+        }
+        self.entities.get(entity).map(|post| post.child.addr.clone()).ok_or(Refusal::Away)
+    }
+
+    /// Wakes the entity of an item that somebody has spoken of.
+    fn handled(
+        &self,
+        handled: impl Future<Output = Result<Handled, Refusal>> + 'static,
+        ctx: &Context<Self>,
+    ) -> ResponseFuture<Result<Handled, Refusal>> {
+        let supervisor = ctx.address();
+        Box::pin(async move {
+            let handled = handled.await?;
+            if let Handled::Done(entity) = &handled {
+                supervisor.do_send(WorkFor(entity.clone()));
+            }
+            Ok(handled)
+        })
+    }
+}
+
+/// There is work for an entity.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct WorkFor(EntityName);
+
+impl Handler<WorkFor> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, WorkFor(entity): WorkFor, _: &mut Context<Self>) {
+        self.wake(&entity);
+    }
+}
+
+impl Handler<Notify> for Supervisor {
+    type Result = ResponseFuture<Result<Vec<Enqueued>, Refusal>>;
+
+    fn handle(&mut self, Notify(notifications): Notify, _: &mut Context<Self>) -> Self::Result {
+        let refused = notifications.iter().find_map(|hint| self.check(&hint.entity, &hint.source).err());
+        if let Some(refused) = refused {
+            return Box::pin(async { Err(refused) });
+        }
+        if self.phase != Phase::Working {
+            return Box::pin(async { Err(Refusal::Away) });
+        }
+        let named: BTreeSet<&EntityName> = notifications.iter().map(|hint| &hint.entity).collect();
+        let woken: Vec<_> = named.into_iter().filter_map(|name| self.entity(name).ok()).collect();
+        let store = self.store.addr.clone();
+        Box::pin(async move {
+            let enqueued = put(&store, Enqueue { notifications }).await?;
+            woken.iter().for_each(|entity| entity.do_send(Wake));
+            Ok(enqueued)
+        })
+    }
+}
+
+impl Handler<SyncRecord> for Supervisor {
+    type Result = ResponseFuture<Result<Option<Enqueued>, Refusal>>;
+
+    fn handle(&mut self, SyncRecord { entity, record }: SyncRecord, _: &mut Context<Self>) -> Self::Result {
+        let (actor, store) = (self.entity(&entity), self.store.addr.clone());
+        Box::pin(async move {
+            let actor = actor?;
+            let enqueued = put(&store, EnqueueRecord { entity, record, order: None }).await?;
+            actor.do_send(Wake);
+            Ok(enqueued)
+        })
+    }
+}
+
+impl Handler<Resolve> for Supervisor {
+    type Result = ResponseFuture<Result<Ordered, Refusal>>;
+
+    fn handle(&mut self, Resolve { conflict, revision, decision }: Resolve, _: &mut Context<Self>) -> Self::Result {
+        let store = self.store.addr.clone();
+        let entities: BTreeMap<_, _> =
+            self.entities.iter().map(|(name, post)| (name.clone(), post.child.addr.clone())).collect();
+        Box::pin(async move {
+            let Some(row) = put(&store, FindConflict { id: conflict }).await? else { return Ok(Ordered::NotFound) };
+            if row.closed {
+                return Ok(Ordered::Stale(None));
+            }
+            let actor = entities.get(&row.entity).ok_or_else(|| Refusal::UnknownEntity(row.entity.clone()))?;
+            let order = Order::Resolve { conflict, revision: revision.unwrap_or(row.revision), decision };
+            actor.send(CarryOut { record: row.record, order }).await.unwrap_or(Err(Refusal::Away))
+        })
+    }
+}
+
+impl Handler<Undo> for Supervisor {
+    type Result = ResponseFuture<Result<Ordered, Refusal>>;
+
+    fn handle(&mut self, Undo { entity, record, version }: Undo, _: &mut Context<Self>) -> Self::Result {
+        let actor = self.entity(&entity);
+        Box::pin(async move {
+            let order = Order::Undo { version };
+            actor?.send(CarryOut { record, order }).await.unwrap_or(Err(Refusal::Away))
+        })
+    }
+}
+
+impl Handler<RetryItem> for Supervisor {
+    type Result = ResponseFuture<Result<Handled, Refusal>>;
+
+    fn handle(&mut self, RetryItem(id): RetryItem, ctx: &mut Context<Self>) -> Self::Result {
+        let store = self.store.addr.clone();
+        self.handled(async move { Ok(put(&store, RetryWorkItem { id }).await?) }, ctx)
+    }
+}
+
+impl Handler<DropItem> for Supervisor {
+    type Result = ResponseFuture<Result<Handled, Refusal>>;
+
+    fn handle(&mut self, DropItem(id): DropItem, ctx: &mut Context<Self>) -> Self::Result {
+        let store = self.store.addr.clone();
+        self.handled(async move { Ok(put(&store, DropWorkItem { id }).await?) }, ctx)
+    }
+}

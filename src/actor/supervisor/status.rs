@@ -1,0 +1,84 @@
+//! How everything is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Context, Handler, ResponseFuture};
+use futures_util::future::join_all;
+
+use crate::config::model::Entity;
+use crate::domain::name::SourceName;
+
+use super::super::entity::{EntityState, GetEntityState};
+use super::super::messages::{DatabaseStatus, EntityStatus, GetStatus, Refusal, SourceStatus, Status};
+use super::super::store::requests::view::{CountAll, Counts};
+use super::super::supervision::{ActorPath, ActorState, Ledger};
+use super::{Phase, Supervisor, put};
+
+/// How long an entity is waited for that does not answer at once: it may be on its way to being restarted.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Handler<GetStatus> for Supervisor {
+    type Result = ResponseFuture<Result<Status, Refusal>>;
+
+    fn handle(&mut self, _: GetStatus, _: &mut Context<Self>) -> Self::Result {
+        if self.phase == Phase::Preparing {
+            return Box::pin(async { Err(Refusal::Away) });
+        }
+        let (store, ledger) = (self.store.addr.clone(), self.kit.ledger.clone());
+        let (config, uptime_s) = (Arc::clone(&self.config), self.started.elapsed().as_secs());
+        let actors: Vec<_> = self.entities.iter().map(|(name, post)| (name.clone(), post.child.addr.clone())).collect();
+        Box::pin(async move {
+            let mut counts = put(&store, CountAll).await?;
+            let states = actors.into_iter().map(|(name, actor)| async move {
+                let state = actor.send(GetEntityState).timeout(PATIENCE).await;
+                (name, state.ok())
+            });
+            let mut states: BTreeMap<_, _> = join_all(states).await.into_iter().collect();
+            let status = |entity: &Arc<Entity>| {
+                let state = states.remove(&entity.name).flatten();
+                let counts = counts.remove(&entity.name).unwrap_or_default();
+                entity_status(entity, state, counts, &ledger)
+            };
+            let entities: Vec<EntityStatus> = config.entities.values().map(status).collect();
+            let ready = entities.iter().all(|entity| entity.state == "up");
+            let database = DatabaseStatus { up: true, error: None };
+            Ok(Status { uptime_s, database, entities, ready })
+        })
+    }
+}
+
+fn entity_status(entity: &Entity, state: Option<EntityState>, counts: Counts, ledger: &Ledger) -> EntityStatus {
+    let name = entity.name.clone();
+    match state {
+        Some(EntityState { working, in_flight, throttle, sources }) => {
+            let state = if working { "up" } else { "starting" };
+            EntityStatus { name, state, counts, in_flight, throttle, sources }
+        }
+        None => {
+            let sources = entity.sources.keys().map(|source| (source.clone(), unasked(entity, source, ledger)));
+            let (in_flight, throttle) = Default::default();
+            let state = word(&ActorPath::Entity(name.clone()), ledger);
+            EntityStatus { name, state, counts, in_flight, throttle, sources: sources.collect() }
+        }
+    }
+}
+
+/// What the ledger alone tells of a source.
+fn unasked(entity: &Entity, source: &SourceName, ledger: &Ledger) -> SourceStatus {
+    let path = ActorPath::Source(entity.name.clone(), source.clone());
+    let actor = ledger.find(&path);
+    let restarts = actor.as_ref().map_or(0, |actor| actor.restarts);
+    let last_error = actor.and_then(|actor| actor.last_failure).map(|failure| failure.error);
+    SourceStatus { state: word(&path, ledger), restarts, last_error, next_probe_ms: None }
+}
+
+/// Returns the state of an actor that does not answer.
+fn word(path: &ActorPath, ledger: &Ledger) -> &'static str {
+    match ledger.find(path).map(|actor| actor.state) {
+        // It is up, and busy.
+        Some(ActorState::Up) | None => ActorState::Starting.as_str(),
+        Some(state) => state.as_str(),
+    }
+}

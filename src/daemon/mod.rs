@@ -2,18 +2,20 @@
 
 mod database;
 mod signals;
+mod stop;
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::System;
-use slog::{Logger, error, info, warn};
+use futures_util::FutureExt;
+use slog::{Logger, info};
 use tokio::sync::{mpsc, watch};
 
-use crate::actor::supervision::{Child, Ledger, Policy};
-use crate::actor::supervisor::{GetStore, Start, StopAll, Supervisor};
+use crate::actor::supervision::{Ledger, Policy};
+use crate::actor::supervisor::{GetStore, Start, Supervisor};
 use crate::api::{self, Service};
 use crate::config::{self, Config};
 use crate::log::{chain, key};
@@ -24,9 +26,7 @@ use crate::store::state_dir::StateDir;
 
 use database::DatabaseError;
 use signals::Signals;
-
-/// How long runs that were cancelled at the end of the grace may still take: their own grace, and a moment to record them.
-const LAST_MOMENTS: Duration = Duration::from_secs(10);
+use stop::{Server, stop};
 
 /// What the daemon is started with.
 #[derive(Debug, clap::Parser)]
@@ -50,7 +50,7 @@ enum DaemonError {
     #[error("cannot serve the API")]
     Serve(#[from] api::server::ServeError),
     #[error("cannot {action}")]
-    Io { action: &'static str, source: std::io::Error },
+    Io { action: &'static str, source: io::Error },
     /// The reason is told with it.
     #[error("cannot go on: {0}")]
     Fatal(String),
@@ -152,41 +152,21 @@ async fn serve(
         log: log.clone(),
     };
     let (server, handle) = api::server::serve(&socket, service)?;
-    let server = actix::spawn(server);
+    let served = actix::spawn(server).map(drop).shared();
     let watched = postgres.map(|postgres| actix::spawn(database::watch(postgres, log.clone())));
     info!(log, "daemon started"; "socket" => %socket.display());
     let end = tokio::select! {
         name = signals.next() => { info!(log, "daemon stopping"; "signal" => name); Ok(()) }
         reason = failed.recv() => Err(DaemonError::Fatal(reason.flatten().unwrap_or_else(|| "the supervisor is gone".to_owned()))),
+        () = served.clone() => Err(DaemonError::Fatal("the API is no longer served".to_owned())),
     };
-    handle.stop(true).await;
-    drop(server.await);
-    stop_actors(&supervisor, &mut signals, &cancel, grace, log).await;
+    if end.is_err() {
+        cancel.trigger();
+    }
+    stop(&supervisor, Server { handle, served }, &mut signals, &cancel, grace, log).await;
     if let Some(watched) = watched {
         watched.abort();
         drop(watched.await);
     }
     end
-}
-
-/// Lets the looks under way end; when the grace is over, or at another signal, what runs is cancelled.
-async fn stop_actors(
-    supervisor: &Child<Supervisor>,
-    signals: &mut Signals,
-    cancel: &Cancel,
-    grace: Duration,
-    log: &Logger,
-) {
-    supervisor.addr.do_send(StopAll);
-    let stopped = supervisor.ended();
-    tokio::pin!(stopped);
-    tokio::select! {
-        _ = &mut stopped => return,
-        _ = tokio::time::sleep(grace) => warn!(log, "grace is over"),
-        name = signals.next() => warn!(log, "stopping at once"; "signal" => name),
-    }
-    cancel.trigger();
-    if tokio::time::timeout(LAST_MOMENTS, stopped).await.is_err() {
-        error!(log, "looks under way were given up");
-    }
 }

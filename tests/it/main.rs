@@ -28,6 +28,7 @@ mod offline_sources;
 mod processes;
 mod rules;
 mod sessions;
+mod shutdown;
 mod store_queue;
 mod store_claim;
 mod store_introduce;

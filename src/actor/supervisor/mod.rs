@@ -71,7 +71,10 @@ enum Phase {
     /// The database is not ready yet.
     Preparing,
     Working,
+    /// No entity is started any more.
     Stopping,
+    /// The store is stopped, too.
+    Closing,
 }
 
 /// What the supervisor is started with.
@@ -93,10 +96,15 @@ pub struct Start {
 #[rtype(result = "Addr<StoreActor>")]
 pub struct GetStore;
 
-/// Stops everything: no new claims, then the looks under way, then the actors; in the end the supervisor itself.
+/// Stops the entities: no new claims, then the looks under way, then the actors. Answered when all have ended.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct StopAll;
+pub struct StopEntities;
+
+/// Stops the store, and then the supervisor itself; its [`Child::ended`] tells when that is done.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Finish;
 
 /// The actor of an entity has ended.
 #[derive(Message)]
@@ -357,7 +365,8 @@ impl Actor for Supervisor {
                 self.keep_house(ctx);
                 self.retry_given_up(ctx);
             }
-            Phase::Stopping => ctx.notify(StopAll),
+            Phase::Stopping => drop(self.finish_entities()),
+            Phase::Closing => ctx.notify(Finish),
         }
     }
 }
@@ -373,7 +382,7 @@ impl Handler<Reconfigure> for Supervisor {
         match self.phase {
             Phase::Working => Box::pin(self.put_in_force(&diff, ctx)),
             // The entities start by what is configured then.
-            Phase::Preparing | Phase::Stopping => Box::pin(async {}),
+            Phase::Preparing | Phase::Stopping | Phase::Closing => Box::pin(async {}),
         }
     }
 }
@@ -421,18 +430,26 @@ impl Handler<GetStore> for Supervisor {
     }
 }
 
-impl Handler<StopAll> for Supervisor {
-    type Result = ();
+impl Handler<StopEntities> for Supervisor {
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: StopAll, ctx: &mut Context<Self>) {
+    fn handle(&mut self, _: StopEntities, _: &mut Context<Self>) -> Self::Result {
         self.phase = Phase::Stopping;
         self.lifeline.stopping();
-        let ended = self.finish_entities();
-        let (store, supervisor) = (self.store.clone(), ctx.address());
+        let ended = join_all(self.finish_entities());
+        Box::pin(async move { drop(ended.await) })
+    }
+}
+
+impl Handler<Finish> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Finish, ctx: &mut Context<Self>) {
+        self.phase = Phase::Closing;
+        self.store.addr.do_send(store::Finish);
+        let (ended, supervisor) = (self.store.ended(), ctx.address());
         actix::spawn(async move {
-            join_all(ended).await;
-            store.addr.do_send(store::Finish);
-            store.ended().await;
+            ended.await;
             supervisor.do_send(AllStopped);
         });
     }

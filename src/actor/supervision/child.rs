@@ -4,19 +4,18 @@
 //! future is polled under `catch_unwind`; after a failure it is set back in place, so the address stays valid and what waits
 //! in the mailbox is kept.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix::dev::{ContextFut, channel};
+use actix::dev::channel;
 use actix::{Actor, Addr, ArbiterHandle, Context, Supervised};
-use futures_util::FutureExt;
 use slog::Logger;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
 use super::ledger::{ActorPath, Happening, Ledger};
+use super::life::Life;
 use super::lifeline::{Lifeline, Wish};
 use super::policy::{Failures, Policy, Sequel};
 
@@ -90,14 +89,12 @@ where
     // A thread that is gone drops the task, and the warden says so.
     arbiter.spawn_fn(move || {
         actix::spawn(async move {
-            let make = move || {
-                let mut ctx = Context::with_receiver(receiver);
-                let actor = make(&mut ctx, lifeline);
-                ctx.into_future(actor)
-            };
-            let ended = match catch_unwind(AssertUnwindSafe(make)) {
+            let ended = match Life::make(receiver, |ctx| make(ctx, lifeline)) {
                 Ok(life) => drive(life, &policy, &warden.lifeline).await,
-                Err(panic) => Ended::GivenUp(panic_text(panic)),
+                Err(panic) => {
+                    warden.lifeline.note(&Happening::Failed { error: &panic });
+                    Ended::GivenUp(panic)
+                }
             };
             warden.end(ended);
         });
@@ -106,47 +103,80 @@ where
 }
 
 /// Lives the actor's lives, one after the other, and takes it down at the end.
-async fn drive<A>(mut life: ContextFut<A, Context<A>>, policy: &Policy, lifeline: &Lifeline) -> Ended
+async fn drive<A>(mut life: Life<A>, policy: &Policy, lifeline: &Lifeline) -> Ended
 where
     A: Supervised + Actor<Context = Context<A>>,
 {
     let mut failures = Failures::default();
     let ended = loop {
-        let error = match (AssertUnwindSafe(&mut life).catch_unwind().await, lifeline.take_wish()) {
-            (Ok(()), Some(Wish::InOrder)) => break Ended::InOrder,
-            (Err(panic), Some(Wish::InOrder)) => {
-                lifeline.note(&Happening::Failed { error: &panic_text(panic) });
-                break Ended::InOrder;
-            }
-            (_, Some(Wish::GivenUp(error))) => break Ended::GivenUp(error),
-            (Ok(()), Some(Wish::Failed(error))) => error,
-            (Ok(()), None) => "it stopped without having been told to".to_owned(),
-            (Err(panic), Some(Wish::Failed(_)) | None) => panic_text(panic),
+        let death = Death::of(life.live().await, lifeline.take_wish(), life.is_wanted());
+        if let Some(error) = death.error() {
+            lifeline.note(&Happening::Failed { error });
+        }
+        let error = match death {
+            Death::InOrder(_) => break Ended::InOrder,
+            Death::GivenUp(error) => break Ended::GivenUp(error),
+            Death::Failed(error) => error,
         };
         // Here and now, not after the pause: what was under way in it ends.
-        match catch_unwind(AssertUnwindSafe(|| life.restart())) {
-            Ok(true) => lifeline.note(&Happening::Failed { error: &error }),
-            // Nobody holds its address any more.
-            Ok(false) => break Ended::InOrder,
-            Err(panic) => {
-                lifeline.note(&Happening::Failed { error: &error });
-                break Ended::GivenUp(format!("{error}; then, being set back: {}", panic_text(panic)));
-            }
+        if let Err(panic) = life.set_back() {
+            break Ended::GivenUp(format!("{error}; then, being set back, it {panic}"));
         }
-        match failures.count(Instant::now(), policy, rand::random()) {
+        if !life.is_wanted() {
+            break Ended::InOrder;
+        }
+        match failures.count(Instant::now().into_std(), policy, rand::random()) {
             Sequel::GiveUp => break Ended::GivenUp(error),
             Sequel::Restart(delay) => {
                 lifeline.note(&Happening::Restarting { delay });
-                tokio::time::sleep(delay).await;
+                sleep(delay).await;
+                lifeline.note(&Happening::Starting);
             }
         }
     };
-    // Outside of any unwinding: a second panic in a destructor would end the process.
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(life))) {
-        lifeline.note(&Happening::Failed { error: &panic_text(panic) });
+    if let Err(panic) = life.take_down() {
+        lifeline.note(&Happening::Failed { error: &panic });
     }
     ended
 }
+
+/// How one life of an actor ended.
+enum Death {
+    /// It is not started again; it may have failed at its end.
+    InOrder(Option<String>),
+    Failed(String),
+    GivenUp(String),
+}
+
+impl Death {
+    fn of(lived: Result<(), String>, wish: Option<Wish>, is_wanted: bool) -> Self {
+        match (wish, lived) {
+            (Some(Wish::InOrder), lived) => Self::InOrder(lived.err()),
+            (Some(Wish::Failed(error)), lived) => Self::Failed(joined(error, lived)),
+            (Some(Wish::GivenUp(error)), lived) => Self::GivenUp(joined(error, lived)),
+            (None, Err(panic)) => Self::Failed(panic),
+            (None, Ok(())) if is_wanted => Self::Failed("it stopped without having been told to".to_owned()),
+            (None, Ok(())) => Self::InOrder(None),
+        }
+    }
+
+    fn error(&self) -> Option<&str> {
+        match self {
+            Self::InOrder(error) => error.as_deref(),
+            Self::Failed(error) | Self::GivenUp(error) => Some(error),
+        }
+    }
+}
+
+/// Adds the panic that followed an error.
+fn joined(error: String, lived: Result<(), String>) -> String {
+    match lived {
+        Ok(()) => error,
+        Err(panic) => format!("{error}; then it {panic}"),
+    }
+}
+
+const GONE: &str = "its thread is gone";
 
 /// Sees to it that the parent hears of the child's end, even if the thread ends under it.
 struct Warden {
@@ -176,16 +206,8 @@ impl Warden {
 impl Drop for Warden {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.tell(Ended::GivenUp("its thread is gone".to_owned()));
+            self.lifeline.note(&Happening::Failed { error: GONE });
+            self.tell(Ended::GivenUp(GONE.to_owned()));
         }
     }
-}
-
-/// Returns the text of a panic.
-pub fn panic_text(panic: Box<dyn Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    // What a panic carries may panic when it is dropped.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-    format!("panicked: {}", text.as_deref().unwrap_or("with a value that is no text"))
 }

@@ -1,5 +1,6 @@
 //! What is known of every actor: how it is, how it failed, and what will be tried next.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +13,11 @@ use crate::domain::name::{EntityName, SourceName};
 /// How many events are kept; older ones are in the log.
 const EVENTS: usize = 256;
 
+/// How many characters of an error are kept; the log has all of it.
+const ERROR: usize = 1_000;
+
 /// Where an actor stands in the tree.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ActorPath {
     Supervisor,
     Store,
@@ -30,6 +34,28 @@ impl ActorPath {
             Self::Entity(_) => "entity",
             Self::Source(..) => "source",
         }
+    }
+
+    fn place(&self) -> (u8, Option<&EntityName>, Option<&SourceName>) {
+        match self {
+            Self::Supervisor => (0, None, None),
+            Self::Store => (1, None, None),
+            Self::Entity(entity) => (2, Some(entity), None),
+            Self::Source(entity, source) => (2, Some(entity), Some(source)),
+        }
+    }
+}
+
+/// Paths are in the order of the tree: a source follows its entity.
+impl Ord for ActorPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl PartialOrd for ActorPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -109,7 +135,7 @@ pub struct Event {
 /// Every actor and the latest events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Supervision {
-    /// By path: parents before children.
+    /// In the order of the tree: parents before children.
     pub actors: Vec<ActorStatus>,
     /// The latest last.
     pub events: Vec<Event>,
@@ -130,10 +156,19 @@ struct Book {
 
 /// What happens to an actor.
 pub(super) enum Happening<'a> {
+    /// The pause after a failure is over.
+    Starting,
     Started,
-    Failed { error: &'a str },
-    Restarting { delay: Duration },
-    GaveUp { error: &'a str, delay: Duration },
+    Failed {
+        error: &'a str,
+    },
+    Restarting {
+        delay: Duration,
+    },
+    GaveUp {
+        error: &'a str,
+        delay: Duration,
+    },
     Stopping,
     Stopped,
 }
@@ -179,7 +214,7 @@ impl Ledger {
             Some(_) | None => 0,
         };
         if let Some(event) = event(happening) {
-            let (delay, error) = (happening.delay(), happening.error().map(str::to_owned));
+            let (delay, error) = (happening.delay(), happening.error().map(brief));
             book.events.push_back(Event { at: now, event, path: path.clone(), restarts, delay, error });
             if book.events.len() > EVENTS {
                 book.events.pop_front();
@@ -191,6 +226,14 @@ impl Ledger {
         restarts
     }
 
+    /// Strikes out an actor that was given up and is not started again: it was taken out of the configuration.
+    pub fn strike_out(&self, path: &ActorPath) {
+        let mut book = self.book();
+        if book.actors.get(path).is_some_and(|actor| actor.state == ActorState::GivenUp) {
+            book.actors.remove(path);
+        }
+    }
+
     /// A panic while the book was open has left nothing half-written: every entry is put in whole.
     fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -200,17 +243,29 @@ impl Ledger {
 impl ActorStatus {
     fn take_in(&mut self, happening: &Happening<'_>, now: Timestamp) {
         self.next_start = happening.delay().and_then(|delay| now.checked_add(delay).ok());
-        self.since = now;
-        match happening {
-            Happening::Started => self.state = ActorState::Up,
-            Happening::Failed { error } => self.last_failure = Some(Failure { at: now, error: (*error).to_owned() }),
-            Happening::Restarting { .. } => {
-                self.state = ActorState::Restarting;
-                self.restarts += 1;
-            }
-            Happening::GaveUp { .. } => self.state = ActorState::GivenUp,
-            Happening::Stopping | Happening::Stopped => self.state = ActorState::Stopping,
+        if let Some(error) = happening.error() {
+            self.last_failure = Some(Failure { at: now, error: brief(error) });
         }
+        let state = match happening {
+            Happening::Starting => ActorState::Starting,
+            Happening::Started => ActorState::Up,
+            // What becomes of it is said next.
+            Happening::Failed { .. } => self.state,
+            Happening::Restarting { .. } => ActorState::Restarting,
+            Happening::GaveUp { .. } => ActorState::GivenUp,
+            Happening::Stopping | Happening::Stopped => ActorState::Stopping,
+        };
+        self.restarts += u64::from(matches!(happening, Happening::Restarting { .. }));
+        if state != self.state {
+            (self.state, self.since) = (state, now);
+        }
+    }
+}
+
+fn brief(error: &str) -> String {
+    match error.char_indices().nth(ERROR) {
+        Some((end, _)) => format!("{}…", &error[..end]),
+        None => error.to_owned(),
     }
 }
 
@@ -218,14 +273,14 @@ impl Happening<'_> {
     fn delay(&self) -> Option<Duration> {
         match self {
             Self::Restarting { delay } | Self::GaveUp { delay, .. } => Some(*delay),
-            Self::Started | Self::Failed { .. } | Self::Stopping | Self::Stopped => None,
+            Self::Starting | Self::Started | Self::Failed { .. } | Self::Stopping | Self::Stopped => None,
         }
     }
 
     fn error(&self) -> Option<&str> {
         match self {
             Self::Failed { error } | Self::GaveUp { error, .. } => Some(error),
-            Self::Started | Self::Restarting { .. } | Self::Stopping | Self::Stopped => None,
+            Self::Starting | Self::Started | Self::Restarting { .. } | Self::Stopping | Self::Stopped => None,
         }
     }
 }
@@ -237,7 +292,7 @@ pub(super) fn event(happening: &Happening<'_>) -> Option<&'static str> {
         Happening::Failed { .. } => Some("actor failed"),
         Happening::Restarting { .. } => Some("actor restarting"),
         Happening::GaveUp { .. } => Some("actor gave up"),
-        Happening::Stopping => None,
+        Happening::Starting | Happening::Stopping => None,
         Happening::Stopped => Some("actor stopped"),
     }
 }

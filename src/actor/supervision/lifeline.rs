@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Message};
+use actix::{Actor, ActorContext, ActorState, AsyncContext, Context, Message};
 use slog::{Logger, error, info, warn};
 
 use crate::log::key;
@@ -34,12 +34,12 @@ impl Lifeline {
         self.id
     }
 
-    /// Says that the actor is up.
+    /// Says that the actor is up; one that has failed meanwhile is not.
     pub fn up<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>) {
-        if self.rehearse(Moment::Start, ctx) {
-            return;
+        let is_ending = self.rehearse(Moment::Start, ctx) || ctx.state() != ActorState::Running;
+        if !is_ending {
+            self.note(&Happening::Started);
         }
-        self.note(&Happening::Started);
     }
 
     /// Says that the actor only ends what it has begun.
@@ -56,16 +56,24 @@ impl Lifeline {
         ctx.stop();
     }
 
-    /// Fails without a panic: the actor is started again.
+    /// Fails without a panic: the actor is started again, unless it has finished already.
     pub fn fail<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>, error: String) {
-        *held(&self.wish) = Some(Wish::Failed(error));
-        ctx.terminate();
+        self.end(ctx, error, Wish::Failed);
     }
 
     /// Gives up: it is of no use to start the actor again.
     pub fn give_up<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>, error: String) {
-        *held(&self.wish) = Some(Wish::GivenUp(error));
-        ctx.terminate();
+        self.end(ctx, error, Wish::GivenUp);
+    }
+
+    fn end<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>, error: String, wish: fn(String) -> Wish) {
+        let mut wished = held(&self.wish);
+        match &*wished {
+            Some(Wish::InOrder) => self.note(&Happening::Failed { error: &error }),
+            Some(Wish::Failed(_) | Wish::GivenUp(_)) | None => *wished = Some(wish(error)),
+        }
+        // Never `terminate`: where work was called off in the same turn, actix would go round for ever.
+        ctx.stop();
     }
 
     pub(super) fn take_wish(&self) -> Option<Wish> {
@@ -86,7 +94,7 @@ impl Lifeline {
                     key::ERROR => error);
             }
             Happening::Started | Happening::Stopped => info!(self.log, "{event}"; key::RESTARTS => restarts),
-            Happening::Stopping => {}
+            Happening::Starting | Happening::Stopping => {}
         }
     }
 }

@@ -4,12 +4,19 @@
 //! This layer knows no actor of ours. A parent starts its children with [`start`], and is told when one has ended or was given
 //! up; what follows from that is the parent's.
 
+mod alarm;
 mod child;
 mod ledger;
+mod life;
 mod lifeline;
 mod policy;
 
-pub use child::{Child, Ended, Spec, panic_text, start};
+pub use alarm::Alarm;
+pub use child::{Child, Ended, Spec, start};
 pub use ledger::{ActorPath, ActorState, ActorStatus, Event, Failure, Ledger, Supervision};
+pub use life::panic_text;
 pub use lifeline::{Drill, Fault, Lifeline, Moment};
 pub use policy::Policy;
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, MessageResult};
-use actix::{ResponseFuture, SpawnHandle, Supervised, WrapFuture};
+use actix::{ResponseFuture, Supervised, WrapFuture};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use slog::{Logger, debug, error, warn};
@@ -31,7 +31,7 @@ use super::messages::{Ordered, Refusal, SourceStatus};
 use super::source::{self, Health, SourceActor};
 use super::store::requests::queue::{Claim, Claimed, ClaimedLook, EnqueueRecord, Order, Recover};
 use super::store::{StoreActor, StoreError};
-use super::supervision::{ActorPath, Child, Drill, Ended, Ledger, Lifeline, Policy, panic_text};
+use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline, Policy, panic_text};
 use super::workshop::Workshop;
 use sources::Condition;
 
@@ -52,11 +52,11 @@ pub struct EntityActor {
     sources: BTreeMap<SourceName, Child<SourceActor>>,
     conditions: BTreeMap<SourceName, Condition>,
     /// When sources that are down are probed next, and those given up started.
-    timers: BTreeMap<SourceName, SpawnHandle>,
+    timers: BTreeMap<SourceName, Alarm>,
     phase: Phase,
     /// Whether there may be more work than the claim under way has seen.
     again: bool,
-    timer: Option<SpawnHandle>,
+    timer: Option<Alarm>,
 }
 
 /// What every entity is given by the supervisor.
@@ -237,12 +237,9 @@ impl EntityActor {
 
     /// Wakes it up when the next item is due; of one that becomes due otherwise it is told.
     fn set_timer(&mut self, delay: Option<Duration>, ctx: &mut Context<Self>) {
-        if let Some(timer) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
         self.timer = delay.map(|delay| {
             // A moment later than due, so that it is due when asked for.
-            ctx.run_later(delay + Duration::from_millis(1), |actor, ctx| {
+            Alarm::set(ctx, delay + Duration::from_millis(1), |actor: &mut Self, ctx| {
                 actor.timer = None;
                 actor.pump(ctx);
             })

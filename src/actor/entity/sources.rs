@@ -18,7 +18,7 @@ use super::super::desk::Desk;
 use super::super::messages::SourceStatus;
 use super::super::source::{Health, SourceActor};
 use super::super::store::requests::queue::Release;
-use super::super::supervision::{ActorPath, Ended, Spec, start};
+use super::super::supervision::{ActorPath, Alarm, Ended, Spec, start};
 use super::{EntityActor, Phase, Rearrange, SourceChanged, SourceEnded};
 
 /// The time after which a probe of which nothing was heard is made with another item.
@@ -111,11 +111,14 @@ impl EntityActor {
         started.iter().for_each(|source| self.start_source(source, ctx));
         self.workshop.gate.set(&self.entity.throttle);
         let configured = Arc::clone(&self.entity);
+        for name in former.sources.keys().filter(|name| !configured.sources.contains_key(*name)) {
+            self.kit.ledger.strike_out(&self.path_of(name));
+        }
         self.sources.retain(|name, _| configured.sources.contains_key(name));
         self.conditions.retain(|name, _| configured.sources.contains_key(name));
         self.lay_desk(ctx);
         for source in started {
-            self.cancel_timer(&source.name, ctx);
+            self.timers.remove(&source.name);
             self.release(source.name.clone(), Due::All, ctx);
         }
         self.pump(ctx);
@@ -179,20 +182,14 @@ impl EntityActor {
 
     /// Sets the source's timer, of which it has one.
     fn set_source_timer(&mut self, source: SourceName, delay: Duration, ctx: &mut Context<Self>) {
-        self.cancel_timer(&source, ctx);
         let name = source.clone();
         let delay = delay + Duration::from_millis(1);
-        let timer = ctx.run_later(delay, move |actor, ctx| match actor.conditions.get(&name) {
+        let timer = Alarm::set(ctx, delay, move |actor: &mut Self, ctx| match actor.conditions.get(&name) {
             Some(Condition::GivenUp { .. }) => actor.start_again(&name, ctx),
             Some(Condition::Up | Condition::Down { .. }) | None => actor.probe(name, ctx),
         });
+        // The one before is called off.
         self.timers.insert(source, timer);
-    }
-
-    fn cancel_timer(&mut self, source: &SourceName, ctx: &mut Context<Self>) {
-        if let Some(timer) = self.timers.remove(source) {
-            ctx.cancel_future(timer);
-        }
     }
 
     /// Starts the actor of a source anew that was given up.
@@ -205,11 +202,14 @@ impl EntityActor {
 
     pub(super) fn source_statuses(&self) -> BTreeMap<SourceName, SourceStatus> {
         let status = |(name, condition): (&SourceName, &Condition)| {
-            let path = ActorPath::Source(self.entity.name.clone(), name.clone());
-            let restarts = self.kit.ledger.find(&path).map_or(0, |actor| actor.restarts);
+            let restarts = self.kit.ledger.find(&self.path_of(name)).map_or(0, |actor| actor.restarts);
             (name.clone(), source_status(condition, restarts))
         };
         self.conditions.iter().map(status).collect()
+    }
+
+    fn path_of(&self, source: &SourceName) -> ActorPath {
+        ActorPath::Source(self.entity.name.clone(), source.clone())
     }
 
     /// Whether the source's actor is the one of this number, and not one that stood there before.
@@ -253,6 +253,9 @@ impl Handler<SourceEnded> for EntityActor {
 
     fn handle(&mut self, SourceEnded { source, actor, ended }: SourceEnded, ctx: &mut Context<Self>) {
         if !self.is_current(&source, actor) {
+            if !self.entity.sources.contains_key(&source) {
+                self.kit.ledger.strike_out(&self.path_of(&source));
+            }
             return;
         }
         match ended {

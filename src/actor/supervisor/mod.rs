@@ -233,9 +233,14 @@ impl Supervisor {
         }
         let removed = diff.entities.iter().filter(|(_, change)| matches!(change, EntityChange::Removed));
         for (name, _) in removed {
-            if let Some(post) = self.entities.remove(name) {
-                post.child.addr.do_send(entity::Finish);
-                self.leaving.insert(name.clone(), post.child);
+            match self.entities.remove(name) {
+                // It has ended already, and does not tell again.
+                Some(_) if self.is_given_up(name) => self.kit.ledger.strike_out(&ActorPath::Entity(name.clone())),
+                Some(post) => {
+                    post.child.addr.do_send(entity::Finish);
+                    self.leaving.insert(name.clone(), post.child);
+                }
+                None => {}
             }
         }
         self.retry_given_up(ctx);
@@ -393,6 +398,7 @@ impl Handler<EntityEnded> for Supervisor {
     fn handle(&mut self, EntityEnded { entity, actor, ended }: EntityEnded, ctx: &mut Context<Self>) {
         if self.leaving.get(&entity).is_some_and(|child| child.id == actor) {
             self.leaving.remove(&entity);
+            self.kit.ledger.strike_out(&ActorPath::Entity(entity.clone()));
             // It came back meanwhile.
             return self.start_again(&entity, ctx);
         }

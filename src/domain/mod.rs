@@ -17,3 +17,4 @@ pub mod provenance;
 pub mod undo;
 pub mod schema;
 pub mod plan;
+pub mod throttle;

@@ -1,14 +1,30 @@
 //! The gate that every invocation of an entity's programs passes: its throttle.
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::config::model::Throttle;
+use crate::domain::throttle::{Admission, Bucket, Pace};
 
 use super::process::cancel::Cancel;
 
+/// How long somebody who waits may take to notice that he is cancelled.
+const HEED: Duration = Duration::from_millis(100);
+
 /// The throttle of one entity, shared by all its sources and by every configuration it comes to run under.
+///
+/// Who waits first passes first.
 #[derive(Debug)]
-pub struct Gate {}
+pub struct Gate {
+    started: Instant,
+    line: Mutex<Line>,
+    /// The first in the line left it, or the pace is another.
+    moved: Condvar,
+}
 
 /// The wait was cancelled; nothing was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,25 +40,95 @@ pub struct GateState {
     pub wait: Duration,
 }
 
+/// Those who wait, and what they wait for.
+#[derive(Debug)]
+struct Line {
+    bucket: Bucket,
+    waiting: VecDeque<Ticket>,
+    next: Ticket,
+}
+
+/// A place in the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ticket(u64);
+
 impl Gate {
     /// Makes a gate whose bucket is empty: whoever passed before it was there is not known.
-    pub fn new(_throttle: &Throttle) -> Self {
-        Self {}
+    pub fn new(throttle: &Throttle) -> Self {
+        let bucket = Bucket::new(pace(throttle), Duration::ZERO);
+        let line = Line { bucket, waiting: VecDeque::new(), next: Ticket(0) };
+        Self { started: Instant::now(), line: Mutex::new(line), moved: Condvar::new() }
     }
 
     /// Changes the limits, also for those who wait; what has been taken stays taken.
-    pub fn set(&self, _throttle: &Throttle) {}
+    pub fn set(&self, throttle: &Throttle) {
+        let mut line = self.line();
+        line.bucket.change(pace(throttle), self.now());
+        self.moved.notify_all();
+    }
 
     /// Waits until one more invocation may start. Blocks.
     ///
     /// # Errors
     /// [`Cancelled`]; nothing was taken.
-    pub fn pass(&self, _cancel: &Cancel) -> Result<(), Cancelled> {
-        Ok(())
+    pub fn pass(&self, cancel: &Cancel) -> Result<(), Cancelled> {
+        let mut line = self.line();
+        let ticket = line.join();
+        loop {
+            if cancel.is_triggered() {
+                line.leave(ticket);
+                self.moved.notify_all();
+                return Err(Cancelled);
+            }
+            let now = self.now();
+            let patience = match line.admit(ticket, now) {
+                None => HEED,
+                Some(Admission::Wait { until }) => HEED.min(until.saturating_sub(now)),
+                Some(Admission::Go) => {
+                    line.leave(ticket);
+                    self.moved.notify_all();
+                    return Ok(());
+                }
+            };
+            line = self.moved.wait_timeout(line, patience).unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Returns how it is now.
     pub fn state(&self) -> GateState {
-        GateState::default()
+        let line = self.line();
+        let waiting = line.waiting.len();
+        GateState { waiting, wait: line.bucket.wait(waiting, self.now()) }
     }
+
+    /// A line is whole between any two statements of ours: that one who held it panicked does not matter.
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+impl Line {
+    fn join(&mut self) -> Ticket {
+        let ticket = self.next;
+        self.next = Ticket(ticket.0 + 1);
+        self.waiting.push_back(ticket);
+        ticket
+    }
+
+    /// Takes a token for the first in the line; `None` for anybody else.
+    fn admit(&mut self, ticket: Ticket, now: Duration) -> Option<Admission> {
+        (self.waiting.front() == Some(&ticket)).then(|| self.bucket.admit(now))
+    }
+
+    fn leave(&mut self, ticket: Ticket) {
+        self.waiting.retain(|waiting| *waiting != ticket);
+    }
+}
+
+fn pace(throttle: &Throttle) -> Option<Pace> {
+    Pace::new(throttle.rate, throttle.burst)
 }

@@ -11,8 +11,9 @@ use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::plan::WriteResult;
 use crate::domain::record::{OperationId, OperationKind, Reading};
 
-use super::contract::{Answer, Context, FindEnd, ListEnd, Program, ReadEnd, Turn, WriteEnd};
-use super::gate::Gate;
+use super::contract::{Answer, Context, FindEnd, ListEnd, Program, ReadEnd, Run, Turn, WriteEnd};
+use super::gate::{Cancelled, Gate};
+use super::lock::LockError;
 use super::log::log_run;
 use super::process::Exit;
 use super::process::cancel::Cancel;
@@ -66,18 +67,48 @@ pub enum Searched {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
     Reached,
+    /// It says so itself, or did not answer in time.
     Unreachable(String),
     /// Nothing was started, or its end says nothing about it.
     Unknown,
 }
 
-/// Makes visits at one source. Blocks for as long as the programs run.
+/// Makes visits at one source. Blocks for as long as the programs run, and as long as the gate makes them wait.
+///
+/// A visit waits at the gate in its turn: what has passed starts at once.
 #[derive(Clone)]
 pub struct Visitor {
     program: Arc<Program>,
     gate: Arc<Gate>,
     cancel: Cancel,
     log: Logger,
+}
+
+/// Why a program was not started, or not yet.
+#[derive(Debug, thiserror::Error)]
+enum NotBegun {
+    #[error(transparent)]
+    NoTurn(#[from] LockError),
+    #[error(transparent)]
+    NotAdmitted(#[from] Cancelled),
+}
+
+impl NotBegun {
+    /// What a read gives that was not made: never that something is missing.
+    fn reading(self) -> Reading {
+        match self {
+            Self::NoTurn(error) => reading(&ReadEnd::from(&error)),
+            Self::NotAdmitted(cancelled) => Reading::Unreachable(cancelled.to_string()),
+        }
+    }
+
+    /// What a write gives that was not made.
+    fn result(self) -> WriteResult {
+        match self {
+            Self::NoTurn(error) => result(WriteEnd::from(&error), None),
+            Self::NotAdmitted(cancelled) => WriteResult::NotStarted(cancelled.to_string()),
+        }
+    }
 }
 
 impl Visitor {
@@ -88,61 +119,62 @@ impl Visitor {
 
     /// Reads a copy.
     pub fn read(&self, key: &ForeignKey, record: Option<InternalKey>) -> (Taken, Reach) {
-        let _ = &self.gate;
-        let context =
-            Context { internal_key: record, operation_id: None, expected_sha256: None, cancel: self.cancel.clone() };
-        match self.program.turn(&self.cancel) {
-            Ok(mut turn) => self.look(&mut turn, key, &context),
-            Err(error) => (Taken::none(reading(&ReadEnd::from(&error))), Reach::Unknown),
-        }
+        let look = || Ok(self.look(&mut self.begin()?, key, &self.context(record, None)));
+        look().unwrap_or_else(|not_begun: NotBegun| (Taken::none(not_begun.reading()), Reach::Unknown))
     }
 
     /// Makes a write: reads again first where the basis is old, and afterwards where that is asked for.
     pub fn write(&self, order: &WriteOrder) -> (WriteResult, Reach) {
-        let mut turn = match self.program.turn(&self.cancel) {
-            Ok(turn) => turn,
-            Err(error) => return (result(WriteEnd::from(&error), None), Reach::Unknown),
-        };
-        let mut context = Context {
-            internal_key: Some(order.record),
-            operation_id: Some(order.operation),
-            expected_sha256: order.basis.as_ref().and_then(|basis| basis.sha256),
-            cancel: self.cancel.clone(),
-        };
-        if let (Some(basis), Some(key)) = (&order.basis, &order.key)
-            && basis.at.elapsed() > order.recheck
-        {
-            let (taken, reach) =
-                self.look(&mut turn, key, &Context { operation_id: None, expected_sha256: None, ..context.clone() });
-            if taken.reading != basis.reading {
-                return (WriteResult::Moved, reach);
-            }
-            context.expected_sha256 = taken.sha256;
-        }
-        let (result, reach) = self.act(&mut turn, order, &context);
-        match result {
-            WriteResult::Done { key, .. } if order.kind != OperationKind::Delete => {
-                (self.look_after(&mut turn, order, key, &context), reach)
-            }
-            other => (other, reach),
-        }
+        self.write_once_admitted(order).unwrap_or_else(|not_begun| (not_begun.result(), Reach::Unknown))
     }
 
     /// Searches for an item: with `find` where the source has it, else with `list`.
     pub fn search(&self, record: InternalKey, operation: OperationId, document: &Json) -> (Searched, Reach) {
-        let context = Context {
-            internal_key: Some(record),
-            operation_id: Some(operation),
-            expected_sha256: None,
-            cancel: self.cancel.clone(),
-        };
-        match self.program.turn(&self.cancel) {
-            Ok(mut turn) => match self.find(&mut turn, document, &context) {
+        let context = self.context(Some(record), Some(operation));
+        let search = || {
+            let mut turn = self.begin()?;
+            Ok(match self.find(&mut turn, document, &context) {
                 Some(found) => found,
                 None => self.list(&context),
-            },
-            Err(error) => (Searched::Failed(reading(&ReadEnd::from(&error))), Reach::Unknown),
+            })
+        };
+        search().unwrap_or_else(|not_begun: NotBegun| (Searched::Failed(not_begun.reading()), Reach::Unknown))
+    }
+
+    /// Waits for the source's turn, and then for the gate: one program may be started.
+    fn begin(&self) -> Result<Turn, NotBegun> {
+        let turn = self.program.turn(&self.cancel)?;
+        self.gate.pass(&self.cancel)?;
+        Ok(turn)
+    }
+
+    fn context(&self, internal_key: Option<InternalKey>, operation_id: Option<OperationId>) -> Context {
+        Context { internal_key, operation_id, expected_sha256: None, cancel: self.cancel.clone() }
+    }
+
+    /// The age of the basis is judged when something may be started. If it is read again, the write waits for the gate once
+    /// more, and is made however long that takes: at a rate that is low enough, every reading would be too old.
+    fn write_once_admitted(&self, order: &WriteOrder) -> Result<(WriteResult, Reach), NotBegun> {
+        let mut turn = self.begin()?;
+        let mut context = self.context(Some(order.record), Some(order.operation));
+        context.expected_sha256 = order.basis.as_ref().and_then(|basis| basis.sha256);
+        if let (Some(basis), Some(key)) = (&order.basis, &order.key)
+            && basis.at.elapsed() > order.recheck
+        {
+            let (taken, reach) = self.look(&mut turn, key, &self.context(Some(order.record), None));
+            if taken.reading != basis.reading {
+                return Ok((WriteResult::Moved, reach));
+            }
+            context.expected_sha256 = taken.sha256;
+            self.gate.pass(&self.cancel)?;
         }
+        let (result, reach) = self.act(&mut turn, order, &context);
+        Ok(match result {
+            WriteResult::Done { key, .. } if order.kind != OperationKind::Delete => {
+                self.look_after(&mut turn, order, key)
+            }
+            other => (other, reach),
+        })
     }
 
     /// Gives nothing if the source has no `find`.
@@ -151,7 +183,7 @@ impl Visitor {
         let found = match end {
             FindEnd::Unsupported(_) => return None,
             FindEnd::Keys(keys) => (Searched::Found(keys), Reach::Reached),
-            FindEnd::Unreachable(why) => (Searched::Failed(Reading::Unreachable(why.clone())), Reach::Unreachable(why)),
+            FindEnd::Unreachable(why) => failed_to_reach(&run, why),
             FindEnd::Broken(why) => (Searched::Failed(Reading::Broken(why)), Reach::Unknown),
         };
         log_run(&self.log, &run);
@@ -167,7 +199,7 @@ impl Visitor {
         log_run(&self.log, &run);
         match end {
             ListEnd::Done => (Searched::Listed(keys), Reach::Reached),
-            ListEnd::Unreachable(why) => (Searched::Failed(Reading::Unreachable(why.clone())), Reach::Unreachable(why)),
+            ListEnd::Unreachable(why) => failed_to_reach(&run, why),
             ListEnd::Broken(why) | ListEnd::Unsupported(why) => {
                 (Searched::Failed(Reading::Broken(why)), Reach::Unknown)
             }
@@ -188,33 +220,34 @@ impl Visitor {
         log_run(&self.log, &run);
         let reach = match (&end, &run.exit) {
             (WriteEnd::Unreachable(why), _) => Reach::Unreachable(why.clone()),
-            (_, Exit::NotStarted(_) | Exit::Cancelled | Exit::TimedOut | Exit::Lost) => Reach::Unknown,
+            (_, Exit::TimedOut) => Reach::Unreachable(run.error.unwrap_or_else(|| run.exit.to_string())),
+            (_, Exit::NotStarted(_) | Exit::Cancelled | Exit::Lost) => Reach::Unknown,
             (_, Exit::Status(_) | Exit::Signal(_) | Exit::Flooded) => Reach::Reached,
         };
         (result(end, Some(&run.exit)), reach)
     }
 
     /// Reads what was written: to see that a new key is one, or what the source made of it.
-    fn look_after(
-        &self,
-        turn: &mut Turn,
-        order: &WriteOrder,
-        key: Option<ForeignKey>,
-        context: &Context,
-    ) -> WriteResult {
+    fn look_after(&self, turn: &mut Turn, order: &WriteOrder, key: Option<ForeignKey>) -> (WriteResult, Reach) {
         let renamed = order.kind == OperationKind::Update && key.is_some();
         let Some(now) = key.as_ref().or(order.key.as_ref()).filter(|_| renamed || order.read_back) else {
-            return WriteResult::Done { key, stored: None };
+            return (WriteResult::Done { key, stored: None }, Reach::Reached);
         };
-        let (taken, _) =
-            self.look(turn, now, &Context { operation_id: None, expected_sha256: None, ..context.clone() });
-        match taken.reading {
+        let (reading, reach) = match self.gate.pass(&self.cancel) {
+            Ok(()) => {
+                let (taken, reach) = self.look(turn, now, &self.context(Some(order.record), None));
+                (taken.reading, reach)
+            }
+            Err(cancelled) => (NotBegun::from(cancelled).reading(), Reach::Reached),
+        };
+        let result = match reading {
             Reading::Present(stored) => WriteResult::Done { key, stored: Some(stored) },
             Reading::Missing | Reading::Unreachable(_) | Reading::Broken(_) if renamed => WriteResult::InDoubt(
                 format!("the update gave the key {now:?}, and reading it gave no document", now = now.as_str()),
             ),
             Reading::Missing | Reading::Unreachable(_) | Reading::Broken(_) => WriteResult::Done { key, stored: None },
-        }
+        };
+        (result, reach)
     }
 
     fn look(&self, turn: &mut Turn, key: &ForeignKey, context: &Context) -> (Taken, Reach) {
@@ -223,7 +256,7 @@ impl Visitor {
         log_run(&self.log, &run);
         let reach = match &end {
             ReadEnd::Document { .. } | ReadEnd::Missing(_) => Reach::Reached,
-            ReadEnd::Unreachable(why) => Reach::Unreachable(why.clone()),
+            ReadEnd::Unreachable(why) => out_of_reach(&run, why),
             ReadEnd::Broken(_) => match run.exit {
                 Exit::NotStarted(_) | Exit::Cancelled | Exit::Lost => Reach::Unknown,
                 Exit::Status(_) | Exit::Signal(_) | Exit::TimedOut | Exit::Flooded => Reach::Reached,
@@ -235,6 +268,16 @@ impl Visitor {
         };
         (Taken { reading: reading(&end), sha256, at }, reach)
     }
+}
+
+/// What a run says of a source that it could not reach: nothing, if it was cut off.
+fn out_of_reach(run: &Run, why: &str) -> Reach {
+    if run.exit == Exit::Cancelled { Reach::Unknown } else { Reach::Unreachable(why.to_owned()) }
+}
+
+fn failed_to_reach(run: &Run, why: String) -> (Searched, Reach) {
+    let reach = out_of_reach(run, &why);
+    (Searched::Failed(Reading::Unreachable(why)), reach)
 }
 
 fn reading(end: &ReadEnd) -> Reading {

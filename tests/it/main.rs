@@ -24,6 +24,7 @@ mod private_postgres;
 mod log_lines;
 mod documents;
 mod outcomes;
+mod visits;
 mod offline_sources;
 mod processes;
 mod rules;

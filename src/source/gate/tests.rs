@@ -1,0 +1,174 @@
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::{Cancelled, Gate, Line, Ticket, pace};
+use crate::config::model::Throttle;
+use crate::domain::throttle::{Admission, Bucket};
+use crate::source::process::cancel::Cancel;
+
+/// Far beyond what anything here takes.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn throttle(rate: f64, burst: u32) -> Throttle {
+    Throttle { rate, burst, in_flight: 8 }
+}
+
+const NONE: Throttle = Throttle { rate: 0.0, burst: 1, in_flight: 8 };
+/// Nobody passes in the time of a test.
+const SHUT: Throttle = Throttle { rate: 0.001, burst: 1, in_flight: 8 };
+
+/// Somebody who wants to pass.
+struct Passer {
+    cancel: Cancel,
+    thread: JoinHandle<Result<(), Cancelled>>,
+}
+
+impl Passer {
+    /// Comes to the gate; `number` are waiting then.
+    fn come(gate: &Arc<Gate>, number: usize) -> Self {
+        let cancel = Cancel::new().expect("a descriptor");
+        let (gate_of_thread, cancel_of_thread) = (Arc::clone(gate), cancel.clone());
+        let thread = thread::spawn(move || gate_of_thread.pass(&cancel_of_thread));
+        wait_for(gate, number);
+        Self { cancel, thread }
+    }
+
+    fn end(self) -> Result<(), Cancelled> {
+        self.thread.join().expect("it does not panic")
+    }
+}
+
+/// Waits until so many wait.
+fn wait_for(gate: &Gate, number: usize) {
+    let start = Instant::now();
+    while gate.state().waiting != number {
+        assert!(start.elapsed() < DEADLINE, "{number} should wait: {:?}", gate.state());
+        thread::yield_now();
+    }
+}
+
+/// Threads that pass the gate again and again, and tell it when they have.
+fn crowd(gate: &Arc<Gate>, threads: usize, passages: usize) -> Receiver<Instant> {
+    let (tell, told) = channel();
+    for _ in 0..threads {
+        let (gate, tell) = (Arc::clone(gate), tell.clone());
+        thread::spawn(move || {
+            for _ in 0..passages {
+                gate.pass(&Cancel::never()).expect("nobody cancels");
+                tell.send(Instant::now()).expect("somebody listens");
+            }
+        });
+    }
+    told
+}
+
+#[test]
+fn nobody_waits_where_there_is_no_limit() {
+    let gate = Gate::new(&NONE);
+    for _ in 0..100_000 {
+        gate.pass(&Cancel::never()).expect("nobody cancels");
+    }
+    assert_eq!((gate.state().waiting, gate.state().wait), (0, Duration::ZERO));
+}
+
+#[test]
+fn the_passages_of_a_crowd_never_come_sooner_than_the_rate_allows() {
+    // Begun before the gate was there and told after they were made: what was seen is never more than what was allowed.
+    let began = Instant::now();
+    let gate = Arc::new(Gate::new(&throttle(2_000.0, 7)));
+    let told = crowd(&gate, 8, 50);
+    let mut passages: Vec<Instant> = told.iter().collect();
+    passages.sort();
+    assert_eq!(passages.len(), 400);
+    for (before, passage) in passages.iter().enumerate() {
+        let allowed = (*passage - began).as_secs_f64() * 2_000.0;
+        assert!((before + 1) as f64 <= allowed, "{} passages, of {allowed} allowed", before + 1);
+    }
+    assert_eq!(gate.state().waiting, 0);
+}
+
+#[test]
+fn who_came_first_goes_first() {
+    let mut line = Line { bucket: Bucket::new(pace(&NONE), Duration::ZERO), waiting: VecDeque::new(), next: Ticket(0) };
+    let (first, second, third) = (line.join(), line.join(), line.join());
+    assert_eq!(line.admit(second, Duration::ZERO), None, "there would be room, and it is not his turn");
+    line.leave(second);
+    assert_eq!(line.admit(third, Duration::ZERO), None);
+    assert_eq!(line.admit(first, Duration::ZERO), Some(Admission::Go));
+    line.leave(first);
+    assert_eq!(line.admit(third, Duration::ZERO), Some(Admission::Go));
+}
+
+#[test]
+fn another_rate_is_felt_by_those_who_wait() {
+    let gate = Arc::new(Gate::new(&SHUT));
+    let passers: Vec<Passer> = (1..=5).map(|number| Passer::come(&gate, number)).collect();
+    let wait = gate.state().wait;
+    assert!(wait > Duration::from_secs(5_000), "behind five others at 0.001 a second: {wait:?}");
+    gate.set(&throttle(1_000_000.0, 1));
+    assert!(passers.into_iter().all(|passer| passer.end().is_ok()));
+    // By way of no limit, for a token that has come in meanwhile would stay.
+    gate.set(&NONE);
+    gate.set(&SHUT);
+    let passer = Passer::come(&gate, 1);
+    gate.set(&NONE);
+    assert_eq!(passer.end(), Ok(()));
+    assert_eq!((gate.state().waiting, gate.state().wait), (0, Duration::ZERO));
+}
+
+#[test]
+fn who_is_cancelled_takes_nothing_and_stands_in_nobodys_way() {
+    let gate = Arc::new(Gate::new(&SHUT));
+    let (first, second, third) = (Passer::come(&gate, 1), Passer::come(&gate, 2), Passer::come(&gate, 3));
+    second.cancel.trigger();
+    assert_eq!(second.end(), Err(Cancelled));
+    wait_for(&gate, 2);
+    first.cancel.trigger();
+    assert_eq!(first.end(), Err(Cancelled));
+    let wait = gate.state().wait;
+    assert!(wait > Duration::from_secs(1_500) && wait <= Duration::from_secs(2_000), "only one is ahead: {wait:?}");
+    gate.set(&NONE);
+    assert_eq!(third.end(), Ok(()));
+}
+
+#[test]
+fn who_is_cancelled_already_does_not_pass() {
+    let gate = Gate::new(&NONE);
+    let cancel = Cancel::new().expect("a descriptor");
+    cancel.trigger();
+    assert_eq!(gate.pass(&cancel), Err(Cancelled));
+    assert_eq!(gate.state().waiting, 0);
+}
+
+#[test]
+fn everybody_passes_in_the_end_whoever_is_cancelled_and_whatever_is_set_meanwhile() {
+    let gate = Arc::new(Gate::new(&throttle(5_000.0, 3)));
+    let ends = Arc::new(Mutex::new((0, 0)));
+    let cancel = Cancel::new().expect("a descriptor");
+    let passers: Vec<_> = (0..16)
+        .map(|number| {
+            let (gate, ends) = (Arc::clone(&gate), Arc::clone(&ends));
+            let cancel = if number % 4 == 0 { cancel.clone() } else { Cancel::never() };
+            thread::spawn(move || {
+                for _ in 0..40 {
+                    let passed = gate.pass(&cancel).is_ok();
+                    let mut ends = ends.lock().expect("nobody panics");
+                    if passed { ends.0 += 1 } else { ends.1 += 1 }
+                }
+            })
+        })
+        .collect();
+    for rate in [10_000.0, 700.0, 0.0, 3_000.0] {
+        gate.set(&throttle(rate, 2));
+        thread::yield_now();
+    }
+    cancel.trigger();
+    passers.into_iter().for_each(|passer| passer.join().expect("it does not panic"));
+    let (passed, cancelled) = *ends.lock().expect("nobody panics");
+    assert_eq!(passed + cancelled, 16 * 40);
+    assert!(passed >= 12 * 40, "{passed} passed, {cancelled} were cancelled");
+    assert_eq!(gate.state().waiting, 0);
+}

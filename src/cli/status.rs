@@ -108,6 +108,7 @@ fn text(status: &Status) -> String {
     ));
     text.push_str(&entities(status));
     text.push('\n');
+    text.push_str(&throttles(status));
     text.push_str(&sources(status));
     text
 }
@@ -134,6 +135,24 @@ fn entities(status: &Status) -> String {
     output::lines(&mut table)
 }
 
+/// The entities whose sources are held to a rate; nothing where there is none.
+fn throttles(status: &Status) -> String {
+    let mut table = output::table(&["THROTTLED", "RATE", "BURST", "WAITING", "WAIT"]);
+    for entity in &status.entities {
+        let Some(throttle) = &entity.throttle else { continue };
+        if throttle.rate > 0.0 || throttle.waiting > 0 {
+            table.add_row([
+                Cell::new(&entity.name),
+                Cell::new(format!("{}/s", throttle.rate)),
+                Cell::new(throttle.burst),
+                Cell::new(throttle.waiting),
+                Cell::new(wait(throttle.wait_ms)),
+            ]);
+        }
+    }
+    if table.is_empty() { String::new() } else { output::lines(&mut table) + "\n" }
+}
+
 fn sources(status: &Status) -> String {
     let mut table = output::table(&["SOURCE", "STATE", "RESTARTS", "LAST ERROR"]);
     for entity in &status.entities {
@@ -148,6 +167,14 @@ fn sources(status: &Status) -> String {
         }
     }
     output::lines(&mut table)
+}
+
+/// Writes a wait for people: short ones to a tenth of a second, rounded up.
+fn wait(ms: u64) -> String {
+    match ms.div_ceil(100) {
+        tenths @ 0..100 => format!("{}.{}s", tenths / 10, tenths % 10),
+        tenths => age(tenths.div_ceil(10)),
+    }
 }
 
 /// Writes seconds for people, in its two greatest units.

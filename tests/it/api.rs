@@ -320,7 +320,10 @@ fn the_status_says_what_the_documentation_says() {
         json!({"ready": 0, "running": 0, "waiting": 0, "parked": 0, "oldest_s": 0}),
         "{status}"
     );
-    assert_eq!(entity["throttle"], json!({"rate": 2.5, "burst": 3, "in_flight": 4}), "{status}");
+    let throttle = &entity["throttle"];
+    assert_eq!((&throttle["rate"], &throttle["burst"], &throttle["in_flight"]), (&json!(2.5), &json!(3), &json!(4)));
+    assert_eq!(throttle["waiting"], 0, "{status}");
+    assert!(throttle["wait_ms"].as_u64().is_some_and(|ms| ms <= 400), "{status}");
     for count in ["records", "conflicts", "in_doubt"] {
         assert_eq!(entity[count], 0, "{count}: {status}");
     }

@@ -25,6 +25,7 @@ mod log_lines;
 mod documents;
 mod outcomes;
 mod visits;
+mod throttle;
 mod offline_sources;
 mod processes;
 mod rules;

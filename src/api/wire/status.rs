@@ -69,7 +69,7 @@ impl From<&Counts> for Queue {
     }
 }
 
-/// The limits as configured.
+/// The limits as configured, and who waits for them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Throttle {
     /// Invocations a second; 0 is no limit.
@@ -77,11 +77,18 @@ pub struct Throttle {
     pub burst: u32,
     /// Records being synced at the same time, at most.
     pub in_flight: u32,
+    /// Invocations that wait for the rate.
+    pub waiting: usize,
+    /// How long one that came now would wait for it.
+    pub wait_ms: u64,
 }
 
-impl From<&model::Throttle> for Throttle {
-    fn from(throttle: &model::Throttle) -> Self {
-        Self { rate: throttle.rate, burst: throttle.burst, in_flight: throttle.in_flight }
+impl Throttle {
+    fn new(limits: &model::Throttle, entity: &supervisor::EntityStatus) -> Self {
+        let model::Throttle { rate, burst, in_flight } = *limits;
+        let now = entity.throttle;
+        let wait_ms = u64::try_from(now.wait.as_millis()).unwrap_or(u64::MAX);
+        Self { rate, burst, in_flight, waiting: now.waiting, wait_ms }
     }
 }
 
@@ -119,7 +126,7 @@ impl EntityStatus {
             conflicts: now.counts.conflicts,
             in_doubt: now.counts.in_doubt,
             syncing: now.in_flight,
-            throttle: throttle.map(Throttle::from),
+            throttle: throttle.map(|limits| Throttle::new(limits, &now)),
             sources: now.sources.into_iter().map(|(name, source)| SourceStatus::new(&name, source)).collect(),
         }
     }

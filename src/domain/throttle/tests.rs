@@ -221,7 +221,8 @@ fn a_limit_where_there_was_none_begins_with_an_empty_bucket() {
 
 #[test]
 fn a_rate_is_met_as_closely_as_a_nanosecond_allows() {
-    for (rate, nanos) in [(1e6, 1_000), (700_000.0, 1_429), (3.0, 333_333_334), (0.001, 1_000_000_000_000), (2.5, 400_000_000)]
+    for (rate, nanos) in
+        [(1e6, 1_000), (700_000.0, 1_429), (3.0, 333_333_334), (0.001, 1_000_000_000_000), (2.5, 400_000_000)]
     {
         let mut bucket = Bucket::new(pace((rate, 1)), Duration::ZERO);
         assert_eq!(bucket.admit(Duration::ZERO), Admission::Wait { until: Duration::from_nanos(nanos) }, "rate {rate}");

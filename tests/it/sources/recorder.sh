@@ -9,7 +9,9 @@
 
 system=$1
 shift
-run="$$ $RETCON_SOURCE $RETCON_OPERATION ${RETCON_INTERNAL_KEY:--} ${RETCON_OPERATION_ID:--} $RETCON_KEY"
+# When our process was started, in hundredths of a second since the machine was: what the shell took to come here is not in it.
+read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ began _ < "/proc/$$/stat"
+run="$$ $began $RETCON_SOURCE $RETCON_OPERATION ${RETCON_INTERNAL_KEY:--} ${RETCON_OPERATION_ID:--} $RETCON_KEY"
 
 record() {
     printf '%s\n' "$1 $run" >> "$system/../runs"

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::program::program;
+use super::runs::Ticks;
 use super::site::Site;
 use super::socket::call;
 use super::wait::until;
@@ -47,6 +48,14 @@ impl<'a> Daemon<'a> {
 
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// When its process was started.
+    pub(crate) fn began(&self) -> Ticks {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it is there");
+        // After the name, which may hold anything, the twentieth word.
+        let word = stat.rsplit_once(')').and_then(|(_, words)| words.split_whitespace().nth(19));
+        Ticks(word.and_then(|word| word.parse().ok()).expect("the kernel says when it was started"))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -8,6 +8,8 @@ pub(crate) struct RunEvent {
     pub(crate) end: RunEnd,
     /// Of the recorder; no two runs under way share it.
     pub(crate) pid: u32,
+    /// When its process was started.
+    pub(crate) began: Ticks,
     pub(crate) source: String,
     pub(crate) operation: String,
     /// `-` where the daemon named none.
@@ -15,6 +17,20 @@ pub(crate) struct RunEvent {
     pub(crate) operation_id: String,
     /// Empty where there is none.
     pub(crate) key: String,
+}
+
+/// Hundredths of a second since the machine was started: the kernel's own clock of processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticks(pub(crate) u64);
+
+impl Ticks {
+    /// The length of one, and so the most that is missing of a difference between two.
+    pub(crate) const SECONDS: f64 = 0.01;
+
+    /// The seconds from an earlier moment to this one.
+    pub(crate) fn since(self, earlier: Self) -> f64 {
+        self.0.saturating_sub(earlier.0) as f64 * Self::SECONDS
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +72,7 @@ impl Runs {
 }
 
 fn parse(line: &str) -> Option<RunEvent> {
-    let mut words = line.splitn(8, ' ');
+    let mut words = line.splitn(9, ' ');
     let mut word = || words.next().map(String::from);
     let (kind, status, pid) = (word()?, word()?, word()?.parse().ok()?);
     let end = match kind.as_str() {
@@ -65,6 +81,7 @@ fn parse(line: &str) -> Option<RunEvent> {
         "overlap" => RunEnd::Met(status.parse().ok()?),
         _ => return None,
     };
+    let began = Ticks(word()?.parse().ok()?);
     let (source, operation, internal_key, operation_id) = (word()?, word()?, word()?, word()?);
-    Some(RunEvent { end, pid, source, operation, internal_key, operation_id, key: word()? })
+    Some(RunEvent { end, pid, began, source, operation, internal_key, operation_id, key: word()? })
 }

@@ -24,5 +24,5 @@ check: setup ## formatting, lints, layers, lengths of files
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked --test it -- layers:: file_lengths::
 
-bench: setup ## the time of a merge, against that of reading and writing its documents
-	$(CARGO) bench --locked --bench merge
+bench: setup ## what things cost, each beside its floor
+	$(CARGO) bench --locked --bench merge --bench entities

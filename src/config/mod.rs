@@ -21,6 +21,7 @@ mod layers;
 mod file;
 mod build;
 mod diff;
+mod memory;
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,13 @@ impl Client {
 /// Every mistake at once, the file being unreadable among them.
 pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
     let variables: Vec<(String, String)> = environment.into_iter().collect();
-    let draft = Draft::of(path, draft::read(path)?, &variables)?;
+    let loaded = read(path, &variables);
+    memory::give_back();
+    loaded
+}
+
+fn read(path: &Path, variables: &[(String, String)]) -> Result<Loaded, ConfigErrors> {
+    let draft = Draft::of(path, draft::read(path)?, variables)?;
     let search = variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
     let mut context = Context::new(&draft.places, directory_of(path), search);
     let config = build::config(&mut context, draft.root);

@@ -43,6 +43,9 @@ impl Request for Recover {
         let running = session.pipeline(steps).await?.pop().unwrap_or_default();
         let items = running.iter().map(|row| get(row, "id")).collect::<Result<Vec<i64>, _>>()?;
         let number = items.len() as u64;
+        if number == 0 {
+            return Ok(0);
+        }
         let put_back = PutBack {
             items,
             state: WorkState::Ready,

@@ -1,0 +1,205 @@
+//! What many entities cost a daemon that has nothing to do, and what a slow one costs its neighbour: `make bench`.
+//!
+//! Each figure stands beside its floor: the same daemon with one entity, the same look while the slow entity is idle.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use retcon::api::client::Client;
+use retcon::api::wire::work::{Notification, WorkState};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// How many entities are many, and how many sources each of them has.
+const ENTITIES: usize = 1000;
+const SOURCES: usize = 3;
+/// How long the idle daemon is watched.
+const WATCHED: Duration = Duration::from_secs(30);
+/// How many looks are timed, one after the other.
+const LOOKS: usize = 40;
+
+fn main() {
+    let site = Site::new();
+    println!("{ENTITIES} entities with {SOURCES} sources each, beside one such entity");
+    site.configure(1);
+    drop(site.start());
+    let (one, few) = site.measure();
+    site.configure(ENTITIES);
+    let (many, all) = site.measure();
+    let row = |what: &str, few: String, all: String, ratio: f64, bound: &str| {
+        println!("{what:<28}{few:>12}{all:>12}{ratio:>9.2}   {bound}");
+    };
+    row("", "one".into(), "many".into(), f64::NAN, "bound for many");
+    let ratio = many.as_secs_f64() / one.as_secs_f64();
+    row("until all are up", format!("{one:.0?}"), format!("{many:.0?}"), ratio, "5 s");
+    let mib = |memory: u64| format!("{:.1} MiB", memory as f64 / 1024.0);
+    row("memory", mib(few.memory), mib(all.memory), all.memory as f64 / few.memory as f64, "64 MiB");
+    let share = |busy: f64| format!("{:.2} %", busy * 100.0);
+    row("of a core, idle", share(few.busy), share(all.busy), all.busy / few.busy, "1 %");
+
+    println!("\na look at a record, while another entity is idle, and while its source takes 5 s a call");
+    site.configure_neighbours();
+    let daemon = site.start();
+    let idle = site.look_times();
+    site.flood("slow");
+    let beside = site.look_times();
+    drop(daemon);
+    row(
+        "median of a look",
+        format!("{idle:.1?}"),
+        format!("{beside:.1?}"),
+        beside.as_secs_f64() / idle.as_secs_f64(),
+        "twice",
+    );
+}
+
+/// A directory in which daemons are started, with a private PostgreSQL of its own.
+struct Site {
+    dir: TempDir,
+    runtime: Runtime,
+}
+
+/// What a daemon with nothing to do takes.
+struct Idle {
+    /// Resident, in KiB.
+    memory: u64,
+    /// Of one core.
+    busy: f64,
+}
+
+impl Site {
+    fn new() -> Self {
+        // PostgreSQL runs as another user where this runs as root.
+        let open = fs::Permissions::from_mode(0o755);
+        let dir = tempfile::Builder::new().prefix("retcon-bench.").permissions(open).tempdir();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Self { dir: dir.expect("a temporary directory"), runtime: runtime.expect("a runtime") }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn write(&self, entities: &str) {
+        let head = "[server]\nlisten = \"\"\n\n[log]\nlevel = \"warning\"\n\n";
+        fs::write(self.path().join("retcon.toml"), format!("{head}{entities}")).expect("a configuration");
+    }
+
+    fn configure(&self, entities: usize) {
+        let source = |entity, source| format!("[entities.e{entity}.sources.s{source}]\ncommand = [\"/bin/true\"]\n");
+        let entity = |entity| (0..SOURCES).map(|number| source(entity, number)).collect::<String>();
+        self.write(&(0..entities).map(entity).collect::<String>());
+    }
+
+    /// One entity that answers at once, and one that takes its time.
+    fn configure_neighbours(&self) {
+        let source = |entity: &str, name: &str, shell: &str| {
+            format!(
+                "[entities.{entity}.sources.{name}]\nread = [\"/bin/sh\", \"-c\", {shell:?}, \"sh\"]\ncreate = \"/bin/true\"\nupdate = \"/bin/true\"\ndelete = \"/bin/true\"\n"
+            )
+        };
+        let quick = source("quick", "one", "exit 2") + &source("quick", "other", "exit 2");
+        let slow = source("slow", "one", "sleep 5; exit 2") + &source("slow", "other", "sleep 5; exit 2");
+        self.write(&(quick + &slow));
+    }
+
+    fn client(&self) -> Client {
+        Client::over_socket(&self.path().join("state/retcon.sock")).expect("a client")
+    }
+
+    fn start(&self) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_retcond"));
+        command.arg("--config").arg(self.path().join("retcon.toml")).stdin(Stdio::null());
+        let daemon = Daemon(command.spawn().expect("retcond starts"));
+        let client = self.client();
+        let is_up = async || {
+            let status = client.status().await.ok()?;
+            status.value.entities.iter().all(|entity| entity.state == "up").then_some(())
+        };
+        while self.runtime.block_on(is_up()).is_none() {
+            sleep(Duration::from_millis(10));
+        }
+        daemon
+    }
+
+    /// Measures how long a start takes, and what the daemon takes then.
+    fn measure(&self) -> (Duration, Idle) {
+        let began = Instant::now();
+        let daemon = self.start();
+        let up_after = began.elapsed();
+        let before = daemon.cpu();
+        sleep(WATCHED);
+        let busy = (daemon.cpu() - before).as_secs_f64() / WATCHED.as_secs_f64();
+        (up_after, Idle { memory: daemon.memory(), busy })
+    }
+
+    /// Has a source of an entity told of many keys at once.
+    fn flood(&self, entity: &str) {
+        let client = self.client();
+        for key in 0..200 {
+            self.runtime.block_on(client.notify(&hint(entity, key))).expect("a daemon that takes work on");
+        }
+    }
+
+    /// Returns the median time from a notification to the end of its look.
+    fn look_times(&self) -> Duration {
+        let client = self.client();
+        let mut times: Vec<Duration> =
+            (0..LOOKS).map(|key| self.runtime.block_on(look_time(&client, &hint("quick", key)))).collect();
+        times.sort();
+        times[times.len() / 2]
+    }
+}
+
+fn hint(entity: &str, key: usize) -> Notification {
+    Notification { entity: entity.into(), source: "one".into(), key: format!("k{key}") }
+}
+
+async fn look_time(client: &Client, hint: &Notification) -> Duration {
+    let began = Instant::now();
+    let accepted = client.notify(hint).await.expect("a daemon that takes work on").value;
+    let item = accepted.work_items.first().expect("an item for each").id;
+    loop {
+        if client.work_item(item).await.is_ok_and(|item| item.value.state == WorkState::Done) {
+            return began.elapsed();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A running daemon, stopped when it is dropped.
+struct Daemon(Child);
+
+impl Daemon {
+    fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.0.id())).expect("the daemon runs")
+    }
+
+    /// Returns the time that it has spent on cores.
+    fn cpu(&self) -> Duration {
+        let stat = self.proc("stat");
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace().collect::<Vec<_>>());
+        // utime and stime (proc(5)), in hundredths of a second.
+        let ticks: u64 = fields.iter().flatten().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
+    fn memory(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("proc(5)")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("the daemon is ours");
+        let status = self.0.wait().expect("the daemon is ours");
+        assert!(status.success(), "the daemon stopped with {status}");
+    }
+}

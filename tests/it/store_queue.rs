@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use retcon::domain::key::InternalKey;
 use retcon::domain::merge::Decision;
+use retcon::domain::name::EntityName;
 use retcon::domain::record::{Link, OpenOperation, OperationKind};
 use retcon::store::requests::look::{Decide, Introduced, RecordResults};
 use retcon::store::requests::queue::{
-    Enqueue, EnqueueRecord, Finish, Order, Ping, PurgeFinished, Recover, Release, Subject, WorkEnd, WorkItemId,
+    Enqueue, EnqueueRecord, Finish, ListDue, Order, Ping, PurgeFinished, Recover, Release, Subject, WorkEnd, WorkItemId,
 };
 use retcon::store::requests::view::{DropWorkItem, Handled, RetryWorkItem, WorkState};
 
@@ -332,6 +333,42 @@ async fn a_dead_daemons_work_is_put_back() {
     assert_eq!(claimed, [running, waiting, other]);
     assert_eq!(run(&store, Recover { entity: customer(), held: Vec::new() }).await, 3);
     assert_eq!(claim(&store).await.iter().map(|look| look.items[0].attempts).max(), Some(0));
+}
+
+#[tokio::test]
+async fn what_looks_under_way_hold_is_not_put_back() {
+    let store = postgres::store();
+    let (one, two) = (record(&store, "crm", "a").await, record(&store, "crm", "b").await);
+    let mut ids = Vec::new();
+    for (record, key) in [(one, "a"), (two, "b")] {
+        ids.push(notify(&store, "crm", key).await.id);
+        claim_one(&store).await;
+        let known = recall(&store, record).await;
+        let operations = vec![(source("x"), intent(OperationKind::Create))];
+        assert!(run(&store, Decide { operations, ..decision(&known) }).await);
+    }
+    assert_eq!(run(&store, Recover { entity: customer(), held: vec![ids[1]] }).await, 1);
+    let states = [item(&store, ids[0]).await.state, item(&store, ids[1]).await.state];
+    assert_eq!(states, [WorkState::Ready, WorkState::Running]);
+    assert_eq!(
+        rows(&store, "select record, state from operation order by record").await,
+        ["1|in-doubt", "2|in-flight"]
+    );
+}
+
+#[tokio::test]
+async fn entities_are_named_that_have_due_work() {
+    let store = postgres::store();
+    let nobody: Vec<EntityName> = Vec::new();
+    assert_eq!(run(&store, ListDue).await, nobody);
+    run(&store, Recover { entity: customer(), held: Vec::new() }).await;
+    run(&store, Recover { entity: entity("idle"), held: Vec::new() }).await;
+    let waiting = notify(&store, "crm", "a").await.id;
+    assert_eq!(run(&store, ListDue).await, [customer()]);
+    let claimed = items(&claim_one(&store).await);
+    assert_eq!(run(&store, ListDue).await, nobody, "it is being looked at");
+    finish(&store, claimed, blocked(&["billing"])).await;
+    assert_eq!((run(&store, ListDue).await, item(&store, waiting).await.state), (nobody, WorkState::Waiting));
 }
 
 #[tokio::test]

@@ -13,7 +13,6 @@ use crate::domain::plan::{RetryTerms, Terms, Traits};
 use crate::domain::schema::Schema;
 use crate::store::{Request, StoreError};
 
-use super::entity::EntityActor;
 use super::source::SourceActor;
 use super::store::{Ask, StoreActor, until_there};
 use super::workshop::Workshop;
@@ -24,7 +23,6 @@ pub(super) struct Desk {
     pub(super) terms: Terms,
     pub(super) retry: RetryTerms,
     pub(super) store: Addr<StoreActor>,
-    pub(super) actor: Addr<EntityActor>,
     pub(super) sources: BTreeMap<SourceName, Addr<SourceActor>>,
     pub(super) workshop: Arc<Workshop>,
     pub(super) log: Logger,
@@ -34,7 +32,6 @@ impl Desk {
     pub(super) fn new(
         entity: Arc<Entity>,
         store: Addr<StoreActor>,
-        actor: Addr<EntityActor>,
         sources: BTreeMap<SourceName, Addr<SourceActor>>,
         workshop: Arc<Workshop>,
         log: Logger,
@@ -42,7 +39,7 @@ impl Desk {
         let terms = terms(&entity);
         let retry = &entity.retry;
         let retry = RetryTerms { first: retry.first, max: retry.max, attempts: retry.attempts };
-        Self { entity, terms, retry, store, actor, sources, workshop, log }
+        Self { entity, terms, retry, store, sources, workshop, log }
     }
 
     /// Puts a request to the store, and again for as long as the database is away.

@@ -1,28 +1,70 @@
 //! What belongs to an entity and not to its actor: it outlives the actor's failures and every configuration.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard, RwLock, RwLockReadGuard, oneshot};
+use actix::{Addr, Handler, Message};
+use futures_util::future::join_all;
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard, RwLock, RwLockReadGuard, oneshot, watch};
 
-use crate::config::model::Throttle;
+use crate::config::model::{Entity, Throttle};
 use crate::domain::key::InternalKey;
+use crate::domain::name::EntityName;
 use crate::source::gate::Gate;
 
+use super::entity::EntityActor;
 use super::messages::Ordered;
 use super::store::requests::queue::WorkItemId;
 
 /// Results of orders that nobody has asked for yet.
 const UNCLAIMED: usize = 256;
 
+/// The workshops of all entities that were ever configured; clones are the same.
+///
+/// One that is taken out of the configuration keeps its workshop: when it comes back, looks may still be under way in it, and
+/// what its throttle has given is given.
+#[derive(Clone, Default)]
+pub(super) struct Workshops(Arc<Mutex<BTreeMap<EntityName, Arc<Workshop>>>>);
+
+impl Workshops {
+    /// Gives the workshop of an entity, which works by this configuration of its throttle now.
+    pub(super) fn open(&self, entity: &Entity) -> Arc<Workshop> {
+        let mut workshops = whole(&self.0);
+        let workshop = workshops.entry(entity.name.clone()).or_insert_with(|| Workshop::open(&entity.throttle));
+        workshop.gate.set(&entity.throttle);
+        Arc::clone(workshop)
+    }
+
+    /// Tells every actor that works in one of them.
+    pub(super) fn tell<M>(&self, message: impl Fn() -> M)
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        EntityActor: Handler<M>,
+    {
+        whole(&self.0).values().for_each(|workshop| workshop.tell(message()));
+    }
+
+    /// Waits until nothing is under way in any of them.
+    pub(super) fn idle(&self) -> impl Future<Output = ()> + Send + use<> {
+        let idle: Vec<_> = whole(&self.0).values().map(|workshop| workshop.idle()).collect();
+        async move { drop(join_all(idle).await) }
+    }
+}
+
 /// Where an entity's looks are made.
 pub struct Workshop {
     /// What every invocation passes.
     pub(super) gate: Arc<Gate>,
     pub(super) orders: Orders,
+    /// Who works here now; it is told of what ends here, also of what another one before it has begun.
+    actor: Mutex<Option<Addr<EntityActor>>>,
     under_way: Mutex<UnderWay>,
     claiming: AtomicBool,
+    /// How many looks and claims are under way.
+    busy: watch::Sender<usize>,
     records: RecordLocks,
     introductions: RwLock<()>,
 }
@@ -45,15 +87,34 @@ pub(super) struct Claiming(Arc<Workshop>);
 
 impl Workshop {
     /// Opens an empty one, whose throttle has nothing to give yet.
-    pub(super) fn open(throttle: &Throttle) -> Arc<Self> {
+    fn open(throttle: &Throttle) -> Arc<Self> {
         Arc::new(Self {
             gate: Arc::new(Gate::new(throttle)),
             orders: Orders::default(),
+            actor: Mutex::default(),
             under_way: Mutex::default(),
             claiming: AtomicBool::new(false),
+            busy: watch::Sender::new(0),
             records: RecordLocks::default(),
             introductions: RwLock::default(),
         })
+    }
+
+    /// Says who works here from now on.
+    pub(super) fn serve(&self, actor: Addr<EntityActor>) {
+        *whole(&self.actor) = Some(actor);
+    }
+
+    /// Tells whoever works here now.
+    pub(super) fn tell<M>(&self, message: M)
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        EntityActor: Handler<M>,
+    {
+        if let Some(actor) = &*whole(&self.actor) {
+            actor.do_send(message);
+        }
     }
 
     /// Says that a look at these items is under way.
@@ -62,6 +123,7 @@ impl Workshop {
         under_way.last += 1;
         let number = under_way.last;
         under_way.looks.insert(number, items);
+        self.busy.send_modify(|busy| *busy += 1);
         Held { workshop: Arc::clone(self), number }
     }
 
@@ -78,12 +140,22 @@ impl Workshop {
     /// Says that work is being claimed; `None` if it is already.
     pub(super) fn claim(self: &Arc<Self>) -> Option<Claiming> {
         let is_first = !self.claiming.swap(true, Ordering::AcqRel);
-        is_first.then(|| Claiming(Arc::clone(self)))
+        is_first.then(|| {
+            self.busy.send_modify(|busy| *busy += 1);
+            Claiming(Arc::clone(self))
+        })
     }
 
     /// Tells whether nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
-        !self.claiming.load(Ordering::Acquire) && self.looks() == 0
+        *self.busy.borrow() == 0
+    }
+
+    /// Waits until nothing is under way.
+    fn idle(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut busy = self.busy.subscribe();
+        // If the other end is gone, nothing is under way either.
+        async move { drop(busy.wait_for(|busy| *busy == 0).await) }
     }
 
     /// Waits until no other look is at this record.
@@ -105,12 +177,14 @@ impl Workshop {
 impl Drop for Held {
     fn drop(&mut self) {
         whole(&self.workshop.under_way).looks.remove(&self.number);
+        self.workshop.busy.send_modify(|busy| *busy -= 1);
     }
 }
 
 impl Drop for Claiming {
     fn drop(&mut self) {
         self.0.claiming.store(false, Ordering::Release);
+        self.0.busy.send_modify(|busy| *busy -= 1);
     }
 }
 

@@ -16,7 +16,7 @@ use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message
 use actix::{ResponseFuture, Supervised, WrapFuture};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use slog::{Logger, debug, error, warn};
+use slog::{Logger, debug, warn};
 
 use crate::config::model::Entity;
 use crate::domain::key::InternalKey;
@@ -26,7 +26,7 @@ use crate::source::gate::GateState;
 use crate::source::process::cancel::Cancel;
 
 use super::desk::SharedDesk;
-use super::look;
+use super::look::{self, LookEnd};
 use super::messages::{Ordered, Refusal, SourceStatus};
 use super::source::{self, Health, SourceActor};
 use super::store::requests::queue::{Claim, Claimed, ClaimedLook, EnqueueRecord, Order, Recover};
@@ -35,8 +35,10 @@ use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline
 use super::workshop::Workshop;
 use sources::Condition;
 
-/// The pause after the queue could not be read.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The pauses after the queue could not be read: doubling from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// The pause after which items are put back whose look could not be ended.
+const STUCK: Duration = Duration::from_secs(1);
 /// How long a person is kept waiting for an order.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -54,6 +56,8 @@ pub struct EntityActor {
     /// When sources that are down are probed next, and those given up started.
     timers: BTreeMap<SourceName, Alarm>,
     phase: Phase,
+    /// The next one after the queue could not be read.
+    pause: Duration,
     /// Whether there may be more work than the claim under way has seen.
     again: bool,
     timer: Option<Alarm>,
@@ -119,17 +123,20 @@ pub struct EntityState {
     pub sources: BTreeMap<SourceName, SourceStatus>,
 }
 
+/// What was claimed and is not looked at was put back: the number of items.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Recovered(Result<u64, StoreError>);
+
 /// A claim has ended, and its looks have begun: the time until the next item is due, if one is.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct ClaimEnded(Result<Option<Duration>, StoreError>);
 
-/// A look has ended, and its work items wait for these sources.
+/// A look has ended.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct LookEnded {
-    blocked_by: Vec<SourceName>,
-}
+struct LookEnded(LookEnd);
 
 /// A source went down, failed another probe, or came back.
 #[derive(Message)]
@@ -164,6 +171,7 @@ impl EntityActor {
             conditions: BTreeMap::new(),
             timers: BTreeMap::new(),
             phase: Phase::Recovering,
+            pause: PAUSES.0,
             again: false,
             timer: None,
         }
@@ -174,44 +182,37 @@ impl EntityActor {
     }
 
     /// Puts back what was claimed and is not looked at: by a dead daemon, or by a claim whose answer was lost.
+    ///
+    /// This, too, is done beside the actor: if it were begun again while the database is still at it, what is claimed in
+    /// between would be put back.
     fn recover(&mut self, ctx: &mut Context<Self>) {
         let Some(desk) = self.desk() else { return };
         self.phase = Phase::Recovering;
-        let workshop = Arc::clone(&self.workshop);
-        let recovery = async move {
-            let Some(claiming) = workshop.claim() else { return Ok(None) };
-            let (entity, held) = (desk.entity.name.clone(), workshop.items());
-            let put_back = desk.insist(Recover { entity, held }).await;
-            drop(claiming);
-            put_back.map(Some)
+        let Some(claiming) = self.workshop.claim() else {
+            // A claim or another recovery, of which this actor is told, unless it panicked.
+            return self.recover_later(ctx);
         };
-        ctx.spawn(recovery.into_actor(self).map(Self::recovered));
+        actix::spawn(async move {
+            let (entity, held) = (desk.entity.name.clone(), desk.workshop.items());
+            let put_back = desk.ask(Recover { entity, held }).await;
+            drop(claiming);
+            desk.workshop.tell(Recovered(put_back));
+        });
     }
 
-    fn recovered(put_back: Result<Option<u64>, StoreError>, actor: &mut Self, ctx: &mut Context<Self>) {
-        if actor.phase != Phase::Recovering {
-            return;
-        }
-        match put_back {
-            Ok(Some(items)) => {
-                debug!(actor.log, "queue taken over"; "items" => items);
-                actor.phase = Phase::Working;
-                actor.pump(ctx);
-                return;
-            }
-            // A claim of the actor that stood here before has not ended yet; it tells nobody.
-            Ok(None) => {}
-            Err(error) => error!(actor.log, "queue cannot be taken over"; key::ERROR => chain(&error)),
-        }
-        ctx.run_later(PAUSE, |actor, ctx| {
-            if actor.phase == Phase::Recovering {
-                actor.recover(ctx);
-            }
+    /// Claims nothing, and puts back what is nobody's a little later; what could not be read may be readable then.
+    fn recover_later(&mut self, ctx: &mut Context<Self>) {
+        self.phase = Phase::Recovering;
+        let pause = self.pause;
+        self.pause = (pause * 2).min(PAUSES.1);
+        ctx.run_later(pause, |actor, ctx| match actor.phase {
+            Phase::Recovering => actor.recover(ctx),
+            Phase::Working | Phase::Draining | Phase::Closing => {}
         });
     }
 
     /// Claims as many looks as there is room for, and begins them.
-    fn pump(&mut self, ctx: &mut Context<Self>) {
+    fn pump(&mut self) {
         let room = self.entity.throttle.in_flight.saturating_sub(self.workshop.looks());
         let Some(desk) = self.desk() else { return };
         if self.phase != Phase::Working || room == 0 {
@@ -221,7 +222,7 @@ impl EntityActor {
             self.again = true;
             return;
         };
-        let (current, actor) = (Rc::clone(&self.desk), ctx.address());
+        let (current, workshop) = (Rc::clone(&self.desk), Arc::clone(&self.workshop));
         let claim = Claim { entity: self.entity.name.clone(), limit: i64::from(room) };
         actix::spawn(async move {
             let claimed = desk.ask(claim).await.map(|Claimed { looks, next_due }| {
@@ -231,7 +232,7 @@ impl EntityActor {
                 next_due
             });
             drop(claiming);
-            actor.do_send(ClaimEnded(claimed));
+            workshop.tell(ClaimEnded(claimed));
         });
     }
 
@@ -239,9 +240,9 @@ impl EntityActor {
     fn set_timer(&mut self, delay: Option<Duration>, ctx: &mut Context<Self>) {
         self.timer = delay.map(|delay| {
             // A moment later than due, so that it is due when asked for.
-            Alarm::set(ctx, delay + Duration::from_millis(1), |actor: &mut Self, ctx| {
+            Alarm::set(ctx, delay + Duration::from_millis(1), |actor: &mut Self, _| {
                 actor.timer = None;
-                actor.pump(ctx);
+                actor.pump();
             })
         });
     }
@@ -254,7 +255,10 @@ impl EntityActor {
         self.phase = Phase::Closing;
         let ended: Vec<_> = self.sources.values().map(Child::ended).collect();
         self.sources.values().for_each(|source| source.addr.do_send(source::Finish));
-        ctx.spawn(join_all(ended).into_actor(self).map(|_, actor, ctx| actor.lifeline.finish(ctx)));
+        ctx.spawn(join_all(ended).into_actor(self).map(|_, actor, ctx| {
+            actor.sources.keys().for_each(|source| actor.kit.ledger.strike_out(&actor.path_of(source)));
+            actor.lifeline.finish(ctx);
+        }));
     }
 }
 
@@ -264,12 +268,16 @@ fn begin(desk: &SharedDesk, claimed: ClaimedLook) {
     let items = claimed.items.clone();
     let held = desk.workshop.hold(items.iter().map(|item| item.id).collect());
     actix::spawn(async move {
-        let blocked_by = match AssertUnwindSafe(look::look(Rc::clone(&desk), claimed)).catch_unwind().await {
-            Ok(blocked_by) => blocked_by,
-            Err(panic) => look::panicked(Rc::clone(&desk), items, panic_text(panic)).await,
+        let workshop = Arc::clone(&desk.workshop);
+        let made = async move {
+            match AssertUnwindSafe(look::look(Rc::clone(&desk), claimed)).catch_unwind().await {
+                Ok(end) => end,
+                Err(panic) => look::panicked(desk, items, panic_text(panic)).await,
+            }
         };
+        let end = AssertUnwindSafe(made).catch_unwind().await.unwrap_or(LookEnd::Stuck);
         drop(held);
-        desk.actor.do_send(LookEnded { blocked_by });
+        workshop.tell(LookEnded(end));
     });
 }
 
@@ -284,7 +292,7 @@ impl Actor for EntityActor {
         self.lifeline.up(ctx);
         match self.phase {
             Phase::Recovering => self.recover(ctx),
-            Phase::Working => self.pump(ctx),
+            Phase::Working => self.pump(),
             Phase::Draining | Phase::Closing => {
                 self.phase = Phase::Draining;
                 self.close_if_idle(ctx);
@@ -305,8 +313,29 @@ impl Supervised for EntityActor {
 impl Handler<Wake> for EntityActor {
     type Result = ();
 
-    fn handle(&mut self, _: Wake, ctx: &mut Context<Self>) {
-        self.pump(ctx);
+    fn handle(&mut self, _: Wake, _: &mut Context<Self>) {
+        self.pump();
+    }
+}
+
+impl Handler<Recovered> for EntityActor {
+    type Result = ();
+
+    fn handle(&mut self, Recovered(put_back): Recovered, ctx: &mut Context<Self>) {
+        match (self.phase, put_back) {
+            (Phase::Recovering, Ok(items)) => {
+                debug!(self.log, "queue taken over"; "items" => items);
+                self.phase = Phase::Working;
+                self.pump();
+            }
+            (Phase::Recovering, Err(error)) => {
+                let delay_ms = self.pause.as_millis() as u64;
+                warn!(self.log, "queue cannot be taken over"; key::ERROR => chain(&error), key::DELAY_MS => delay_ms);
+                self.recover_later(ctx);
+            }
+            (Phase::Draining, _) => self.close_if_idle(ctx),
+            (Phase::Working | Phase::Closing, _) => {}
+        }
     }
 }
 
@@ -315,21 +344,20 @@ impl Handler<ClaimEnded> for EntityActor {
 
     fn handle(&mut self, ClaimEnded(claimed): ClaimEnded, ctx: &mut Context<Self>) {
         let again = std::mem::take(&mut self.again);
-        match claimed {
-            Ok(_) if self.phase == Phase::Draining => self.close_if_idle(ctx),
-            Ok(next_due) => {
+        match (self.phase, claimed) {
+            (Phase::Draining | Phase::Closing, _) => self.close_if_idle(ctx),
+            (Phase::Recovering | Phase::Working, Ok(next_due)) => {
+                self.pause = PAUSES.0;
                 self.set_timer(next_due, ctx);
                 if again {
-                    self.pump(ctx);
+                    self.pump();
                 }
             }
-            Err(error) => {
-                warn!(self.log, "queue cannot be read"; key::ERROR => chain(&error));
-                match self.phase {
-                    // What was claimed, if anything was, is nobody's.
-                    Phase::Recovering | Phase::Working => self.recover(ctx),
-                    Phase::Draining | Phase::Closing => self.close_if_idle(ctx),
-                }
+            (Phase::Recovering | Phase::Working, Err(error)) => {
+                let delay_ms = self.pause.as_millis() as u64;
+                warn!(self.log, "queue cannot be read"; key::ERROR => chain(&error), key::DELAY_MS => delay_ms);
+                // What was claimed, if anything was, is nobody's.
+                self.recover_later(ctx);
             }
         }
     }
@@ -338,12 +366,20 @@ impl Handler<ClaimEnded> for EntityActor {
 impl Handler<LookEnded> for EntityActor {
     type Result = ();
 
-    fn handle(&mut self, LookEnded { blocked_by }: LookEnded, ctx: &mut Context<Self>) {
-        for source in blocked_by {
-            self.look_waits_for(source, ctx);
+    fn handle(&mut self, LookEnded(end): LookEnded, ctx: &mut Context<Self>) {
+        match end {
+            LookEnd::Settled { blocked_by } => {
+                for source in blocked_by {
+                    self.look_waits_for(source, ctx);
+                }
+            }
+            LookEnd::Stuck => drop(ctx.run_later(STUCK, |actor, ctx| match actor.phase {
+                Phase::Working => actor.recover(ctx),
+                Phase::Recovering | Phase::Draining | Phase::Closing => {}
+            })),
         }
         self.close_if_idle(ctx);
-        self.pump(ctx);
+        self.pump();
     }
 }
 

@@ -63,13 +63,13 @@ impl EntityActor {
         for source in self.entity.sources.clone().into_values() {
             self.start_source(&source, ctx);
         }
-        self.lay_desk(ctx);
+        self.lay_desk();
     }
 
     /// Starts the actor of a source. The one that stood there ends as soon as no look needs it any more.
     fn start_source(&mut self, source: &Arc<Source>, ctx: &mut Context<Self>) {
         let (entity, name) = (self.entity.name.clone(), source.name.clone());
-        let path = ActorPath::Source(entity.clone(), name.clone());
+        let path = self.path_of(&name);
         let log = self.log.new(o!(key::SOURCE => name.to_string(), key::ACTOR => path.to_string()));
         let program = Arc::new(Program::new(entity, Arc::clone(source), &self.kit.state_dir));
         let gate = Arc::clone(&self.workshop.gate);
@@ -93,10 +93,10 @@ impl EntityActor {
         self.conditions.insert(name, Condition::Up);
     }
 
-    fn lay_desk(&self, ctx: &Context<Self>) {
+    fn lay_desk(&self) {
         let sources = self.sources.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
         let (entity, workshop) = (Arc::clone(&self.entity), Arc::clone(&self.workshop));
-        let desk = Desk::new(entity, self.kit.store.clone(), ctx.address(), sources, workshop, self.log.clone());
+        let desk = Desk::new(entity, self.kit.store.clone(), sources, workshop, self.log.clone());
         *self.desk.borrow_mut() = Some(Rc::new(desk));
     }
 
@@ -116,12 +116,12 @@ impl EntityActor {
         }
         self.sources.retain(|name, _| configured.sources.contains_key(name));
         self.conditions.retain(|name, _| configured.sources.contains_key(name));
-        self.lay_desk(ctx);
+        self.lay_desk();
         for source in started {
             self.timers.remove(&source.name);
             self.release(source.name.clone(), Due::All, ctx);
         }
-        self.pump(ctx);
+        self.pump();
     }
 
     /// Sees to it that work that waits for a source does not wait for ever: the source's return, or its next probe, may have
@@ -140,11 +140,11 @@ impl EntityActor {
         let Some(desk) = self.desk() else { return };
         let release = Release { entity: self.entity.name.clone(), source, probe: due == Due::One };
         let released = async move { desk.insist(release).await };
-        ctx.spawn(released.into_actor(self).map(|released, actor, ctx| {
+        ctx.spawn(released.into_actor(self).map(|released, actor, _| {
             if let Err(error) = released {
                 slog::error!(actor.log, "waiting work cannot be released"; key::ERROR => chain(&error));
             }
-            actor.pump(ctx);
+            actor.pump();
         }));
     }
 
@@ -196,7 +196,7 @@ impl EntityActor {
     fn start_again(&mut self, name: &SourceName, ctx: &mut Context<Self>) {
         let Some(source) = self.entity.sources.get(name).cloned() else { return };
         self.start_source(&source, ctx);
-        self.lay_desk(ctx);
+        self.lay_desk();
         self.release(name.clone(), Due::All, ctx);
     }
 
@@ -208,7 +208,7 @@ impl EntityActor {
         self.conditions.iter().map(status).collect()
     }
 
-    fn path_of(&self, source: &SourceName) -> ActorPath {
+    pub(super) fn path_of(&self, source: &SourceName) -> ActorPath {
         ActorPath::Source(self.entity.name.clone(), source.clone())
     }
 

@@ -37,8 +37,16 @@ pub(super) struct Look {
     began: Instant,
 }
 
-/// Makes a look and ends its work items; gives the sources for which they wait.
-pub(super) async fn look(desk: SharedDesk, claimed: ClaimedLook) -> Vec<SourceName> {
+/// How a look ended for its work items.
+pub(super) enum LookEnd {
+    /// On record; they wait for these sources.
+    Settled { blocked_by: Vec<SourceName> },
+    /// Their end could not be recorded: they are nobody's now.
+    Stuck,
+}
+
+/// Makes a look and ends its work items.
+pub(super) async fn look(desk: SharedDesk, claimed: ClaimedLook) -> LookEnd {
     let item = claimed.items.first().map_or(0, |item| item.id.0);
     let log = desk.log.new(o!(key::WORK_ITEM => item));
     let look = Look { desk, items: claimed.items, log, began: Instant::now() };
@@ -47,7 +55,7 @@ pub(super) async fn look(desk: SharedDesk, claimed: ClaimedLook) -> Vec<SourceNa
         Subject::UnknownKey { source, key } => look.introduce(source, key).await,
     };
     match ended {
-        Ok(blocked_by) => blocked_by,
+        Ok(blocked_by) => LookEnd::Settled { blocked_by },
         Err(error) => look.fail(&chain(&error)).await,
     }
 }
@@ -168,7 +176,7 @@ impl Look {
     }
 
     /// Ends the work items of a look that could not be made, for a reason that waiting does not cure.
-    async fn fail(&self, why: &str) -> Vec<SourceName> {
+    async fn fail(&self, why: &str) -> LookEnd {
         error!(self.log, "look failed"; key::ERROR => why);
         let end = if self.attempts() + 1 >= self.desk.retry.attempts {
             WorkEnd::Parked { error: why.to_owned() }
@@ -178,10 +186,10 @@ impl Look {
         };
         self.tell_failure(why);
         match self.finish(end).await {
-            Ok(blocked_by) => blocked_by,
+            Ok(blocked_by) => LookEnd::Settled { blocked_by },
             Err(error) => {
                 crate::alert!(self.log, "work item stuck"; key::ERROR => chain(&error));
-                Vec::new()
+                LookEnd::Stuck
             }
         }
     }
@@ -192,7 +200,7 @@ impl Look {
 }
 
 /// Ends the items of a look that panicked, so that its document cannot bring its entity down again and again.
-pub(super) async fn panicked(desk: SharedDesk, items: Vec<ClaimedItem>, why: String) -> Vec<SourceName> {
+pub(super) async fn panicked(desk: SharedDesk, items: Vec<ClaimedItem>, why: String) -> LookEnd {
     let log = desk.log.clone();
     Look { desk, items, log, began: Instant::now() }.fail(&why).await
 }

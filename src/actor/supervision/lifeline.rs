@@ -49,11 +49,11 @@ impl Lifeline {
 
     /// Ends the actor for good. To stop it in any other way is a failure.
     pub fn finish<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>) {
-        if self.rehearse(Moment::Stopping, ctx) {
-            return;
-        }
+        // Whatever happens from here on: it has done its work, and nobody would tell it again to finish.
         *held(&self.wish) = Some(Wish::InOrder);
-        ctx.stop();
+        if !self.rehearse(Moment::Stopping, ctx) {
+            ctx.stop();
+        }
     }
 
     /// Fails without a panic: the actor is started again, unless it has finished already.

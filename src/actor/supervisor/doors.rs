@@ -29,7 +29,7 @@ impl Supervisor {
         if !self.config.entities.contains_key(entity) {
             return Err(Refusal::UnknownEntity(entity.clone()));
         }
-        self.entities.get(entity).map(|post| post.child.addr.clone()).ok_or(Refusal::Away)
+        self.entities.get(entity).map(|child| child.addr.clone()).ok_or(Refusal::Away)
     }
 
     /// Wakes the entity of an item that somebody has spoken of.
@@ -104,7 +104,7 @@ impl Handler<Resolve> for Supervisor {
     fn handle(&mut self, Resolve { conflict, revision, decision }: Resolve, _: &mut Context<Self>) -> Self::Result {
         let store = self.store.addr.clone();
         let entities: BTreeMap<_, _> =
-            self.entities.iter().map(|(name, post)| (name.clone(), post.child.addr.clone())).collect();
+            self.entities.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
         Box::pin(async move {
             let Some(row) = put(&store, FindConflict { id: conflict }).await? else { return Ok(Ordered::NotFound) };
             if row.closed {

@@ -2,6 +2,8 @@
 
 mod doors;
 mod status;
+mod threads;
+mod end;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -25,45 +27,35 @@ use super::entity::{self, EntityActor, Kit, Rearrange, Wake};
 use super::store::requests::queue::{ListDue, PurgeFinished};
 use super::store::{self, Ask, Prepare, Request, StoreActor};
 use super::supervision::{ActorPath, ActorState, Child, Drill, Ended, Ledger, Lifeline, Policy, Spec, start};
-use super::workshop::Workshop;
+use super::workshop::Workshops;
+use threads::Threads;
 
 pub use super::messages::{
     DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, Notify, Ordered, Reconfigure, Refusal, Resolve,
     RetryItem, SourceStatus, Standing, Status, SyncRecord, Undo,
 };
 
-/// The threads that entities and their sources share.
-const ARBITERS: usize = 2;
-/// How many invocations may block at the same time on one of these threads: each source has one, and most of them wait for
-/// a program or for their throttle.
-const BLOCKED: usize = 8192;
+/// The pause after the store could not be asked for the database.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often finished work is cleared away.
 const CLEARING: Duration = Duration::from_secs(3600);
 /// How often it is looked for due work of which nobody has told its entity.
 const SWEEP: Duration = Duration::from_secs(30);
-
-/// How long runs that were cancelled may still take before the supervisor gives up: their own grace, and a moment to record them.
-const LAST_MOMENTS: Duration = Duration::from_secs(10);
 
 /// The root of the actors.
 pub struct Supervisor {
     config: Arc<Config>,
     kit: Kit,
     store: Child<StoreActor>,
-    entities: BTreeMap<EntityName, Post>,
+    workshops: Workshops,
+    entities: BTreeMap<EntityName, Child<EntityActor>>,
     /// Removed from the configuration, and not yet done with what they had begun.
     leaving: BTreeMap<EntityName, Child<EntityActor>>,
-    arbiters: Vec<Arbiter>,
+    threads: Threads,
     lifeline: Lifeline,
     log: Logger,
     started: Instant,
     phase: Phase,
-}
-
-/// Where an entity's actors stand, one after the other.
-struct Post {
-    workshop: Arc<Workshop>,
-    child: Child<EntityActor>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,17 +121,14 @@ impl Supervisor {
     /// Starts the supervisor on this thread, and with it the store; the entities follow when the database is ready for them.
     pub fn start(with: Start) -> Child<Self> {
         let Start { config, state_dir, store, cancel, policy, ledger, log, ended } = with;
+        let workshops = Workshops::default();
+        let report = end::report(ended, workshops.clone(), cancel.clone());
         let spec = Spec {
             path: ActorPath::Supervisor,
             policy: policy.clone(),
             ledger: ledger.clone(),
             log: log.new(o!(key::ACTOR => ActorPath::Supervisor.to_string())),
-            report: Box::new(move |_, how| {
-                ended(match how {
-                    Ended::InOrder => None,
-                    Ended::GivenUp(reason) => Some(reason),
-                });
-            }),
+            report,
         };
         start(&Arbiter::current(), spec, move |ctx, lifeline| {
             let store = start_store(store, ctx.address(), &policy, &ledger, &log);
@@ -148,9 +137,10 @@ impl Supervisor {
                 config,
                 kit,
                 store,
+                workshops,
                 entities: BTreeMap::new(),
                 leaving: BTreeMap::new(),
-                arbiters: (0..ARBITERS).map(|_| arbiter()).collect(),
+                threads: Threads::default(),
                 lifeline,
                 log,
                 started: Instant::now(),
@@ -163,6 +153,8 @@ impl Supervisor {
     fn prepare(&self, ctx: &mut Context<Self>) {
         let prepared = self.store.addr.send(Prepare);
         ctx.spawn(prepared.into_actor(self).map(|prepared, actor, ctx| match prepared {
+            // It was told to stop meanwhile.
+            _ if actor.phase != Phase::Preparing => {}
             Ok(Ok(migrations)) => {
                 info!(actor.log, "database ready"; "migrations" => migrations);
                 actor.phase = Phase::Working;
@@ -172,7 +164,7 @@ impl Supervisor {
             }
             Ok(Err(reason)) => actor.cannot_go_on(chain(&reason), ctx),
             // The store is being restarted.
-            Err(_) => drop(ctx.run_later(Duration::from_secs(1), |actor, ctx| actor.prepare(ctx))),
+            Err(_) => drop(ctx.run_later(PAUSE, |actor, ctx| actor.prepare(ctx))),
         }));
     }
 
@@ -185,9 +177,7 @@ impl Supervisor {
 
     fn start_entity(&mut self, entity: Arc<Entity>, ctx: &mut Context<Self>) {
         let name = entity.name.clone();
-        let former = self.entities.remove(&name).map(|post| post.workshop);
-        let workshop = former.unwrap_or_else(|| Workshop::open(&entity.throttle));
-        workshop.gate.set(&entity.throttle);
+        let workshop = self.workshops.open(&entity);
         let log = self.log.new(o!(key::ENTITY => name.to_string(), key::ACTOR => name.to_string()));
         let (supervisor, told) = (ctx.address(), name.clone());
         let spec = Spec {
@@ -200,19 +190,10 @@ impl Supervisor {
             }),
         };
         let (kit, shared) = (self.kit.clone(), Arc::clone(&workshop));
-        let child = start(&self.next_arbiter().handle(), spec, move |_, lifeline| {
-            EntityActor::new(entity, shared, kit, lifeline, log)
-        });
-        self.entities.insert(name, Post { workshop, child });
-    }
-
-    /// Takes the threads in turn; one that is gone is replaced.
-    fn next_arbiter(&mut self) -> &Arbiter {
-        let number = self.entities.len() % ARBITERS;
-        if !self.arbiters[number].handle().spawn_fn(|| {}) {
-            self.arbiters[number] = arbiter();
-        }
-        &self.arbiters[number]
+        let child =
+            start(&self.threads.next(), spec, move |_, lifeline| EntityActor::new(entity, shared, kit, lifeline, log));
+        workshop.serve(child.addr.clone());
+        self.entities.insert(name, child);
     }
 
     /// Does what a change of the configuration calls for: starts what is new before it stops what is old. What is given
@@ -225,38 +206,56 @@ impl Supervisor {
                 EntityChange::Added(_) if self.leaving.contains_key(name) => {}
                 EntityChange::Added(entity) => self.start_entity(Arc::clone(entity), ctx),
                 EntityChange::Changed(change) => {
-                    let post = self.entities.get(name);
-                    told.extend(post.map(|post| post.child.addr.send(Rearrange(Arc::clone(&change.new)))));
+                    let child = self.entities.get(name);
+                    told.extend(child.map(|child| child.addr.send(Rearrange(Arc::clone(&change.new)))));
                 }
                 EntityChange::Removed => {}
             }
         }
         let removed = diff.entities.iter().filter(|(_, change)| matches!(change, EntityChange::Removed));
         for (name, _) in removed {
-            match self.entities.remove(name) {
-                // It has ended already, and does not tell again.
-                Some(_) if self.is_given_up(name) => self.kit.ledger.strike_out(&ActorPath::Entity(name.clone())),
-                Some(post) => {
-                    post.child.addr.do_send(entity::Finish);
-                    self.leaving.insert(name.clone(), post.child);
-                }
-                None => {}
+            if let Some(child) = self.entities.remove(name) {
+                self.leave(name, child);
             }
         }
         self.retry_given_up(ctx);
+        told.extend(self.with_sources_given_up(diff).map(|(child, entity)| child.addr.send(Rearrange(entity))));
         async move { drop(join_all(told).await) }
+    }
+
+    /// Has the actor of an entity end that was removed.
+    fn leave(&mut self, name: &EntityName, child: Child<EntityActor>) {
+        let path = ActorPath::Entity(name.clone());
+        if self.is_given_up(&path) {
+            // It has ended, and nothing more will be heard of it.
+            return self.kit.ledger.strike_out(&path);
+        }
+        child.addr.do_send(entity::Finish);
+        self.leaving.insert(name.clone(), child);
+    }
+
+    /// Lists the entities with sources that were given up, but for those of which `diff` says something.
+    fn with_sources_given_up(&self, diff: &ConfigDiff) -> impl Iterator<Item = (&Child<EntityActor>, Arc<Entity>)> {
+        let given_up = |entity: &Entity| {
+            let mut paths = entity.sources.keys().map(|name| ActorPath::Source(entity.name.clone(), name.clone()));
+            paths.any(|path| self.is_given_up(&path))
+        };
+        let untold = self.config.entities.values().filter(|entity| !diff.entities.contains_key(&entity.name));
+        let untold = untold.filter(move |entity| given_up(entity));
+        untold.filter_map(|entity| Some((self.entities.get(&entity.name)?, Arc::clone(entity))))
     }
 
     /// Starts the entities anew that were given up.
     fn retry_given_up(&mut self, ctx: &mut Context<Self>) {
-        let given_up = self.entities.keys().filter(|name| self.is_given_up(name)).cloned().collect::<Vec<_>>();
+        let is_given_up = |name: &&EntityName| self.is_given_up(&ActorPath::Entity((*name).clone()));
+        let given_up = self.entities.keys().filter(is_given_up).cloned().collect::<Vec<_>>();
         for name in given_up {
             self.start_again(&name, ctx);
         }
     }
 
-    fn is_given_up(&self, name: &EntityName) -> bool {
-        let actor = self.kit.ledger.find(&ActorPath::Entity(name.clone()));
+    fn is_given_up(&self, path: &ActorPath) -> bool {
+        let actor = self.kit.ledger.find(path);
         actor.is_some_and(|actor| actor.state == ActorState::GivenUp)
     }
 
@@ -271,28 +270,29 @@ impl Supervisor {
     /// Starts an entity that was given up when its long pause is over, unless that has been done by then.
     fn start_later(&self, entity: EntityName, actor: u64, ctx: &mut Context<Self>) {
         ctx.run_later(self.kit.policy.long_pause, move |supervisor, ctx| {
-            if supervisor.entities.get(&entity).is_some_and(|post| post.child.id == actor) {
+            if supervisor.entities.get(&entity).is_some_and(|child| child.id == actor) {
                 supervisor.start_again(&entity, ctx);
             }
         });
     }
 
-    /// Ends what runs at the sources; then gives up.
+    /// Gives up; what follows is in [`end::report`].
     fn cannot_go_on(&mut self, reason: String, ctx: &mut Context<Self>) {
         self.phase = Phase::Stopping;
-        self.kit.cancel.trigger();
-        let ended = tokio::time::timeout(LAST_MOMENTS, join_all(self.finish_entities()));
-        ctx.spawn(ended.into_actor(self).map(|_, actor, ctx| actor.lifeline.give_up(ctx, reason)));
+        self.lifeline.give_up(ctx, reason);
     }
 
-    /// Has every entity end what it has begun; what is given resolves when one has ended.
-    fn finish_entities(&self) -> Vec<impl Future<Output = ()> + use<>> {
-        let entities = self.entities.values().map(|post| &post.child).chain(self.leaving.values());
-        let finish = |child: &Child<EntityActor>| {
-            child.addr.do_send(entity::Finish);
-            child.ended()
-        };
-        entities.map(finish).collect()
+    /// Has every entity end what it has begun; what is given resolves when all have, and those that were given up have
+    /// left nothing under way.
+    fn finish_entities(&self) -> impl Future<Output = ()> + use<> {
+        let entities = self.entities.values().chain(self.leaving.values());
+        let ended: Vec<_> = entities.map(Child::ended).collect();
+        self.workshops.tell(|| entity::Finish);
+        let idle = self.workshops.idle();
+        async move {
+            join_all(ended).await;
+            idle.await;
+        }
     }
 
     fn clear_finished(&self, ctx: &mut Context<Self>) {
@@ -319,8 +319,8 @@ impl Supervisor {
     }
 
     fn wake(&self, entity: &EntityName) {
-        if let Some(post) = self.entities.get(entity) {
-            post.child.addr.do_send(Wake);
+        if let Some(child) = self.entities.get(entity) {
+            child.addr.do_send(Wake);
         }
     }
 }
@@ -341,16 +341,6 @@ fn start_store(
         report: Box::new(move |_, ended| supervisor.do_send(StoreEnded(ended))),
     };
     start(&Arbiter::current(), spec, move |_, lifeline| StoreActor::new(store, lifeline, log))
-}
-
-fn arbiter() -> Arbiter {
-    Arbiter::with_tokio_rt(|| {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(BLOCKED)
-            .build()
-            .expect("a thread's runtime can be built: nothing but descriptors is asked for")
-    })
 }
 
 /// Puts a request to the store.
@@ -399,7 +389,7 @@ impl Handler<EntityEnded> for Supervisor {
         if self.leaving.get(&entity).is_some_and(|child| child.id == actor) {
             self.leaving.remove(&entity);
             self.kit.ledger.strike_out(&ActorPath::Entity(entity.clone()));
-            // It came back meanwhile.
+            // It may have come back meanwhile.
             return self.start_again(&entity, ctx);
         }
         match ended {
@@ -442,8 +432,7 @@ impl Handler<StopEntities> for Supervisor {
     fn handle(&mut self, _: StopEntities, _: &mut Context<Self>) -> Self::Result {
         self.phase = Phase::Stopping;
         self.lifeline.stopping();
-        let ended = join_all(self.finish_entities());
-        Box::pin(async move { drop(ended.await) })
+        Box::pin(self.finish_entities())
     }
 }
 
@@ -465,11 +454,7 @@ impl Handler<AllStopped> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, _: AllStopped, ctx: &mut Context<Self>) {
-        for arbiter in self.arbiters.drain(..) {
-            arbiter.stop();
-            // Its thread has nothing left to do.
-            drop(arbiter.join());
-        }
+        self.threads.end();
         self.lifeline.finish(ctx);
     }
 }
@@ -481,8 +466,8 @@ impl Handler<Drill> for Supervisor {
         match &drill.path {
             ActorPath::Store => self.store.addr.do_send(drill),
             ActorPath::Entity(name) | ActorPath::Source(name, _) => {
-                if let Some(post) = self.entities.get(name) {
-                    post.child.addr.do_send(drill);
+                if let Some(child) = self.entities.get(name) {
+                    child.addr.do_send(drill);
                 }
             }
             ActorPath::Supervisor => self.lifeline.drill(drill, ctx),

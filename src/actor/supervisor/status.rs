@@ -28,7 +28,7 @@ impl Handler<GetStatus> for Supervisor {
         }
         let (store, ledger) = (self.store.addr.clone(), self.kit.ledger.clone());
         let (config, uptime_s) = (Arc::clone(&self.config), self.started.elapsed().as_secs());
-        let actors: Vec<_> = self.entities.iter().map(|(name, post)| (name.clone(), post.child.addr.clone())).collect();
+        let actors: Vec<_> = self.entities.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
         Box::pin(async move {
             let mut counts = put(&store, CountAll).await?;
             let states = actors.into_iter().map(|(name, actor)| async move {

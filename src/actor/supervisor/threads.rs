@@ -1,0 +1,48 @@
+//! The threads that entities and their sources share.
+
+use actix::{Arbiter, ArbiterHandle};
+
+/// How many there are.
+const THREADS: usize = 2;
+/// How many invocations may block at the same time on one of these threads: each source has one, and most of them wait for
+/// a program or for their throttle.
+const BLOCKED: usize = 8192;
+
+/// The threads, taken in turn: an entity and its sources are on one.
+#[derive(Default)]
+pub(super) struct Threads {
+    arbiters: Vec<Arbiter>,
+    turn: usize,
+}
+
+impl Threads {
+    /// Gives the next one; one that is gone is replaced.
+    pub(super) fn next(&mut self) -> ArbiterHandle {
+        let number = self.turn % THREADS;
+        self.turn += 1;
+        match self.arbiters.get_mut(number) {
+            Some(arbiter) if arbiter.handle().spawn_fn(|| {}) => {}
+            Some(gone) => *gone = arbiter(),
+            None => self.arbiters.push(arbiter()),
+        }
+        self.arbiters[number].handle()
+    }
+
+    /// Ends them; waits for those that have something left to do.
+    pub(super) fn end(&mut self) {
+        for arbiter in self.arbiters.drain(..) {
+            arbiter.stop();
+            drop(arbiter.join());
+        }
+    }
+}
+
+fn arbiter() -> Arbiter {
+    Arbiter::with_tokio_rt(|| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKED)
+            .build()
+            .expect("a thread's runtime can be built: nothing but descriptors is asked for")
+    })
+}

@@ -8,7 +8,8 @@ use retcon::domain::name::EntityName;
 use retcon::domain::record::{Link, OpenOperation, OperationKind};
 use retcon::store::requests::look::{Decide, Introduced, RecordResults};
 use retcon::store::requests::queue::{
-    Enqueue, EnqueueRecord, Finish, ListDue, Order, Ping, PurgeFinished, Recover, Release, Subject, WorkEnd, WorkItemId,
+    Enqueue, EnqueueRecord, Finish, ListDue, Order, Ping, PurgeFinished, Recover, Recovered, Release, Subject, WorkEnd,
+    WorkItemId,
 };
 use retcon::store::requests::view::{DropWorkItem, Handled, RetryWorkItem, WorkState};
 
@@ -321,8 +322,9 @@ async fn a_dead_daemons_work_is_put_back() {
     assert!(run(&store, Decide { operations: operations.to_vec(), ..decision(&known) }).await);
 
     let elsewhere = run(&store, Recover { entity: entity("other"), held: Vec::new() }).await;
-    assert_eq!((elsewhere, item(&store, running).await.state), (0, WorkState::Running));
-    assert_eq!(run(&store, Recover { entity: customer(), held: Vec::new() }).await, 2);
+    assert_eq!(elsewhere, Recovered { put_back: 0, has_work: false });
+    assert_eq!(item(&store, running).await.state, WorkState::Running);
+    assert_eq!(run(&store, Recover { entity: customer(), held: Vec::new() }).await.put_back, 2);
     assert_eq!(
         rows(&store, "select source, state, may_have_taken_effect from operation order by source").await,
         ["x|in-doubt|t", "y|open|t", "z|open|t"]
@@ -331,7 +333,7 @@ async fn a_dead_daemons_work_is_put_back() {
     let mut claimed: Vec<WorkItemId> = claim(&store).await.iter().flat_map(items).collect();
     claimed.sort();
     assert_eq!(claimed, [running, waiting, other]);
-    assert_eq!(run(&store, Recover { entity: customer(), held: Vec::new() }).await, 3);
+    assert_eq!(run(&store, Recover { entity: customer(), held: Vec::new() }).await.put_back, 3);
     assert_eq!(claim(&store).await.iter().map(|look| look.items[0].attempts).max(), Some(0));
 }
 
@@ -347,7 +349,7 @@ async fn what_looks_under_way_hold_is_not_put_back() {
         let operations = vec![(source("x"), intent(OperationKind::Create))];
         assert!(run(&store, Decide { operations, ..decision(&known) }).await);
     }
-    assert_eq!(run(&store, Recover { entity: customer(), held: vec![ids[1]] }).await, 1);
+    assert_eq!(run(&store, Recover { entity: customer(), held: vec![ids[1]] }).await.put_back, 1);
     let states = [item(&store, ids[0]).await.state, item(&store, ids[1]).await.state];
     assert_eq!(states, [WorkState::Ready, WorkState::Running]);
     assert_eq!(

@@ -309,9 +309,9 @@ async fn recovery_meets_notifications() {
         let claimed = claim(&store).await.len();
         assert_eq!(claimed, 20, "round {round}");
         let reversed = keys.into_iter().rev().collect();
-        let (put_back, _) =
+        let (recovered, _) =
             join(run(&store, Recover { entity: customer(), held: Vec::new() }), run(&store, all(reversed))).await;
-        assert_eq!(put_back, 20);
+        assert_eq!(recovered.put_back, 20);
         let ids: Vec<WorkItemId> = claim(&store).await.iter().flat_map(items).collect();
         assert_eq!(ids.len(), 20);
         finish(&store, ids, done()).await;

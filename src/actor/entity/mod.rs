@@ -29,7 +29,7 @@ use super::desk::SharedDesk;
 use super::look::{self, LookEnd};
 use super::messages::{Ordered, Refusal, SourceStatus};
 use super::source::{self, Health, SourceActor};
-use super::store::requests::queue::{Claim, Claimed, ClaimedLook, EnqueueRecord, Order, Recover};
+use super::store::requests::queue::{Claim, Claimed, ClaimedLook, EnqueueRecord, Order, Recover, Recovered};
 use super::store::{StoreActor, StoreError};
 use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline, Policy, panic_text};
 use super::workshop::Workshop;
@@ -123,10 +123,10 @@ pub struct EntityState {
     pub sources: BTreeMap<SourceName, SourceStatus>,
 }
 
-/// What was claimed and is not looked at was put back: the number of items.
+/// What was claimed and is not looked at was put back.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Recovered(Result<u64, StoreError>);
+struct RecoveryEnded(Result<Recovered, StoreError>);
 
 /// A claim has ended, and its looks have begun: the time until the next item is due, if one is.
 #[derive(Message)]
@@ -194,9 +194,9 @@ impl EntityActor {
         };
         actix::spawn(async move {
             let (entity, held) = (desk.entity.name.clone(), desk.workshop.items());
-            let put_back = desk.ask(Recover { entity, held }).await;
+            let recovered = desk.ask(Recover { entity, held }).await;
             drop(claiming);
-            desk.workshop.tell(Recovered(put_back));
+            desk.workshop.tell(RecoveryEnded(recovered));
         });
     }
 
@@ -216,6 +216,8 @@ impl EntityActor {
         let room = self.entity.throttle.in_flight.saturating_sub(self.workshop.looks());
         let Some(desk) = self.desk() else { return };
         if self.phase != Phase::Working || room == 0 {
+            // Who wakes it while it recovers may tell of what the recovery has not seen.
+            self.again |= self.phase == Phase::Recovering;
             return;
         }
         let Some(claiming) = self.workshop.claim() else {
@@ -318,15 +320,17 @@ impl Handler<Wake> for EntityActor {
     }
 }
 
-impl Handler<Recovered> for EntityActor {
+impl Handler<RecoveryEnded> for EntityActor {
     type Result = ();
 
-    fn handle(&mut self, Recovered(put_back): Recovered, ctx: &mut Context<Self>) {
-        match (self.phase, put_back) {
-            (Phase::Recovering, Ok(items)) => {
-                debug!(self.log, "queue taken over"; "items" => items);
+    fn handle(&mut self, RecoveryEnded(recovered): RecoveryEnded, ctx: &mut Context<Self>) {
+        match (self.phase, recovered) {
+            (Phase::Recovering, Ok(Recovered { put_back, has_work })) => {
+                debug!(self.log, "queue taken over"; "items" => put_back);
                 self.phase = Phase::Working;
-                self.pump();
+                if has_work || std::mem::take(&mut self.again) {
+                    self.pump();
+                }
             }
             (Phase::Recovering, Err(error)) => {
                 let delay_ms = self.pause.as_millis() as u64;

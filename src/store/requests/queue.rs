@@ -152,12 +152,20 @@ pub enum WorkEnd {
 /// Puts back what was claimed and is not looked at, by a dead daemon or because a claim's answer was lost: running items
 /// other than `held` are ready, due now; blocked items are released; operations in flight become in doubt (creates) or open
 /// (updates and deletes), but for records of `held` items.
-/// Gives the number of items put back.
 #[derive(Debug, Clone)]
 pub struct Recover {
     pub entity: EntityName,
     /// The items of the looks under way.
     pub held: Vec<WorkItemId>,
+}
+
+/// What a recovery has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovered {
+    /// The number of items put back.
+    pub put_back: u64,
+    /// Whether there is work to claim, now or later.
+    pub has_work: bool,
 }
 
 /// Names the entities that have due work which nobody has claimed.

@@ -8,13 +8,14 @@ use crate::store::requests::view::WorkState;
 use crate::store::run::{Fault, Mode, Request, Session, Step};
 
 use super::finish::PutBack;
-use super::{ListDue, Ping, PurgeFinished, Recover, Release, ids};
+use super::{ListDue, Ping, PurgeFinished, Recover, Recovered, Release, ids};
 
 const CREATE_ENTITY: &str = include_str!("../../sql/entity/create.sql");
 const LOCK_ENTITY: &str = include_str!("../../sql/entity/lock.sql");
 const RECOVER_OPERATIONS: &str = include_str!("../../sql/operation/recover.sql");
 const LIST_RUNNING: &str = include_str!("../../sql/work_item/list_running.sql");
 const LIST_DUE: &str = include_str!("../../sql/entity/list_due.sql");
+const FIND_UNCLAIMED: &str = include_str!("../../sql/work_item/find_unclaimed.sql");
 const RELEASE_ALL: &str = include_str!("../../sql/work_item/release_all.sql");
 const RELEASE: &str = include_str!("../../sql/work_item/release.sql");
 const PROBE: &str = include_str!("../../sql/work_item/probe.sql");
@@ -25,37 +26,37 @@ const PING: &str = include_str!("../../sql/database/ping.sql");
 const BATCH: i64 = 1000;
 
 impl Request for Recover {
-    type Reply = u64;
+    type Reply = Recovered;
 
     const ACTION: &'static str = "recover work";
 
-    async fn attempt(&self, session: &Session<'_>) -> Result<u64, Fault> {
+    async fn attempt(&self, session: &Session<'_>) -> Result<Recovered, Fault> {
         let entity = || Box::new(self.entity.as_str().to_owned());
         let held = || Box::new(ids(&self.held));
-        let steps = vec![
+        let steps = [
             Step::new(CREATE_ENTITY, [entity()]),
             // A claim whose answer was lost may still be under way.
             Step::new(LOCK_ENTITY, [entity()]),
             Step::new(RECOVER_OPERATIONS, [entity(), held()]),
             Step::new(RELEASE_ALL, [entity()]),
             Step::new(LIST_RUNNING, [entity(), held()]),
+            Step::new(FIND_UNCLAIMED, [entity()]),
         ];
-        let running = session.pipeline(steps).await?.pop().unwrap_or_default();
+        let [_, _, _, _, running, unclaimed] = session.pipeline_of(steps).await?;
         let items = running.iter().map(|row| get(row, "id")).collect::<Result<Vec<i64>, _>>()?;
-        let number = items.len() as u64;
-        if number == 0 {
-            return Ok(0);
+        let put_back = items.len() as u64;
+        if put_back > 0 {
+            let put_back = PutBack {
+                items,
+                state: WorkState::Ready,
+                due_in: Duration::ZERO,
+                blocked_by: Vec::new(),
+                spent: false,
+                error: None,
+            };
+            session.pipeline(vec![put_back.step(&self.entity)]).await?;
         }
-        let put_back = PutBack {
-            items,
-            state: WorkState::Ready,
-            due_in: Duration::ZERO,
-            blocked_by: Vec::new(),
-            spent: false,
-            error: None,
-        };
-        session.pipeline(vec![put_back.step(&self.entity)]).await?;
-        Ok(number)
+        Ok(Recovered { put_back, has_work: put_back > 0 || !unclaimed.is_empty() })
     }
 }
 

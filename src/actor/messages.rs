@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::Message;
 
-use crate::config::{Config, ConfigDiff};
+use crate::config::Config;
 use crate::domain::key::InternalKey;
 use crate::domain::merge::{ConflictKind, Contender, Decision};
 use crate::domain::name::{EntityName, SourceName};
@@ -101,12 +101,11 @@ pub struct RetryItem(pub WorkItemId);
 #[rtype(result = "Result<Handled, Refusal>")]
 pub struct DropItem(pub WorkItemId);
 
-/// Puts another configuration in force; answered when every entity works by it. `diff` is what differs from the one before.
+/// Puts another configuration in force; answered when every entity works by it. One that is in force already changes nothing.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Reconfigure {
     pub config: Arc<Config>,
-    pub diff: ConfigDiff,
 }
 
 /// Asks how every actor is.

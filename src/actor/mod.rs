@@ -3,6 +3,7 @@
 pub mod supervision;
 pub mod messages;
 pub mod supervisor;
+pub mod reloader;
 pub mod entity;
 mod workshop;
 mod desk;

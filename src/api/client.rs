@@ -14,6 +14,7 @@ use super::wire::order::{OrderAnswer, Resolution, Undo};
 use super::wire::problem::Problem;
 use super::wire::provenance::Provenance;
 use super::wire::record::{HistoryItem, Record, RecordSummary};
+use super::wire::reload::Reloaded;
 use super::wire::status::Status;
 use super::wire::work::{Accepted, Notification, WorkItem, WorkState};
 
@@ -104,6 +105,10 @@ impl Client {
 
     pub async fn status(&self) -> Result<Answer<Status>, ClientError> {
         self.get(self.url(&["v1", "status"])).await
+    }
+
+    pub async fn reload(&self) -> Result<Answer<Reloaded>, ClientError> {
+        self.send(Method::POST, self.url(&["v1", "reload"]), None::<&()>).await
     }
 
     pub async fn list_work(

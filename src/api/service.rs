@@ -8,6 +8,7 @@ use actix::{Actor, Addr, Handler, Message};
 use tokio::sync::watch;
 
 use super::problem::{Code, Refused};
+use crate::actor::reloader::{FileState, Reload, Reloaded, Reloader};
 use crate::actor::store::{Ask, Request, StoreActor, StoreError};
 use crate::actor::supervisor::{Refusal, Supervisor};
 use crate::config::model::{Config, Entity};
@@ -19,10 +20,13 @@ use crate::log::chain;
 pub struct Service {
     pub supervisor: Addr<Supervisor>,
     pub store: Addr<StoreActor>,
+    pub reloader: Addr<Reloader>,
     /// The configuration in force; a reload sends the next one.
     pub config: watch::Receiver<Arc<Config>>,
     /// The file it was read from.
     pub config_path: PathBuf,
+    /// How it stands to that file.
+    pub config_state: watch::Receiver<FileState>,
     pub log: slog::Logger,
 }
 
@@ -43,6 +47,12 @@ impl Service {
     pub(super) async fn ask<R: Request>(&self, request: R) -> Result<R::Reply, Refused> {
         let reply = self.store.send(Ask(request)).await.map_err(|_| away())?;
         reply.map_err(|error| self.failed(&error))
+    }
+
+    /// Has the configuration read again.
+    pub(super) async fn reload(&self) -> Result<Reloaded, Refused> {
+        let reply = self.reloader.send(Reload).await.map_err(|_| away())?;
+        reply.map_err(|refusal| self.refusal(refusal))
     }
 
     /// Finds a configured entity.

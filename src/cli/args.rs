@@ -89,6 +89,8 @@ pub(super) enum Command {
     Retry(retry::Args),
     /// Give work items up
     Drop(drop_item::Args),
+    /// Read the configuration again, and say what changed
+    Reload,
     /// Print completions for a shell (offline)
     Completions(completions::Args),
 }

@@ -6,40 +6,15 @@ use super::args::Format;
 use super::context::Context;
 use super::error::{CliError, Exit, finding};
 use super::output;
+use crate::api::wire::reload as wire;
 use crate::config::{self, Finding, Loaded};
 
 /// What was found, in the form of JSON.
 #[derive(Serialize)]
 struct Report {
     file: String,
-    errors: Vec<Found>,
-    warnings: Vec<Found>,
-}
-
-#[derive(Serialize)]
-struct Found {
-    file: Option<String>,
-    line: Option<usize>,
-    column: Option<usize>,
-    variable: Option<String>,
-    key: String,
-    message: String,
-    hint: Option<String>,
-}
-
-impl From<&Finding> for Found {
-    fn from(finding: &Finding) -> Self {
-        let (line, column) = finding.position().unzip();
-        Self {
-            file: finding.file().map(|file| file.display().to_string()),
-            line,
-            column,
-            variable: finding.variable().map(str::to_owned),
-            key: finding.key.clone(),
-            message: finding.message.clone(),
-            hint: finding.hint.clone(),
-        }
-    }
+    errors: Vec<wire::Finding>,
+    warnings: Vec<wire::Finding>,
 }
 
 /// Prints every finding; warnings alone are no failure.
@@ -51,7 +26,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, CliError> {
         Err(found) => (&found.errors[..], &found.warnings),
     };
     if context.format() == Format::Json {
-        let found = |findings: &[Finding]| findings.iter().map(Found::from).collect();
+        let found = |findings: &[Finding]| findings.iter().map(wire::Finding::from).collect();
         let report = Report { file: file.display().to_string(), errors: found(errors), warnings: found(warnings) };
         output::print(&serde_json::to_string(&report).expect("a report has text and whole numbers alone"))?;
     }

@@ -47,6 +47,9 @@ pub(super) enum CliError {
     NoConfig(#[source] FindError),
     #[error("cannot use the configuration {}", .0.file.display())]
     Config(ConfigErrors),
+    /// By the daemon, which goes on with the one that it has.
+    #[error("cannot reload the configuration: it was rejected, and nothing has changed")]
+    Rejected(Vec<Finding>),
     /// The daemon was not asked, or did not answer.
     #[error("{}", .0)]
     Client(ClientError),
@@ -103,7 +106,8 @@ impl CliError {
             Self::Client(ClientError::Setup(_) | ClientError::Problem(_) | ClientError::BadAnswer { .. }) => {
                 Exit::Failed
             }
-            Self::Refused { .. } | Self::Parked { .. } | Self::OrderRefused { .. } => Exit::Failed,
+            Self::Rejected(_) | Self::Refused { .. } => Exit::Failed,
+            Self::Parked { .. } | Self::OrderRefused { .. } => Exit::Failed,
             Self::StillThere { .. } | Self::Partly { .. } => Exit::Failed,
             Self::NoSuchKey { .. } | Self::Output(_) | Self::Runtime(_) => Exit::Failed,
             Self::Source(error) => error.exit(),
@@ -118,8 +122,8 @@ impl CliError {
         for cause in self.causes() {
             let _ = writeln!(report, "  because: {cause}");
         }
-        if let Self::Config(errors) = self {
-            for error in &errors.errors {
+        if let Self::Config(ConfigErrors { errors, .. }) | Self::Rejected(errors) = self {
+            for error in errors {
                 let _ = writeln!(report, "{}", finding(error));
             }
         }
@@ -148,6 +152,7 @@ impl CliError {
             Self::Usage { hint, .. } => hint.clone(),
             Self::NoConfig(error) => error.hint().to_owned(),
             Self::Config(_) => "docs/configuration.md explains every setting".to_owned(),
+            Self::Rejected(_) => "put the file right, then `retcon reload` again".to_owned(),
             Self::Client(error) => client_hint(error)?,
             Self::Refused { source, .. } => client_hint(source)?,
             Self::Parked { item, .. } => {

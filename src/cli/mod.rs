@@ -29,6 +29,7 @@ mod undo;
 mod work;
 mod retry;
 mod drop_item;
+mod reload;
 mod completions;
 
 use std::io::Write;
@@ -81,6 +82,7 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Work(args) => online(work::run(&args, &context)),
         Command::Retry(args) => online(retry::run(&args, &context)),
         Command::Drop(args) => online(drop_item::run(&args, &context)),
+        Command::Reload => online(reload::run(&context)),
     }
 }
 

@@ -9,7 +9,8 @@ use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
 use crate::api::client::{Answer, ClientError};
-use crate::api::wire::status::{EntityStatus, Status};
+use crate::api::wire::status::{ConfigStatus, EntityStatus, Status};
+use crate::config::Finding;
 
 /// How long between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -63,10 +64,22 @@ fn troubles(status: &Status) -> Vec<String> {
         let error = status.database.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
         troubles.push(format!("the database is {}{error}", status.database.state));
     }
+    troubles.extend(config_trouble(&status.config));
     for entity in &status.entities {
         troubles.extend(entity_troubles(entity));
     }
     troubles
+}
+
+/// Says what is wrong with the file, if it was rejected: the first mistake, and how many there are besides.
+fn config_trouble(config: &ConfigStatus) -> Option<String> {
+    let first = config.errors.first()?.clone();
+    let more = match config.errors.len() - 1 {
+        0 => "(retcon check)".to_owned(),
+        more => format!("(and {more} more: retcon check)"),
+    };
+    let first = Finding::from(first);
+    Some(format!("the configuration was rejected, that of {} is in force: {first} {more}", config.loaded_at))
 }
 
 fn entity_troubles(entity: &EntityStatus) -> Vec<String> {
@@ -100,12 +113,16 @@ fn text(status: &Status) -> String {
         troubles => troubles.iter().map(|trouble| format!("! {trouble}\n")).collect(),
     };
     text.push_str(&format!(
-        "\nretcond {}, up {}, database {}\nconfiguration {}\n\n",
+        "\nretcond {}, up {}, database {}\nconfiguration {}\n",
         status.version,
         age(status.uptime_s),
         status.database.state,
         status.config.path,
     ));
+    if !status.config.needs_restart.is_empty() {
+        text.push_str(&format!("needs a restart: {}\n", status.config.needs_restart.join(", ")));
+    }
+    text.push('\n');
     text.push_str(&entities(status));
     text.push('\n');
     text.push_str(&throttles(status));

@@ -7,6 +7,7 @@ use toml::de::DeTable;
 use super::check::{Checker, Ground};
 use super::file::Root;
 use super::finding::{ConfigErrors, Finding, Place};
+use super::inputs::Inputs;
 use super::key_path::KeyPath;
 use super::places::{Places, SourceText};
 use super::schema::ROOT;
@@ -34,15 +35,15 @@ impl Draft {
             Err(error) => {
                 let message = format!("cannot lay the environment over the file: {error}");
                 errors.push(of_file(path, message, None));
-                Err(ConfigErrors { file: path.to_owned(), errors, warnings: Vec::new() })
+                Err(ConfigErrors::new(path, errors))
             }
         }
     }
 }
 
 /// Reads the text of the file.
-pub(crate) fn read(path: &Path) -> Result<String, ConfigErrors> {
-    String::from_utf8(read_bytes(path)?).map_err(|error| {
+pub(crate) fn read(path: &Path, inputs: &mut Inputs) -> Result<String, ConfigErrors> {
+    String::from_utf8(read_bytes(path, inputs)?).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let good = String::from_utf8_lossy(good);
         let place = SourceText::new(path, &good).place(good.len());
@@ -55,11 +56,11 @@ pub(crate) fn read(path: &Path) -> Result<String, ConfigErrors> {
 
 /// Reads the text of the file, with U+FFFD for what is not UTF-8.
 pub(crate) fn read_lossy(path: &Path) -> Result<String, ConfigErrors> {
-    Ok(String::from_utf8_lossy(&read_bytes(path)?).into_owned())
+    Ok(String::from_utf8_lossy(&read_bytes(path, &mut Inputs::default())?).into_owned())
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, ConfigErrors> {
-    std::fs::read(path).map_err(|error| {
+fn read_bytes(path: &Path, inputs: &mut Inputs) -> Result<Vec<u8>, ConfigErrors> {
+    inputs.read(path).map_err(|error| {
         let hint =
             (error.kind() == std::io::ErrorKind::NotFound).then(|| "`retcon init` writes a configuration".to_owned());
         only(path, of_file(path, format!("cannot read the file: {error}"), hint))
@@ -77,5 +78,5 @@ fn of_file(path: &Path, message: String, hint: Option<String>) -> Finding {
 }
 
 fn only(path: &Path, error: Finding) -> ConfigErrors {
-    ConfigErrors { file: path.to_owned(), errors: vec![error], warnings: Vec::new() }
+    ConfigErrors::new(path, vec![error])
 }

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::inputs::Inputs;
+
 /// One mistake in a configuration, or one warning about it.
 ///
 /// Displayed as `retcon.toml:12:3: entities.customer.sources.crm.tmeout: unknown key, did you mean "timeout"?`.
@@ -85,6 +87,18 @@ pub struct ConfigErrors {
     pub errors: Vec<Finding>,
     /// What was seen besides; a mistake may hide further ones.
     pub warnings: Vec<Finding>,
+    /// The files that were read, or could not be.
+    pub inputs: Inputs,
+}
+
+impl ConfigErrors {
+    pub(super) fn new(file: &Path, errors: Vec<Finding>) -> Self {
+        Self { file: file.to_owned(), errors, warnings: Vec::new(), inputs: Inputs::default() }
+    }
+
+    pub(super) fn besides(self, warnings: Vec<Finding>) -> Self {
+        Self { warnings, ..self }
+    }
 }
 
 /// Writes a headline and then a line for each mistake, with its hint.

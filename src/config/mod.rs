@@ -6,6 +6,7 @@
 pub mod model;
 mod finding;
 mod find;
+mod inputs;
 mod draft;
 mod schema;
 mod words;
@@ -30,6 +31,7 @@ pub use self::diff::{ConfigDiff, EntityChange, EntityDiff, SourceChange};
 use self::draft::{Draft, directory_of};
 pub use self::find::{FindError, find};
 pub use self::finding::{ConfigErrors, Finding, Place};
+pub use self::inputs::Inputs;
 use self::key_path::KeyPath;
 pub use self::model::Config;
 
@@ -39,6 +41,8 @@ pub struct Loaded {
     pub config: Config,
     /// Sorted by place; a program that is not there, an operation left out.
     pub warnings: Vec<Finding>,
+    /// What it was made of.
+    pub inputs: Inputs,
 }
 
 /// What a client command takes from the configuration.
@@ -64,26 +68,31 @@ impl Client {
 /// Every mistake at once, the file being unreadable among them.
 pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigErrors> {
     let variables: Vec<(String, String)> = environment.into_iter().collect();
-    let loaded = read(path, &variables);
+    let mut inputs = Inputs::default();
+    let read = read(path, &variables, &mut inputs);
     memory::give_back();
-    loaded
+    match read {
+        Ok((config, warnings)) => Ok(Loaded { config, warnings, inputs }),
+        Err(errors) => Err(ConfigErrors { inputs, ..errors }),
+    }
 }
 
-fn read(path: &Path, variables: &[(String, String)]) -> Result<Loaded, ConfigErrors> {
-    let draft = Draft::of(path, draft::read(path)?, variables)?;
+/// Reads and checks everything, and notes the files that were read.
+fn read(
+    path: &Path,
+    variables: &[(String, String)],
+    inputs: &mut Inputs,
+) -> Result<(Config, Vec<Finding>), ConfigErrors> {
+    let draft = Draft::of(path, draft::read(path, inputs)?, variables)?;
     let search = variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
-    let mut context = Context::new(&draft.places, directory_of(path), search);
+    let mut context = Context::new(&draft.places, directory_of(path), search, inputs);
     let config = build::config(&mut context, draft.root);
     let mut errors = draft.errors;
     let mut warnings = context.warnings;
     errors.append(&mut context.errors);
     errors.sort();
     warnings.sort();
-    if errors.is_empty() {
-        Ok(Loaded { config, warnings })
-    } else {
-        Err(ConfigErrors { file: path.to_owned(), errors, warnings })
-    }
+    if errors.is_empty() { Ok((config, warnings)) } else { Err(ConfigErrors::new(path, errors).besides(warnings)) }
 }
 
 /// Reads what a client command needs, however broken the rest of the file is.
@@ -98,7 +107,7 @@ pub fn client(path: &Path, environment: impl IntoIterator<Item = (String, String
     if !is_overridden && draft.places.has_lost(&setting) {
         let of_section = |finding: &Finding| finding.key == "server" || finding.key.starts_with("server.");
         let errors = draft.errors.into_iter().filter(of_section).collect();
-        return Err(ConfigErrors { file: path.to_owned(), errors, warnings: Vec::new() });
+        return Err(ConfigErrors::new(path, errors));
     }
     Ok(Client { state_dir: build::absolute(&directory_of(path), &draft.root.server.state_dir) })
 }

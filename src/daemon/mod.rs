@@ -1,6 +1,7 @@
 //! The daemon: wires everything, and ends it in order.
 
 mod database;
+mod reload;
 mod signals;
 mod stop;
 
@@ -12,12 +13,13 @@ use std::sync::Arc;
 use actix::System;
 use futures_util::FutureExt;
 use slog::{Logger, info};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
+use crate::actor::reloader::Finish;
 use crate::actor::supervision::{Ledger, Policy};
 use crate::actor::supervisor::{GetStore, Start, Supervisor};
-use crate::api::{self, Service};
-use crate::config::{self, Config};
+use crate::api;
+use crate::config::{self, Loaded};
 use crate::log::{chain, key};
 use crate::source::process::cancel::Cancel;
 use crate::store::Store;
@@ -25,6 +27,7 @@ use crate::store::private::PrivatePostgres;
 use crate::store::state_dir::StateDir;
 
 use database::DatabaseError;
+use reload::{Configuration, obey};
 use signals::Signals;
 use stop::{Server, stop};
 
@@ -60,7 +63,7 @@ enum DaemonError {
 
 /// Runs the daemon until it is told to stop: 0 done, 1 it could not go on, 2 the configuration is wrong.
 pub fn main(arguments: &Arguments) -> ExitCode {
-    let (path, config) = match read_configuration(arguments) {
+    let (path, Loaded { config, inputs, .. }) = match read_configuration(arguments) {
         Ok(read) => read,
         Err(code) => return code,
     };
@@ -68,10 +71,11 @@ pub fn main(arguments: &Arguments) -> ExitCode {
         println!("{}: ok", path.display());
         return ExitCode::SUCCESS;
     }
-    let (log, _guard) = crate::log::to_stderr(config.log.level, config.log.format);
+    let (log, guard) = crate::log::to_stderr(config.log.level, config.log.format);
     crate::log::take_panics(&log);
     info!(log, "daemon starting"; "version" => env!("CARGO_PKG_VERSION"), "config" => %path.display());
-    match run(path, config, &log) {
+    let configuration = Configuration { path, config: Arc::new(config), inputs, control: guard.control() };
+    match run(configuration, &log) {
         Ok(()) => {
             info!(log, "daemon stopped");
             ExitCode::SUCCESS
@@ -84,7 +88,7 @@ pub fn main(arguments: &Arguments) -> ExitCode {
 }
 
 /// Reads the configuration, and tells on stderr what is wrong or doubtful about it.
-fn read_configuration(arguments: &Arguments) -> Result<(PathBuf, Config), ExitCode> {
+fn read_configuration(arguments: &Arguments) -> Result<(PathBuf, Loaded), ExitCode> {
     let path = config::find(arguments.config.clone()).map_err(|error| {
         eprintln!("error: {error}\nhint: {}", error.hint());
         ExitCode::from(2)
@@ -92,7 +96,7 @@ fn read_configuration(arguments: &Arguments) -> Result<(PathBuf, Config), ExitCo
     match config::load(&path, config::environment()) {
         Ok(loaded) => {
             loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-            Ok((path, loaded.config))
+            Ok((path, loaded))
         }
         Err(errors) => {
             eprintln!("error: {errors}");
@@ -101,15 +105,16 @@ fn read_configuration(arguments: &Arguments) -> Result<(PathBuf, Config), ExitCo
     }
 }
 
-fn run(path: PathBuf, config: Config, log: &Logger) -> Result<(), DaemonError> {
+fn run(configuration: Configuration, log: &Logger) -> Result<(), DaemonError> {
     let system = System::new();
     // Before anything is started that would outlive us: a signal that comes now is obeyed once it can be, in order.
     let listening = system.block_on(async { Signals::listen() });
     let signals = listening.map_err(|source| DaemonError::Io { action: "listen for signals", source })?;
+    let config = &configuration.config;
     let state_dir = StateDir::claim(&config.server.state_dir)?;
     let (store, postgres) = database::open(&config.database, &state_dir, log)?;
     let postgres = postgres.map(Arc::new);
-    let ended = system.block_on(serve(path, config, &state_dir, (store, postgres.clone()), signals, log));
+    let ended = system.block_on(serve(configuration, &state_dir, (store, postgres.clone()), signals, log));
     if let Some(postgres) = postgres {
         info!(log, "private postgresql stopping");
         postgres.stop().map_err(DatabaseError::from)?;
@@ -119,17 +124,16 @@ fn run(path: PathBuf, config: Config, log: &Logger) -> Result<(), DaemonError> {
 
 /// Starts the actors and the API; then waits for the end, and brings it about in order.
 async fn serve(
-    path: PathBuf,
-    config: Config,
+    configuration: Configuration,
     state_dir: &StateDir,
     (store, postgres): (Store, Option<Arc<PrivatePostgres>>),
     mut signals: Signals,
     log: &Logger,
 ) -> Result<(), DaemonError> {
     let cancel = Cancel::new().map_err(|source| DaemonError::Io { action: "make what cancels runs", source })?;
-    let config = Arc::new(config);
+    let config = Arc::clone(&configuration.config);
     let grace = config.server.grace;
-    let (_current, watched_config) = watch::channel(Arc::clone(&config));
+    let ledger = Ledger::default();
     let (ended, mut failed) = mpsc::channel(1);
     let supervisor = Supervisor::start(Start {
         config,
@@ -137,29 +141,26 @@ async fn serve(
         store,
         cancel: cancel.clone(),
         policy: Policy::default(),
-        ledger: Ledger::default(),
+        ledger: ledger.clone(),
         log: log.clone(),
         // It ends once, and there is room for that.
         ended: Box::new(move |reason| drop(ended.try_send(reason))),
     });
     let store = supervisor.addr.send(GetStore).await.map_err(|_| DaemonError::SupervisorGone)?;
+    let service = configuration.serve(supervisor.addr.clone(), store, ledger, log);
+    let reloader = service.reloader.clone();
     let socket = state_dir.path().join(config::model::SOCKET);
-    let service = Service {
-        supervisor: supervisor.addr.clone(),
-        store,
-        config: watched_config,
-        config_path: path,
-        log: log.clone(),
-    };
     let (server, handle) = api::server::serve(&socket, service)?;
     let served = actix::spawn(server).map(drop).shared();
     let watched = postgres.map(|postgres| actix::spawn(database::watch(postgres, log.clone())));
     info!(log, "daemon started"; "socket" => %socket.display());
     let end = tokio::select! {
-        name = signals.next() => { info!(log, "daemon stopping"; "signal" => name); Ok(()) }
+        name = obey(&mut signals, &reloader) => { info!(log, "daemon stopping"; "signal" => name); Ok(()) }
         reason = failed.recv() => Err(DaemonError::Fatal(reason.flatten().unwrap_or_else(|| "the supervisor is gone".to_owned()))),
         () = served.clone() => Err(DaemonError::Fatal("the API is no longer served".to_owned())),
     };
+    // Not waited for: it may be in the pause after a failure, and what it has asked for is done.
+    reloader.do_send(Finish);
     if end.is_err() {
         cancel.trigger();
     }

@@ -1,15 +1,22 @@
-//! The signals that end the daemon.
+//! The signals that the daemon obeys.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, as they come.
+/// SIGTERM, SIGINT and SIGHUP, as they come; of one kind, those that come at once are one.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// A hang-up ends nothing: it is for reloading.
-    _hang_up: Signal,
+    hang_up: Signal,
+}
+
+/// What a signal wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The end, by a signal of this name.
+    End(&'static str),
+    Reload,
 }
 
 impl Signals {
@@ -17,15 +24,28 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            _hang_up: signal(SignalKind::hangup())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
-    /// Waits for the next one, and gives its name.
-    pub(super) async fn next(&mut self) -> &'static str {
+    /// Waits for the next one; those that want the end come first.
+    pub(super) async fn next(&mut self) -> Wanted {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            biased;
+            _ = self.terminate.recv() => Wanted::End("SIGTERM"),
+            _ = self.interrupt.recv() => Wanted::End("SIGINT"),
+            _ = self.hang_up.recv() => Wanted::Reload,
+        }
+    }
+
+    /// Waits for the next one that wants the end, and gives its name.
+    pub(super) async fn end(&mut self) -> &'static str {
+        loop {
+            match self.next().await {
+                Wanted::End(name) => return name,
+                // Too late: nothing is begun any more.
+                Wanted::Reload => {}
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn stop(
     tokio::select! {
         () = &mut stopped => return,
         () = tokio::time::sleep(grace) => warn!(log, "grace is over"),
-        name = signals.next() => warn!(log, "stopping at once"; "signal" => name),
+        name = signals.end() => warn!(log, "stopping at once"; "signal" => name),
     }
     cancel.trigger();
     drop(handle.stop(false));

@@ -11,15 +11,15 @@ mod queue;
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use slog::{BorrowedKV, Drain, KV, Level, Logger, OwnedKVList, Record};
 
 mod chain;
 
-use crate::config::model::{LogFormat, Severity};
+use crate::config::model::{self, LogFormat, Severity};
 use event::Event;
 use format::Format;
 use queue::Queue;
@@ -119,9 +119,20 @@ pub fn event(log: &Logger, severity: Severity, message: &str, values: impl KV) {
 }
 
 impl Guard {
-    /// Logs from now on what is at `level` or graver.
-    pub fn set_level(&self, level: Severity) {
-        self.lines.level.store(level as u8, Ordering::Relaxed);
+    /// Returns what changes the log while it goes on.
+    pub fn control(&self) -> Control {
+        Control(Arc::clone(&self.lines.settings))
+    }
+}
+
+/// Changes a log while it goes on; a clone is as good as the original.
+#[derive(Clone)]
+pub struct Control(Arc<Settings>);
+
+impl Control {
+    /// Logs from now on as `log` says.
+    pub fn apply(&self, log: &model::Log) {
+        self.0.set(log.level, Format::of(log.format));
     }
 }
 
@@ -135,9 +146,34 @@ impl Drop for Guard {
 #[derive(Clone)]
 struct Lines {
     queue: Arc<Queue>,
+    settings: Arc<Settings>,
+}
+
+/// What of a log can change while it goes on.
+struct Settings {
     /// The number of the severity, in syslog's counting: 0 is the gravest.
-    level: Arc<AtomicU8>,
-    format: Format,
+    level: AtomicU8,
+    /// Held for as long as it takes to copy it, and never while a line is written.
+    format: RwLock<Format>,
+}
+
+impl Settings {
+    fn new(level: Severity, format: Format) -> Self {
+        Self { level: AtomicU8::new(level as u8), format: RwLock::new(format) }
+    }
+
+    fn set(&self, level: Severity, format: Format) {
+        self.level.store(level as u8, Ordering::Relaxed);
+        *self.format.write().unwrap_or_else(PoisonError::into_inner) = format;
+    }
+
+    fn includes(&self, severity: Severity) -> bool {
+        severity as u8 <= self.level.load(Ordering::Relaxed)
+    }
+
+    fn format(&self) -> Format {
+        *self.format.read().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drain for Lines {
@@ -146,9 +182,9 @@ impl Drain for Lines {
 
     fn log(&self, record: &Record<'_>, context: &OwnedKVList) -> Result<(), slog::Never> {
         let severity = severity_of(record);
-        if severity as u8 <= self.level.load(Ordering::Relaxed) {
+        if self.settings.includes(severity) {
             let event = Event::new(severity, record, context);
-            self.queue.push(&self.format.line(&event), severity);
+            self.queue.push(&self.settings.format().line(&event), severity);
         }
         Ok(())
     }
@@ -168,8 +204,10 @@ impl std::io::Write for Stderr {
 }
 
 fn start(level: Severity, format: Format, stream: impl std::io::Write + Send + 'static) -> (Logger, Guard) {
-    let queue = Queue::start(stream, move |count| format.line(&Event::dropped(count)));
-    let lines = Lines { queue, level: Arc::new(AtomicU8::new(level as u8)), format };
+    let settings = Arc::new(Settings::new(level, format));
+    let said = Arc::clone(&settings);
+    let queue = Queue::start(stream, move |count| said.format().line(&Event::dropped(count)));
+    let lines = Lines { queue, settings };
     (Logger::root(lines.clone(), slog::o!()), Guard { lines })
 }
 

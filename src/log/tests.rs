@@ -136,18 +136,21 @@ fn an_event_of_any_severity_comes_out_at_it() {
 }
 
 #[test]
-fn what_is_less_grave_than_the_level_is_left_out_and_the_level_can_change() {
+fn what_is_less_grave_than_the_level_is_left_out_and_level_and_format_can_change() {
+    let apply = |guard: &Guard, level, format| guard.control().apply(&model::Log { level, format });
     let (mut reader, log, guard) = piped(Severity::Notice, Format::Journal);
     info!(log, "left out");
     crate::notice!(log, "kept");
-    guard.set_level(Severity::Debug);
+    apply(&guard, Severity::Debug, LogFormat::Journal);
     debug!(log, "kept too");
-    guard.set_level(Severity::Emerg);
+    apply(&guard, Severity::Emerg, LogFormat::Json);
     crate::alert!(log, "left out");
+    crate::emerg!(log, "kept");
     drop((log, guard));
     let mut text = String::new();
     reader.read_to_string(&mut text).expect("the log can be read");
-    assert_eq!(text, "<5>NOTICE kept\n<7>DEBUG kept too\n");
+    let json = text.strip_prefix("<5>NOTICE kept\n<7>DEBUG kept too\n").unwrap_or_else(|| panic!("{text}"));
+    assert!(json.ends_with("\"level\":\"EMERG\",\"msg\":\"kept\"}\n"), "{text}");
 }
 
 #[test]

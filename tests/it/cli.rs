@@ -58,6 +58,7 @@ fn bad_usage_of_every_command_ends_with_2_an_error_and_a_hint() {
         (&["retry", "1", "two"], "two"),
         (&["drop"], "<WORK_ITEM>"),
         (&["drop", "-1"], "-1"),
+        (&["reload", "now"], "'now'"),
         (&["check", "retcon.toml"], "retcon.toml"),
         (&["check", "--config", "nowhere.toml"], "nowhere.toml"),
         (&["merge", "nowhere.json"], "nowhere.json"),
@@ -80,7 +81,7 @@ fn bad_usage_of_every_command_ends_with_2_an_error_and_a_hint() {
 }
 
 /// Every command that asks the daemon.
-const ONLINE: [&[&str]; 12] = [
+const ONLINE: [&[&str]; 13] = [
     &["notify", "customer", "crm", "1"],
     &["status"],
     &["records", "customer"],
@@ -93,6 +94,7 @@ const ONLINE: [&[&str]; 12] = [
     &["resolve", "1", "--keep"],
     &["work"],
     &["retry", "1"],
+    &["reload"],
 ];
 
 #[test]

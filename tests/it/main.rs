@@ -28,6 +28,7 @@ mod visits;
 mod throttle;
 mod offline_sources;
 mod processes;
+mod reload;
 mod rules;
 mod sessions;
 mod shutdown;

@@ -21,6 +21,7 @@ const ERROR: usize = 1_000;
 pub enum ActorPath {
     Supervisor,
     Store,
+    Reloader,
     Entity(EntityName),
     Source(EntityName, SourceName),
 }
@@ -31,6 +32,7 @@ impl ActorPath {
         match self {
             Self::Supervisor => "supervisor",
             Self::Store => "store",
+            Self::Reloader => "reloader",
             Self::Entity(_) => "entity",
             Self::Source(..) => "source",
         }
@@ -40,8 +42,9 @@ impl ActorPath {
         match self {
             Self::Supervisor => (0, None, None),
             Self::Store => (1, None, None),
-            Self::Entity(entity) => (2, Some(entity), None),
-            Self::Source(entity, source) => (2, Some(entity), Some(source)),
+            Self::Reloader => (2, None, None),
+            Self::Entity(entity) => (3, Some(entity), None),
+            Self::Source(entity, source) => (3, Some(entity), Some(source)),
         }
     }
 }
@@ -65,6 +68,7 @@ impl fmt::Display for ActorPath {
         match self {
             Self::Supervisor => f.write_str("supervisor"),
             Self::Store => f.write_str("store"),
+            Self::Reloader => f.write_str("reloader"),
             Self::Entity(entity) => write!(f, "{entity}"),
             Self::Source(entity, source) => write!(f, "{entity}/{source}"),
         }

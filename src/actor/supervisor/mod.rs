@@ -372,7 +372,8 @@ impl Supervised for Supervisor {}
 impl Handler<Reconfigure> for Supervisor {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, Reconfigure { config, diff }: Reconfigure, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Reconfigure { config }: Reconfigure, ctx: &mut Context<Self>) -> Self::Result {
+        let diff = ConfigDiff::between(Some(&self.config), &config);
         self.config = config;
         match self.phase {
             Phase::Working => Box::pin(self.put_in_force(&diff, ctx)),
@@ -471,6 +472,8 @@ impl Handler<Drill> for Supervisor {
                 }
             }
             ActorPath::Supervisor => self.lifeline.drill(drill, ctx),
+            // It stands beside this one.
+            ActorPath::Reloader => {}
         }
     }
 }

@@ -6,6 +6,7 @@ mod records;
 mod history;
 mod conflicts;
 mod orders;
+mod reload;
 mod status;
 mod health;
 
@@ -25,6 +26,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
         records::routes(),
         history::routes(),
         conflicts::routes(),
+        reload::routes(),
         status::routes(),
         health::routes(),
     ];

@@ -24,7 +24,7 @@ async fn show(service: web::Data<Service>) -> Result<HttpResponse, Refused> {
     Ok(HttpResponse::Ok().json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_s: now.uptime_s,
-        config: ConfigStatus { path: service.config_path.display().to_string() },
+        config: ConfigStatus::new(&service.config_path, &service.config_state.borrow()),
         database: now.database.into(),
         entities: now.entities.into_iter().map(entity).collect(),
     }))

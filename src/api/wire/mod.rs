@@ -9,6 +9,7 @@ pub mod record;
 pub mod provenance;
 pub mod conflict;
 pub mod order;
+pub mod reload;
 pub mod status;
 
 mod present;

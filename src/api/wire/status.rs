@@ -1,7 +1,11 @@
 //! How everything is.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
+use super::reload::Finding;
+use crate::actor::reloader::FileState;
 use crate::actor::store::requests::view::Counts;
 use crate::actor::supervisor::{self, SourceStatus as SourceNow};
 use crate::config::model;
@@ -17,10 +21,41 @@ pub struct Status {
     pub entities: Vec<EntityStatus>,
 }
 
-/// The configuration in force.
+/// The configuration in force, and how it stands to its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigStatus {
     pub path: String,
+    pub state: ConfigState,
+    /// When the configuration in force was read.
+    pub loaded_at: String,
+    /// When the file was read last.
+    pub read_at: String,
+    /// Why it was rejected then.
+    pub errors: Vec<Finding>,
+    /// The settings of the file that wait for a restart.
+    pub needs_restart: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConfigState {
+    /// What the file says is in force, but for what needs a restart.
+    Applied,
+    /// The file is wrong; what it said before is in force.
+    Rejected,
+}
+
+impl ConfigStatus {
+    pub(crate) fn new(path: &Path, now: &FileState) -> Self {
+        Self {
+            path: path.display().to_string(),
+            state: if now.errors.is_empty() { ConfigState::Applied } else { ConfigState::Rejected },
+            loaded_at: now.loaded_at.to_string(),
+            read_at: now.read_at.to_string(),
+            errors: now.errors.iter().map(Finding::from).collect(),
+            needs_restart: now.needs_restart.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

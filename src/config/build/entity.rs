@@ -10,6 +10,7 @@ use super::rules::{Known, Parts, rules};
 use super::source::source;
 use crate::config::duration;
 use crate::config::file::{self, Parsed};
+use crate::config::inputs::Inputs;
 use crate::config::key_path::KeyPath;
 use crate::config::model::{Entity, Limit, Reconcile, Retry, Schema, Source, Throttle};
 use crate::config::schema::form::quote;
@@ -111,7 +112,7 @@ fn schema(context: &mut Context<'_>, path: &KeyPath, written: &str) -> Option<Sc
     }
     let file = context.absolute(written);
     let shown = quote(&file.to_string_lossy());
-    match read_schema(&file) {
+    match read_schema(&file, context.inputs) {
         Ok(value) => Some(Schema { path: file, value }),
         Err(why) => {
             context.error(path, format!("cannot use {shown} as a JSON Schema: {why}"));
@@ -121,8 +122,8 @@ fn schema(context: &mut Context<'_>, path: &KeyPath, written: &str) -> Option<Sc
 }
 
 /// Returns the schema, or what is wrong with it; nothing else than the file is read, whatever the schema refers to.
-fn read_schema(file: &Path) -> Result<serde_json::Value, String> {
-    let text = std::fs::read(file).map_err(|error| error.to_string())?;
+fn read_schema(file: &Path, inputs: &mut Inputs) -> Result<serde_json::Value, String> {
+    let text = inputs.read(file).map_err(|error| error.to_string())?;
     let value = serde_json::from_slice(&text).map_err(|error| format!("it is not JSON: {error}"))?;
     jsonschema::validator_for(&value).map_err(|error| one_line(&error.to_string()))?;
     Ok(value)

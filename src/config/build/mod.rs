@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use self::program::SearchPath;
 use super::file::{self, Parsed, Root};
 use super::finding::Finding;
+use super::inputs::Inputs;
 use super::key_path::KeyPath;
 use super::model::{AlertKind, Alerts, Config, Log, Reload, Retention};
 use super::places::Places;
@@ -25,14 +26,21 @@ pub(crate) struct Context<'a> {
     /// The absolute directory of the file, to which relative paths are relative.
     pub(crate) directory: PathBuf,
     pub(crate) search: SearchPath,
+    /// The files that were read so far.
+    pub(crate) inputs: &'a mut Inputs,
     pub(crate) errors: Vec<Finding>,
     pub(crate) warnings: Vec<Finding>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(places: &'a Places, directory: PathBuf, path_variable: Option<&str>) -> Self {
+    pub(crate) fn new(
+        places: &'a Places,
+        directory: PathBuf,
+        path_variable: Option<&str>,
+        inputs: &'a mut Inputs,
+    ) -> Self {
         let search = SearchPath::of(path_variable);
-        Self { places, directory, search, errors: Vec::new(), warnings: Vec::new() }
+        Self { places, directory, search, inputs, errors: Vec::new(), warnings: Vec::new() }
     }
 
     fn absolute(&self, path: &str) -> PathBuf {

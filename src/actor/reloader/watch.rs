@@ -1,0 +1,256 @@
+//! The watched files: asks for a reload when the configuration, or a JSON Schema of it, holds something else than was read.
+//!
+//! The directories are watched, and not the files: editors and Kubernetes replace files, by a rename or by another link. An
+//! event says only that it is time to look; what counts is what the files hold. So whatever else happens in these directories
+//! has no effect, and a file that is broken is read once.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix::Addr;
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use slog::{Logger, info, warn};
+use tokio::sync::Notify;
+
+use super::{Means, Reload, Reloader, aside};
+use crate::config::Inputs;
+use crate::log::{chain, key};
+
+/// How long the files must hold the same: whoever writes one in several steps is not interrupted.
+const QUIET: Duration = Duration::from_millis(250);
+/// From an event to the look: events come in crowds, and a log in the same directory brings forth many.
+const LULL: Duration = Duration::from_millis(50);
+/// How long until a reload that failed is asked for again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// As many links as the kernel follows.
+const MOST_LINKS: usize = 40;
+
+/// Asks for a reload whenever the files have changed, as long as `reload.watch` is in force.
+pub(super) async fn keep(means: Arc<Means>, reloader: Addr<Reloader>) {
+    let (mut in_force, mut inputs) = (means.in_force.subscribe(), means.inputs.subscribe());
+    let mut eyes = None;
+    loop {
+        let is_wanted = in_force.borrow_and_update().reload.watch;
+        let read = inputs.borrow_and_update().clone();
+        let change = async {
+            if is_wanted {
+                eyes.get_or_insert_with(|| Eyes::open(&means.log)).see_change(&read).await;
+            } else {
+                eyes = None;
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            // Those who send are among the means.
+            _ = in_force.changed() => {}
+            _ = inputs.changed() => {}
+            () = change => {
+                info!(means.log, "configuration file changed");
+                if !matches!(reloader.send(Reload).await, Ok(Ok(_))) {
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+}
+
+/// What sees the files change.
+struct Eyes {
+    watch: Arc<Mutex<Watch>>,
+    happened: Arc<Notify>,
+}
+
+/// The directories that are watched.
+struct Watch {
+    /// `None`: the system watches nothing more for us.
+    watcher: Option<RecommendedWatcher>,
+    directories: BTreeSet<PathBuf>,
+    /// Those that cannot be watched, of which that was said.
+    failed: BTreeSet<PathBuf>,
+    log: Logger,
+}
+
+impl Eyes {
+    fn open(log: &Logger) -> Self {
+        let happened = Arc::new(Notify::new());
+        let told = Arc::clone(&happened);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if is_telling(&event) {
+                told.notify_one();
+            }
+        });
+        let watcher = watcher.inspect_err(|error| {
+            warn!(log, "configuration file cannot be watched"; key::ERROR => chain(error));
+        });
+        let (directories, failed) = (BTreeSet::new(), BTreeSet::new());
+        let watch = Watch { watcher: watcher.ok(), directories, failed, log: log.clone() };
+        Self { watch: Arc::new(Mutex::new(watch)), happened }
+    }
+
+    /// Waits until the files hold something else than `read`, and have done so for a moment. May be given up at any time.
+    async fn see_change(&self, read: &Inputs) {
+        loop {
+            let mut seen = self.look(read).await;
+            while seen != *read {
+                tokio::time::sleep(QUIET).await;
+                let again = self.look(read).await;
+                if again == seen {
+                    return;
+                }
+                seen = again;
+            }
+            self.happened.notified().await;
+            tokio::time::sleep(LULL).await;
+        }
+    }
+
+    /// Returns what the files hold; what happens from now on is told.
+    async fn look(&self, read: &Inputs) -> Inputs {
+        let (watch, read) = (Arc::clone(&self.watch), read.clone());
+        aside(move || {
+            watch.lock().unwrap_or_else(PoisonError::into_inner).follow(&read);
+            read.read_again()
+        })
+        .await
+    }
+}
+
+impl Watch {
+    /// Watches the directories of these files, and no others.
+    fn follow(&mut self, files: &Inputs) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let directories: BTreeSet<PathBuf> = files.paths().flat_map(directories).collect();
+        for former in self.directories.difference(&directories) {
+            // It may be gone, and its watch with it.
+            let _ = watcher.unwatch(former);
+        }
+        // Those that are watched already, too: another directory may have taken the place of one.
+        for directory in &directories {
+            match watcher.watch(directory, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    self.failed.remove(directory);
+                }
+                Err(error) if self.failed.insert(directory.clone()) => {
+                    warn!(self.log, "configuration file cannot be watched"; "directory" => %directory.display(),
+                        key::ERROR => chain(&error));
+                }
+                Err(_) => {}
+            }
+        }
+        self.directories = directories;
+    }
+}
+
+/// Says whether files may hold something else after this event. (To look at a file is an event, too.)
+fn is_telling(event: &notify::Result<Event>) -> bool {
+    match event {
+        Ok(Event { kind: EventKind::Access(access), .. }) => *access == AccessKind::Close(AccessMode::Write),
+        Ok(_) | Err(_) => true,
+    }
+}
+
+/// Returns the directories in which something happens when a path comes to lead to another file or to other bytes: that of the
+/// file, and that of each link on the way there. One that is not there is stood for by the nearest above it that is.
+fn directories(path: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut here = PathBuf::from("/");
+    let mut rest = names(path);
+    let mut links = 0;
+    while let Some(name) = rest.pop() {
+        if name == ".." {
+            here.pop();
+            continue;
+        }
+        let next = here.join(name);
+        match std::fs::read_link(&next) {
+            Ok(target) if links < MOST_LINKS => {
+                links += 1;
+                found.insert(here.clone());
+                if target.is_absolute() {
+                    here = PathBuf::from("/");
+                }
+                rest.extend(names(&target));
+            }
+            Ok(_) | Err(_) => here = next,
+        }
+    }
+    found.extend(here.ancestors().skip(1).find(|directory| directory.is_dir()).map(Path::to_owned));
+    found
+}
+
+/// Returns the names of which a path is made, the last one first.
+fn names(path: &Path) -> Vec<OsString> {
+    let names = path.components().rev().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::{Path, PathBuf};
+
+    use super::directories;
+
+    /// The directories for `retcon.toml` in a directory that `make` has filled, relative to it.
+    #[track_caller]
+    fn check(make: impl FnOnce(&Path), expected: &[&str]) {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let root = directory.path().canonicalize().expect("it is there");
+        make(&root);
+        let expected: BTreeSet<PathBuf> = expected.iter().map(|name| root.join(name).components().collect()).collect();
+        assert_eq!(directories(&root.join("etc/retcon.toml")), expected);
+    }
+
+    fn file(path: PathBuf) {
+        fs::create_dir_all(path.parent().expect("it has one")).expect("a directory can be made");
+        fs::write(path, "").expect("a file can be written");
+    }
+
+    #[test]
+    fn a_plain_file_has_its_own_directory() {
+        check(|root| file(root.join("etc/retcon.toml")), &["etc"]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_has_the_nearest_directory() {
+        check(|root| fs::create_dir(root.join("etc")).expect("a directory can be made"), &["etc"]);
+        check(|_| {}, &["."]);
+    }
+
+    #[test]
+    fn each_link_on_the_way_has_its_directory() {
+        // As Kubernetes lays a volume out.
+        let volume = |root: &Path| {
+            file(root.join("etc/..2026/retcon.toml"));
+            symlink("..2026", root.join("etc/..data")).expect("a link can be made");
+            symlink("..data/retcon.toml", root.join("etc/retcon.toml")).expect("a link can be made");
+        };
+        check(volume, &["etc", "etc/..2026"]);
+        let elsewhere = |root: &Path| {
+            file(root.join("releases/2/retcon.toml"));
+            fs::create_dir(root.join("home")).expect("a directory can be made");
+            symlink(root.join("releases/2"), root.join("home/current")).expect("a link can be made");
+            symlink("home/../home/current", root.join("etc")).expect("a link can be made");
+        };
+        check(elsewhere, &[".", "home", "releases/2"]);
+    }
+
+    #[test]
+    fn links_in_a_circle_come_to_an_end() {
+        let circle = |root: &Path| {
+            fs::create_dir(root.join("etc")).expect("a directory can be made");
+            symlink("retcon.toml", root.join("etc/retcon.toml")).expect("a link can be made");
+        };
+        check(circle, &["etc"]);
+    }
+}

@@ -11,3 +11,5 @@ pub(crate) mod system;
 pub(crate) mod bench;
 pub(crate) mod site;
 pub(crate) mod daemon;
+pub(crate) mod actors;
+pub(crate) mod scene;

@@ -51,11 +51,16 @@ impl SourceSpec {
 
     /// The source's table in `retcon.toml`.
     pub(crate) fn table(&self, entity: &str) -> String {
+        self.table_in("systems", entity)
+    }
+
+    /// Likewise, with its system in another directory of the site.
+    pub(crate) fn table_in(&self, systems: &str, entity: &str) -> String {
         let Self { name, language, settings } = self;
         let plain = language.program();
         let recorder = testing("sources/recorder.sh");
         format!(
-            "[entities.{entity}.sources.{name}]\ncommand = [{recorder:?}, \"systems/{name}\", {plain:?}, \"systems/{name}\"]\n{settings}\n"
+            "[entities.{entity}.sources.{name}]\ncommand = [{recorder:?}, \"{systems}/{name}\", {plain:?}, \"{systems}/{name}\"]\n{settings}\n"
         )
     }
 }

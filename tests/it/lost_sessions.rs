@@ -1,0 +1,60 @@
+//! Sessions of the database that end in the middle of work: no actor fails for it, and nothing stays claimed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::support::actors::Actors;
+use crate::support::postgres::block_on;
+use crate::support::scene::{KINDS, Scene};
+use crate::support::store::rows;
+
+/// Ends what is at work on a claim or at the end of a transaction, and gives the number of sessions.
+const END_CLAIMS: &str = "select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()
+      and (query like '-- Claims the looks%' or query like '-- Lists what is claimed%' or query = 'COMMIT')";
+
+/// Ends every session.
+const END_ALL: &str = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+
+/// Edits in both entities while sessions are ended as fast as that can be done.
+#[track_caller]
+fn check(end: &str, rounds: usize) {
+    let scene = Scene::new();
+    let actors = Actors::start(&scene.site);
+    let before = actors.lives();
+    let goes_on = AtomicBool::new(true);
+    let database = scene.site.database();
+    let ended = std::thread::scope(|scope| {
+        let strike = scope.spawn(|| {
+            let mut ended = 0;
+            while goes_on.load(Ordering::Relaxed) {
+                ended += block_on(rows(database, end)).len();
+                std::thread::yield_now();
+            }
+            ended
+        });
+        let keys: Vec<_> = (0..5).map(|key| key.to_string()).collect();
+        for round in 0..rounds {
+            for key in &keys {
+                KINDS.iter().for_each(|kind| scene.tell(&actors, *kind, key, &format!("name {round}")));
+            }
+        }
+        goes_on.store(false, Ordering::Relaxed);
+        strike.join().expect("it does not panic")
+    });
+    assert!(ended > 10, "{ended} sessions were ended: that shows nothing");
+    actors.wait_until_at_rest();
+    scene.assert_in_step(&actors);
+    scene.assert_nothing_held();
+    assert_eq!(actors.lives(), before);
+    actors.stop();
+}
+
+#[test]
+fn sessions_that_end_in_the_middle_of_claims_leave_nothing_claimed() {
+    check(END_CLAIMS, 6);
+}
+
+#[test]
+fn sessions_that_end_at_any_time_restart_no_actor() {
+    check(END_ALL, 4);
+}

@@ -128,7 +128,7 @@ impl<'a> Actors<'a> {
         let config = configuration(self.site);
         let diff = ConfigDiff::between(Some(&self.config), &config);
         self.config = Arc::clone(&config);
-        self.ask(Reconfigure { config, diff: diff.clone() });
+        self.ask(Reconfigure { config });
         diff
     }
 

@@ -21,6 +21,8 @@ const HEED: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Gate {
     started: Instant,
+    /// The longest time between two looks at whether one is cancelled.
+    heed: Duration,
     line: Mutex<Line>,
     /// The first in the line left it, or the pace is another.
     moved: Condvar,
@@ -55,9 +57,13 @@ struct Ticket(u64);
 impl Gate {
     /// Makes a gate whose bucket is empty: whoever passed before it was there is not known.
     pub fn new(throttle: &Throttle) -> Self {
+        Self::heeding(throttle, HEED)
+    }
+
+    fn heeding(throttle: &Throttle, heed: Duration) -> Self {
         let bucket = Bucket::new(pace(throttle), Duration::ZERO);
-        let line = Line { bucket, waiting: VecDeque::new(), next: Ticket(0) };
-        Self { started: Instant::now(), line: Mutex::new(line), moved: Condvar::new() }
+        let line = Mutex::new(Line { bucket, waiting: VecDeque::new(), next: Ticket(0) });
+        Self { started: Instant::now(), heed, line, moved: Condvar::new() }
     }
 
     /// Changes the limits, also for those who wait; what has been taken stays taken.
@@ -82,8 +88,8 @@ impl Gate {
             }
             let now = self.now();
             let patience = match line.admit(ticket, now) {
-                None => HEED,
-                Some(Admission::Wait { until }) => HEED.min(until.saturating_sub(now)),
+                None => self.heed,
+                Some(Admission::Wait { until }) => self.heed.min(until.saturating_sub(now)),
                 Some(Admission::Go) => {
                     line.leave(ticket);
                     self.moved.notify_all();

@@ -11,6 +11,8 @@ type Terms = (f64, u32);
 enum Step {
     /// Wants to start, so many times in a row.
     Arrive(u32),
+    /// Starts so many, each at the first moment at which it may.
+    Insist(u32),
     Change(Terms),
 }
 
@@ -26,7 +28,13 @@ fn pace((rate, burst): Terms) -> Option<Pace> {
 
 fn rate() -> impl Strategy<Value = f64> {
     let odd = (-3.0..6.0).prop_map(|exponent: f64| 10f64.powf(exponent));
-    prop_oneof![odd, prop_oneof![Just(0.001), Just(0.3), Just(3.0), Just(7.0), Just(1e3), Just(999_999.9), Just(1e6)]]
+    // Their periods are whole but for what a float leaves out.
+    let near = (1_000..1_000_000_000u32).prop_map(|nanos| 1e9 / f64::from(nanos));
+    prop_oneof![
+        odd,
+        near,
+        prop_oneof![Just(0.001), Just(0.3), Just(3.0), Just(7.0), Just(1e3), Just(999_999.9), Just(1e6)]
+    ]
 }
 
 fn terms() -> impl Strategy<Value = Terms> {
@@ -35,7 +43,8 @@ fn terms() -> impl Strategy<Value = Terms> {
 
 fn step() -> impl Strategy<Value = Step> {
     let no_limit = Just(Step::Change((0.0, 1)));
-    prop_oneof![12 => (1..12u32).prop_map(Step::Arrive), 3 => terms().prop_map(Step::Change), 1 => no_limit]
+    let starts = prop_oneof![(1..12u32).prop_map(Step::Arrive), (1..12u32).prop_map(Step::Insist)];
+    prop_oneof![12 => starts, 3 => terms().prop_map(Step::Change), 1 => no_limit]
 }
 
 /// A pause from nothing to minutes, each order of magnitude as likely as any other.
@@ -54,6 +63,15 @@ fn happen(first: Terms, steps: &[(Duration, Step)]) -> Vec<Event> {
             Step::Arrive(times) => {
                 let gone = (0..*times).filter(|_| bucket.admit(now) == Admission::Go);
                 events.extend(gone.map(|_| Event::Start(now)));
+            }
+            Step::Insist(times) => {
+                for _ in 0..*times {
+                    if let Admission::Wait { until } = bucket.admit(now) {
+                        now = until;
+                        bucket.admit(now);
+                    }
+                    events.push(Event::Start(now));
+                }
             }
             Step::Change(terms) => {
                 bucket.change(pace(*terms), now);

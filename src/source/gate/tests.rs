@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Cancelled, Gate, Line, Ticket, pace};
@@ -20,24 +20,31 @@ const NONE: Throttle = Throttle { rate: 0.0, burst: 1, in_flight: 8 };
 /// Nobody passes in the time of a test.
 const SHUT: Throttle = Throttle { rate: 0.001, burst: 1, in_flight: 8 };
 
+/// A gate whose passers wake up only if somebody wakes them, or their time has come.
+fn gate(throttle: &Throttle) -> Arc<Gate> {
+    Arc::new(Gate::heeding(throttle, Duration::MAX))
+}
+
 /// Somebody who wants to pass.
 struct Passer {
     cancel: Cancel,
-    thread: JoinHandle<Result<(), Cancelled>>,
+    told: Receiver<Result<(), Cancelled>>,
 }
 
 impl Passer {
     /// Comes to the gate; `number` are waiting then.
     fn come(gate: &Arc<Gate>, number: usize) -> Self {
         let cancel = Cancel::new().expect("a descriptor");
+        let (tell, told) = channel();
         let (gate_of_thread, cancel_of_thread) = (Arc::clone(gate), cancel.clone());
-        let thread = thread::spawn(move || gate_of_thread.pass(&cancel_of_thread));
+        thread::spawn(move || tell.send(gate_of_thread.pass(&cancel_of_thread)));
         wait_for(gate, number);
-        Self { cancel, thread }
+        Self { cancel, told }
     }
 
+    #[track_caller]
     fn end(self) -> Result<(), Cancelled> {
-        self.thread.join().expect("it does not panic")
+        self.told.recv_timeout(DEADLINE).expect("it passes or is cancelled")
     }
 }
 
@@ -50,19 +57,20 @@ fn wait_for(gate: &Gate, number: usize) {
     }
 }
 
-/// Threads that pass the gate again and again, and tell it when they have.
-fn crowd(gate: &Arc<Gate>, threads: usize, passages: usize) -> Receiver<Instant> {
+/// Threads that come to the gate again and again; tells of each time when it ended, and how.
+fn crowd(gate: &Arc<Gate>, cancels: &[Cancel], times: usize) -> Vec<(Instant, Result<(), Cancelled>)> {
     let (tell, told) = channel();
-    for _ in 0..threads {
-        let (gate, tell) = (Arc::clone(gate), tell.clone());
+    for cancel in cancels {
+        let (gate, tell, cancel) = (Arc::clone(gate), tell.clone(), cancel.clone());
         thread::spawn(move || {
-            for _ in 0..passages {
-                gate.pass(&Cancel::never()).expect("nobody cancels");
-                tell.send(Instant::now()).expect("somebody listens");
+            for _ in 0..times {
+                let ended = gate.pass(&cancel);
+                tell.send((Instant::now(), ended)).expect("somebody listens");
             }
         });
     }
-    told
+    let one = || told.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("nobody ends: {:?}", gate.state()));
+    (0..cancels.len() * times).map(|_| one()).collect()
 }
 
 #[test]
@@ -78,11 +86,10 @@ fn nobody_waits_where_there_is_no_limit() {
 fn the_passages_of_a_crowd_never_come_sooner_than_the_rate_allows() {
     // Begun before the gate was there and told after they were made: what was seen is never more than what was allowed.
     let began = Instant::now();
-    let gate = Arc::new(Gate::new(&throttle(2_000.0, 7)));
-    let told = crowd(&gate, 8, 50);
-    let mut passages: Vec<Instant> = told.iter().collect();
+    let gate = gate(&throttle(2_000.0, 7));
+    let ends = crowd(&gate, &[const { Cancel::never() }; 8], 50);
+    let mut passages: Vec<Instant> = ends.into_iter().map(|(at, _)| at).collect();
     passages.sort();
-    assert_eq!(passages.len(), 400);
     for (before, passage) in passages.iter().enumerate() {
         let allowed = (*passage - began).as_secs_f64() * 2_000.0;
         assert!((before + 1) as f64 <= allowed, "{} passages, of {allowed} allowed", before + 1);
@@ -104,7 +111,7 @@ fn who_came_first_goes_first() {
 
 #[test]
 fn another_rate_is_felt_by_those_who_wait() {
-    let gate = Arc::new(Gate::new(&SHUT));
+    let gate = gate(&SHUT);
     let passers: Vec<Passer> = (1..=5).map(|number| Passer::come(&gate, number)).collect();
     let wait = gate.state().wait;
     assert!(wait > Duration::from_secs(5_000), "behind five others at 0.001 a second: {wait:?}");
@@ -146,29 +153,18 @@ fn who_is_cancelled_already_does_not_pass() {
 #[test]
 fn everybody_passes_in_the_end_whoever_is_cancelled_and_whatever_is_set_meanwhile() {
     let gate = Arc::new(Gate::new(&throttle(5_000.0, 3)));
-    let ends = Arc::new(Mutex::new((0, 0)));
     let cancel = Cancel::new().expect("a descriptor");
-    let passers: Vec<_> = (0..16)
-        .map(|number| {
-            let (gate, ends) = (Arc::clone(&gate), Arc::clone(&ends));
-            let cancel = if number % 4 == 0 { cancel.clone() } else { Cancel::never() };
-            thread::spawn(move || {
-                for _ in 0..40 {
-                    let passed = gate.pass(&cancel).is_ok();
-                    let mut ends = ends.lock().expect("nobody panics");
-                    if passed { ends.0 += 1 } else { ends.1 += 1 }
-                }
-            })
-        })
-        .collect();
+    let cancels: Vec<Cancel> =
+        (0..16).map(|number| if number % 4 == 0 { cancel.clone() } else { Cancel::never() }).collect();
+    let of_thread = Arc::clone(&gate);
+    let crowd = thread::spawn(move || crowd(&of_thread, &cancels, 40));
     for rate in [10_000.0, 700.0, 0.0, 3_000.0] {
         gate.set(&throttle(rate, 2));
         thread::yield_now();
     }
     cancel.trigger();
-    passers.into_iter().for_each(|passer| passer.join().expect("it does not panic"));
-    let (passed, cancelled) = *ends.lock().expect("nobody panics");
-    assert_eq!(passed + cancelled, 16 * 40);
-    assert!(passed >= 12 * 40, "{passed} passed, {cancelled} were cancelled");
+    let ends = crowd.join().expect("everybody passes");
+    let passed = ends.iter().filter(|(_, end)| end.is_ok()).count();
+    assert!(passed >= 12 * 40, "{passed} passed");
     assert_eq!(gate.state().waiting, 0);
 }

@@ -130,6 +130,39 @@ fn a_restart_brings_no_burst(#[case] in_order: bool) {
     daemon.kill();
 }
 
+#[rstest]
+#[case::a_larger_burst((5.0, 1), (5.0, 40), 1)]
+#[case::a_higher_rate((2.0, 2), (8.0, 30), 2)]
+#[case::a_lower_rate((20.0, 3), (4.0, 30), 3)]
+#[case::where_there_was_no_limit((0.0, 1), (5.0, 40), 0)]
+fn a_reload_brings_no_burst(#[case] old: (f64, u32), #[case] new: (f64, u32), #[case] carried: u32) {
+    let throttle = |(rate, burst): (f64, u32)| format!("throttle = {{ rate = {rate}, burst = {burst} }}");
+    let site = Site::with(&throttle(old), &three());
+    let config = std::fs::read_to_string(site.path().join("retcon.toml")).expect("it is there");
+    site.write("retcon.toml", &format!("reload.watch = false\n{config}"));
+    let daemon = site.start();
+    flood(&site, 40, ANN);
+    wait_for_starts(&site, 6);
+    let changed = config.replace(&throttle(old), &throttle(new));
+    site.write("retcon.toml", &format!("reload.watch = false\n{changed}"));
+    let before = Ticks::now();
+    site.retcon(&["reload"]).exits(0);
+    let after = Ticks::now();
+    assert_eq!(entity(&site.get("/v1/status"), "customer")["throttle"]["burst"], new.1);
+
+    let since = || starts(&site.runs()).into_iter().filter(|start| *start > after).collect::<Vec<_>>();
+    until(|| (since().len() >= 14).then_some(()), || format!("{:#?}", site.runs()));
+    // What was in the bucket, what came in since the change, and in each source one run that had passed already.
+    for (number, start) in since().iter().enumerate() {
+        let allowed = f64::from(carried + 3) + new.0 * (start.since(before) + Ticks::SECONDS);
+        assert!((number + 1) as f64 <= allowed, "{} of {allowed:.1}: {:?} since {before:?}", number + 1, since());
+    }
+    if old.0 > 0.0 {
+        assert_throttled(&starts(&site.runs()), old.0.max(new.0), old.1.max(new.1));
+    }
+    daemon.kill();
+}
+
 #[test]
 fn an_entity_that_waits_for_its_throttle_makes_no_other_wait() {
     let site = Site::with("throttle = { rate = 0.01 }", &three());

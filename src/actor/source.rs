@@ -125,6 +125,7 @@ impl SourceActor {
             (Reach::Unknown, _) | (Reach::Reached, Health::Up) => return,
             (Reach::Reached, Health::Down { .. }) => {
                 self.health = Health::Up;
+                self.lifeline.reaches();
                 info!(self.log, "source up again");
             }
             (Reach::Unreachable(why), health) => {
@@ -136,6 +137,7 @@ impl SourceActor {
                 if was_up {
                     warn!(self.log, "source down"; key::ERROR => &why, key::DELAY_MS => delay.as_millis() as u64);
                 }
+                self.lifeline.cannot_reach(&why, Some(delay));
                 self.health = Health::Down { why, failures: failures + 1, next_probe: Instant::now() + delay };
             }
         }

@@ -57,10 +57,17 @@ impl<R: Request> Handler<Ask<R>> for StoreActor {
     type Result = ResponseFuture<Result<R::Reply, StoreError>>;
 
     fn handle(&mut self, Ask(request): Ask<R>, _: &mut Context<Self>) -> Self::Result {
-        let store = self.store.clone();
+        let (store, lifeline) = (self.store.clone(), self.lifeline.clone());
         Box::pin(async move {
             let answered = AssertUnwindSafe(request.run(&store)).catch_unwind().await;
-            answered.unwrap_or_else(|panic| Err(StoreError::Failed { action: R::ACTION, why: panic_text(panic) }))
+            let reply =
+                answered.unwrap_or_else(|panic| Err(StoreError::Failed { action: R::ACTION, why: panic_text(panic) }));
+            match &reply {
+                Ok(_) => lifeline.reaches(),
+                Err(away @ StoreError::Unavailable(_)) => lifeline.cannot_reach(&chain(away), None),
+                Err(StoreError::Refused { .. } | StoreError::Failed { .. } | StoreError::Unreadable { .. }) => {}
+            }
+            reply
         })
     }
 }
@@ -74,8 +81,14 @@ impl Handler<Prepare> for StoreActor {
     type Result = ResponseFuture<Result<usize, MigrateError>>;
 
     fn handle(&mut self, _: Prepare, _: &mut Context<Self>) -> Self::Result {
-        let (store, log) = (self.store.clone(), self.log.clone());
-        let is_away = |error: &MigrateError| matches!(error, MigrateError::Store(StoreError::Unavailable(_)));
+        let (store, log, lifeline) = (self.store.clone(), self.log.clone(), self.lifeline.clone());
+        let is_away = move |error: &MigrateError| {
+            let is_away = matches!(error, MigrateError::Store(StoreError::Unavailable(_)));
+            if is_away {
+                lifeline.cannot_reach(&chain(error), None);
+            }
+            is_away
+        };
         Box::pin(async move { until_there(&log, async || store.migrate().await, is_away).await })
     }
 }

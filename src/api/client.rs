@@ -16,6 +16,7 @@ use super::wire::provenance::Provenance;
 use super::wire::record::{HistoryItem, Record, RecordSummary};
 use super::wire::reload::Reloaded;
 use super::wire::status::Status;
+use super::wire::supervision::Supervision;
 use super::wire::work::{Accepted, Notification, WorkItem, WorkState};
 
 /// How long connecting may take.
@@ -109,6 +110,10 @@ impl Client {
 
     pub async fn reload(&self) -> Result<Answer<Reloaded>, ClientError> {
         self.send(Method::POST, self.url(&["v1", "reload"]), None::<&()>).await
+    }
+
+    pub async fn supervision(&self) -> Result<Answer<Supervision>, ClientError> {
+        self.get(self.url(&["v1", "supervision"])).await
     }
 
     pub async fn list_work(

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use super::problem::{Code, Refused};
 use crate::actor::reloader::{FileState, Reload, Reloaded, Reloader};
 use crate::actor::store::{Ask, Request, StoreActor, StoreError};
-use crate::actor::supervisor::{Refusal, Supervisor};
+use crate::actor::supervision::Supervision;
+use crate::actor::supervisor::{GetSupervision, Refusal, Supervisor};
 use crate::config::model::{Config, Entity};
 use crate::domain::name::{EntityName, SourceName};
 use crate::log::chain;
@@ -41,6 +42,11 @@ impl Service {
     {
         let reply = self.supervisor.send(message).await.map_err(|_| away())?;
         reply.map_err(|refusal| self.refusal(refusal))
+    }
+
+    /// Asks how every actor is.
+    pub(super) async fn supervision(&self) -> Result<Supervision, Refused> {
+        self.supervisor.send(GetSupervision).await.map_err(|_| away())
     }
 
     /// Puts a question to the database.

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{
     completions, conflicts, drop_item, explain, history, init, merge, notify, records, resolve, retry, show, source,
-    status, undo, work,
+    status, tree, undo, work,
 };
 
 const EXAMPLES: &str = "\
@@ -69,6 +69,8 @@ pub(super) enum Command {
     Notify(notify::Args),
     /// Is everything well?
     Status(status::Args),
+    /// Show every actor: how it is, how it failed, and what will be tried next
+    Tree(tree::Args),
     /// List the records of an entity
     Records(records::Args),
     /// Show one record and its copies

@@ -19,6 +19,7 @@ mod merge;
 mod source;
 mod notify;
 mod status;
+mod tree;
 mod records;
 mod show;
 mod history;
@@ -72,6 +73,7 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Completions(args) => completions::run(&args),
         Command::Notify(args) => online(notify::run(&args, &context)),
         Command::Status(args) => online(status::run(&args, &context)),
+        Command::Tree(args) => online(tree::run(&args, &context)),
         Command::Records(args) => online(records::run(&args, &context)),
         Command::Show(args) => online(show::run(&args, &context)),
         Command::History(args) => online(history::run(&args, &context)),

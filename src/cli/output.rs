@@ -60,3 +60,13 @@ pub(super) fn state(word: &str, well: bool) -> Cell {
     let cell = Cell::new(word);
     if well { cell } else { cell.fg(Color::Red) }
 }
+
+/// Writes seconds for people, in its two greatest units.
+pub(super) fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}

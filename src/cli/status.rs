@@ -115,7 +115,7 @@ fn text(status: &Status) -> String {
     text.push_str(&format!(
         "\nretcond {}, up {}, database {}\nconfiguration {}\n",
         status.version,
-        age(status.uptime_s),
+        output::age(status.uptime_s),
         status.database.state,
         status.config.path,
     ));
@@ -144,7 +144,7 @@ fn entities(status: &Status) -> String {
             Cell::new(queue.running),
             Cell::new(queue.waiting),
             output::state(&queue.parked.to_string(), queue.parked == 0),
-            Cell::new(age(u64::try_from(queue.oldest_s).unwrap_or(0))),
+            Cell::new(output::age(u64::try_from(queue.oldest_s).unwrap_or(0))),
             output::state(&entity.conflicts.to_string(), entity.conflicts == 0),
             output::state(&entity.in_doubt.to_string(), entity.in_doubt == 0),
         ]);
@@ -190,16 +190,6 @@ fn sources(status: &Status) -> String {
 fn wait(ms: u64) -> String {
     match ms.div_ceil(100) {
         tenths @ 0..100 => format!("{}.{}s", tenths / 10, tenths % 10),
-        tenths => age(tenths.div_ceil(10)),
-    }
-}
-
-/// Writes seconds for people, in its two greatest units.
-fn age(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3_600),
+        tenths => output::age(tenths.div_ceil(10)),
     }
 }

@@ -196,6 +196,7 @@ fn a_wrong_method_is_told_the_right_ones() {
         ("/v1/work-items/1", "GET, HEAD, DELETE"),
         ("/v1/work-items/1/retry", "POST"),
         ("/v1/status", "GET, HEAD"),
+        ("/v1/supervision", "GET, HEAD"),
         ("/v1/records/customer", "GET, HEAD"),
         ("/v1/records/customer/1", "GET, HEAD"),
         ("/v1/records/customer/1/history", "GET, HEAD"),

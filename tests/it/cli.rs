@@ -81,9 +81,10 @@ fn bad_usage_of_every_command_ends_with_2_an_error_and_a_hint() {
 }
 
 /// Every command that asks the daemon.
-const ONLINE: [&[&str]; 13] = [
+const ONLINE: [&[&str]; 14] = [
     &["notify", "customer", "crm", "1"],
     &["status"],
+    &["tree"],
     &["records", "customer"],
     &["show", "customer", "1"],
     &["show", "customer", "crm:1"],

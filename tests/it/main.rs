@@ -37,6 +37,7 @@ mod reload;
 mod rules;
 mod sessions;
 mod shutdown;
+mod supervision;
 mod store_queue;
 mod store_claim;
 mod store_introduce;

@@ -14,9 +14,10 @@ use slog::Logger;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::ledger::{ActorPath, Happening, Ledger};
+use super::ledger::{Happening, Ledger};
 use super::life::Life;
 use super::lifeline::{Lifeline, Wish};
+use super::path::ActorPath;
 use super::policy::{Failures, Policy, Sequel};
 
 /// How many messages wait in a mailbox before senders wait; commands that are only told are not counted.

@@ -1,79 +1,18 @@
 //! What is known of every actor: how it is, how it failed, and what will be tried next.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::name::{EntityName, SourceName};
+use super::path::ActorPath;
 
 /// How many events are kept; older ones are in the log.
 const EVENTS: usize = 256;
 
 /// How many characters of an error are kept; the log has all of it.
 const ERROR: usize = 1_000;
-
-/// Where an actor stands in the tree.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ActorPath {
-    Supervisor,
-    Store,
-    Reloader,
-    Entity(EntityName),
-    Source(EntityName, SourceName),
-}
-
-impl ActorPath {
-    /// Returns what kind of actor it is, in a word.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Supervisor => "supervisor",
-            Self::Store => "store",
-            Self::Reloader => "reloader",
-            Self::Entity(_) => "entity",
-            Self::Source(..) => "source",
-        }
-    }
-
-    fn place(&self) -> (u8, Option<&EntityName>, Option<&SourceName>) {
-        match self {
-            Self::Supervisor => (0, None, None),
-            Self::Store => (1, None, None),
-            Self::Reloader => (2, None, None),
-            Self::Entity(entity) => (3, Some(entity), None),
-            Self::Source(entity, source) => (3, Some(entity), Some(source)),
-        }
-    }
-}
-
-/// Paths are in the order of the tree: a source follows its entity.
-impl Ord for ActorPath {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place())
-    }
-}
-
-impl PartialOrd for ActorPath {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// Writes it as logs do: `store`, `customer`, `customer/crm`.
-impl fmt::Display for ActorPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Supervisor => f.write_str("supervisor"),
-            Self::Store => f.write_str("store"),
-            Self::Reloader => f.write_str("reloader"),
-            Self::Entity(entity) => write!(f, "{entity}"),
-            Self::Source(entity, source) => write!(f, "{entity}/{source}"),
-        }
-    }
-}
 
 /// What an actor is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +54,8 @@ pub struct ActorStatus {
     pub last_failure: Option<Failure>,
     /// When it is started again, if it is to be.
     pub next_start: Option<Timestamp>,
+    /// What it stands for cannot be reached: the source's system, the database.
+    pub outage: Option<Outage>,
 }
 
 /// How an actor failed.
@@ -122,6 +63,15 @@ pub struct ActorStatus {
 pub struct Failure {
     pub at: Timestamp,
     pub error: String,
+}
+
+/// Why what an actor stands for cannot be reached. The actor itself is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    pub since: Timestamp,
+    pub error: String,
+    /// When it is tried again, if that is known.
+    pub next_probe: Option<Timestamp>,
 }
 
 /// Something that happened to an actor, in the words of the log.
@@ -199,7 +149,16 @@ impl Ledger {
         let (restarts, last_failure) =
             given_up.map_or((0, None), |former| (former.restarts + 1, former.last_failure.clone()));
         let (state, since) = (ActorState::Starting, Timestamp::now());
-        let status = ActorStatus { path: path.clone(), id, state, since, restarts, last_failure, next_start: None };
+        let status = ActorStatus {
+            path: path.clone(),
+            id,
+            state,
+            since,
+            restarts,
+            last_failure,
+            next_start: None,
+            outage: None,
+        };
         book.actors.insert(path.clone(), status);
         id
     }
@@ -228,6 +187,23 @@ impl Ledger {
             book.actors.remove(path);
         }
         restarts
+    }
+
+    /// Notes that what the actor of this number stands for cannot be reached, and after which time it is tried again.
+    pub(super) fn note_outage(&self, path: &ActorPath, id: u64, error: &str, next_probe: Option<Duration>) {
+        if let Some(actor) = self.book().actors.get_mut(path).filter(|actor| actor.id == id) {
+            let now = Timestamp::now();
+            let since = actor.outage.as_ref().map_or(now, |outage| outage.since);
+            let next_probe = next_probe.and_then(|delay| now.checked_add(delay).ok());
+            actor.outage = Some(Outage { since, error: brief(error), next_probe });
+        }
+    }
+
+    /// Notes that it can be reached.
+    pub(super) fn note_reach(&self, path: &ActorPath, id: u64) {
+        if let Some(actor) = self.book().actors.get_mut(path).filter(|actor| actor.id == id) {
+            actor.outage = None;
+        }
     }
 
     /// Strikes out an actor that was given up and is not started again: it was taken out of the configuration.

@@ -1,13 +1,15 @@
 //! What an actor and the task that drives it tell each other.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorState, AsyncContext, Context, Message};
 use slog::{Logger, error, info, warn};
 
 use crate::log::key;
 
-use super::ledger::{ActorPath, Happening, Ledger, event};
+use super::ledger::{Happening, Ledger, event};
+use super::path::ActorPath;
 
 /// An actor's line to the task that drives it; clones are the same.
 #[derive(Clone)]
@@ -45,6 +47,16 @@ impl Lifeline {
     /// Says that the actor only ends what it has begun.
     pub fn stopping(&self) {
         self.note(&Happening::Stopping);
+    }
+
+    /// Says that what the actor stands for cannot be reached, and after which time it is tried again, if that is known.
+    pub fn cannot_reach(&self, error: &str, next_probe: Option<Duration>) {
+        self.ledger.note_outage(&self.path, self.id, error, next_probe);
+    }
+
+    /// Says that what the actor stands for can be reached.
+    pub fn reaches(&self) {
+        self.ledger.note_reach(&self.path, self.id);
     }
 
     /// Ends the actor for good. To stop it in any other way is a failure.

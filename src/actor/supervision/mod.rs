@@ -9,13 +9,15 @@ mod child;
 mod ledger;
 mod life;
 mod lifeline;
+mod path;
 mod policy;
 
 pub use alarm::Alarm;
 pub use child::{Child, Ended, Spec, start};
-pub use ledger::{ActorPath, ActorState, ActorStatus, Event, Failure, Ledger, Supervision};
+pub use ledger::{ActorState, ActorStatus, Event, Failure, Ledger, Outage, Supervision};
 pub use life::panic_text;
 pub use lifeline::{Drill, Fault, Lifeline, Moment};
+pub use path::ActorPath;
 pub use policy::Policy;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod conflicts;
 mod orders;
 mod reload;
 mod status;
+mod supervision;
 mod health;
 
 use std::future::Future;
@@ -28,6 +29,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
         conflicts::routes(),
         reload::routes(),
         status::routes(),
+        supervision::routes(),
         health::routes(),
     ];
     for path in routes.into_iter().flatten() {

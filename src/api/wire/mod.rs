@@ -11,6 +11,7 @@ pub mod conflict;
 pub mod order;
 pub mod reload;
 pub mod status;
+pub mod supervision;
 
 mod present;
 

@@ -13,3 +13,4 @@ pub(crate) mod site;
 pub(crate) mod daemon;
 pub(crate) mod actors;
 pub(crate) mod scene;
+pub(crate) mod cable;

@@ -5,9 +5,8 @@ use std::time::Duration;
 use actix::{Actor, Arbiter, Context, Handler, Message, Supervised};
 use tokio::sync::mpsc;
 
-use super::super::ledger::ActorPath;
 use super::quick;
-use crate::actor::supervision::{Alarm, Child, Ledger, Lifeline, Spec, start};
+use crate::actor::supervision::{ActorPath, Alarm, Child, Ledger, Lifeline, Spec, start};
 
 /// Sets an alarm whenever it starts.
 struct Sleeper {

@@ -1,0 +1,65 @@
+//! Where actors stand.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use crate::domain::name::{EntityName, SourceName};
+
+/// Where an actor stands in the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ActorPath {
+    Supervisor,
+    Store,
+    Reloader,
+    Entity(EntityName),
+    Source(EntityName, SourceName),
+}
+
+impl ActorPath {
+    /// Returns what kind of actor it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Supervisor => "supervisor",
+            Self::Store => "store",
+            Self::Reloader => "reloader",
+            Self::Entity(_) => "entity",
+            Self::Source(..) => "source",
+        }
+    }
+
+    fn place(&self) -> (u8, Option<&EntityName>, Option<&SourceName>) {
+        match self {
+            Self::Supervisor => (0, None, None),
+            Self::Store => (1, None, None),
+            Self::Reloader => (2, None, None),
+            Self::Entity(entity) => (3, Some(entity), None),
+            Self::Source(entity, source) => (3, Some(entity), Some(source)),
+        }
+    }
+}
+
+/// Paths are in the order of the tree: a source follows its entity.
+impl Ord for ActorPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl PartialOrd for ActorPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Writes it as logs do: `store`, `customer`, `customer/crm`.
+impl fmt::Display for ActorPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Supervisor => f.write_str("supervisor"),
+            Self::Store => f.write_str("store"),
+            Self::Reloader => f.write_str("reloader"),
+            Self::Entity(entity) => write!(f, "{entity}"),
+            Self::Source(entity, source) => write!(f, "{entity}/{source}"),
+        }
+    }
+}

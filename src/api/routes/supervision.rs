@@ -1,0 +1,18 @@
+//! `GET /v1/supervision`: how every actor is. It needs no database.
+
+use actix_web::{HttpResponse, web};
+use jiff::Timestamp;
+
+use super::Path;
+use crate::api::Service;
+use crate::api::problem::Refused;
+use crate::api::wire::supervision::Supervision;
+
+pub(super) fn routes() -> Vec<Path> {
+    vec![Path::at("/v1/supervision").get(show)]
+}
+
+async fn show(service: web::Data<Service>) -> Result<HttpResponse, Refused> {
+    let known = service.supervision().await?;
+    Ok(HttpResponse::Ok().json(Supervision::new(known, Timestamp::now())))
+}

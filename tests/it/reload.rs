@@ -137,6 +137,39 @@ fn a_broken_file_changes_nothing_and_is_reported_in_full() {
     daemon.stop();
 }
 
+/// Edits the record differently in both systems, and has it looked at.
+fn contradict(site: &Site, crm: &str, billing: &str) {
+    let key = site.system("billing").only_key();
+    site.system("crm").put("ann", &format!("{{\"name\":{crm:?}}}"));
+    site.system("billing").put(&key, &format!("{{\"name\":{billing:?}}}"));
+    site.notify("crm", "ann");
+}
+
+#[test]
+fn what_runs_is_the_last_configuration_that_was_right() {
+    let site = site();
+    let daemon = site.start();
+    site.system("crm").put("ann", r#"{"name":"Ann"}"#);
+    site.notify("crm", "ann");
+    let policy = |policy: &str| format!("[entities.customer]\nmerge_policy = {policy:?}\n");
+    edit(&site, "[entities.customer]\n", &policy("trust-only:crm"));
+    site.retcon(&["reload"]).exits(0);
+    contradict(&site, "Anne", "Anna");
+    assert_eq!(site.system("billing").documents(), [r#"{"name":"Anne"}"#]);
+
+    edit(&site, &policy("trust-only:crm"), &policy("trust-only:billing"));
+    edit(&site, "[server]\n", "[server]\nfrob = 1\n");
+    site.retcon(&["reload"]).exits(1);
+    contradict(&site, "Anne B.", "Anna B.");
+    assert_eq!(site.system("billing").documents(), [r#"{"name":"Anne B."}"#]);
+
+    edit(&site, "frob = 1\n", "");
+    site.retcon(&["reload"]).exits(0);
+    contradict(&site, "Anne C.", "Anna C.");
+    assert_eq!(site.system("crm").documents(), [r#"{"name":"Anna C."}"#]);
+    daemon.stop();
+}
+
 #[test]
 fn what_needs_a_restart_is_named_each_time_and_the_rest_is_in_force() {
     let site = site();

@@ -223,9 +223,6 @@ impl Means {
 
     /// Puts what was read in force, as far as it differs and can be.
     async fn take_over(&self, loaded: Loaded, read_at: Timestamp) -> Option<Reloaded> {
-        for warning in &loaded.warnings {
-            warn!(self.log, "configuration doubtful"; "finding" => %warning);
-        }
         let running = Arc::clone(&self.in_force.borrow());
         let change = Change::between(&running, loaded.config);
         let takes_effect = change.takes_effect();
@@ -240,6 +237,9 @@ impl Means {
         });
         self.inputs.send_replace(loaded.inputs);
         change.tell(&self.log);
+        for warning in loaded.warnings.iter().filter(|_| takes_effect) {
+            warn!(self.log, "configuration doubtful"; "finding" => %warning);
+        }
         Some(change.reloaded())
     }
 

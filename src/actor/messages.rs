@@ -101,7 +101,8 @@ pub struct RetryItem(pub WorkItemId);
 #[rtype(result = "Result<Handled, Refusal>")]
 pub struct DropItem(pub WorkItemId);
 
-/// Puts another configuration in force; answered when every entity works by it. One that is in force already changes nothing.
+/// Puts another configuration in force; answered when every entity works by it. Whoever was given up is started
+/// anew, also by one that is in force already.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Reconfigure {

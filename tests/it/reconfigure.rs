@@ -147,8 +147,9 @@ fn the_work_of_an_entity_that_is_removed_is_there_again_when_it_comes_back(
         let_reads_go(&scene);
         actors.wait_until_gone(&path);
         // What was in flight has ended; what was queued is there.
-        scene.assert_nothing_held();
-        assert_eq!(scene.rows("select foreign_key from work_item where state = 'ready' order by 1"), ["2", "3"]);
+        let unfinished =
+            "select foreign_key, state from work_item where entity = 'customer' and state <> 'done' order by 1";
+        assert_eq!(scene.rows(unfinished), ["2|ready", "3|ready"]);
         assert_eq!(scene.system(CUSTOMER, "ldap").documents().len(), 1);
     }
     scene.configure(&[slow, PRODUCT.whole()]);

@@ -308,7 +308,8 @@ impl Supervised for EntityActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.timers.clear();
         self.timer = None;
-        self.again = false;
+        // Whoever told of work may have told the life that failed.
+        self.again = true;
     }
 }
 
@@ -328,7 +329,7 @@ impl Handler<RecoveryEnded> for EntityActor {
             (Phase::Recovering, Ok(Recovered { put_back, has_work })) => {
                 debug!(self.log, "queue taken over"; "items" => put_back);
                 self.phase = Phase::Working;
-                if has_work || std::mem::take(&mut self.again) {
+                if std::mem::take(&mut self.again) || has_work {
                     self.pump();
                 }
             }

@@ -12,7 +12,6 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::{
     Actor, ActorFutureExt, ArbiterHandle, AsyncContext, Context, Handler, Message, Recipient, ResponseFuture,
@@ -82,8 +81,6 @@ pub struct Means {
     state: channel::Sender<FileState>,
     /// What the file and the schemas held when they were read last.
     inputs: channel::Sender<Inputs>,
-    /// Whether it is not known if the latest configuration was put in force.
-    is_unsure: AtomicBool,
 }
 
 /// Reads the configuration again when it is asked to.
@@ -195,7 +192,6 @@ impl Means {
             in_force: channel::Sender::new(config),
             state: channel::Sender::new(state),
             inputs: channel::Sender::new(inputs),
-            is_unsure: AtomicBool::new(false),
         }
     }
 
@@ -226,9 +222,9 @@ impl Means {
         let running = Arc::clone(&self.in_force.borrow());
         let change = Change::between(&running, loaded.config);
         let takes_effect = change.takes_effect();
-        if takes_effect || self.is_unsure.load(Ordering::Relaxed) {
-            self.put_in_force(&change).await?;
-        }
+        // Also if nothing differs: whom the supervisor has given up it starts anew then, and what was sent before may have
+        // been put in force although its answer was lost.
+        self.put_in_force(&change).await?;
         self.state.send_modify(|state| {
             state.loaded_at = if takes_effect { read_at } else { state.loaded_at };
             state.read_at = read_at;
@@ -244,13 +240,11 @@ impl Means {
     }
 
     async fn put_in_force(&self, change: &Change) -> Option<()> {
-        self.is_unsure.store(true, Ordering::Relaxed);
         let config = Arc::clone(&change.config);
         if let Err(away) = self.supervisor.send(Reconfigure { config }).await {
             error!(self.log, "configuration cannot be put in force"; key::ERROR => %away);
             return None;
         }
-        self.is_unsure.store(false, Ordering::Relaxed);
         self.control.apply(&change.config.log);
         self.in_force.send_replace(Arc::clone(&change.config));
         Some(())

@@ -149,8 +149,13 @@ async fn what_may_have_been_put_in_force_is_put_right_even_if_the_file_is_what_i
     bench.may.add_permits(100);
     assert!(matches!(bench.reload().await, Ok(Reloaded::Unchanged)));
     assert_eq!(bench.taken(), [2, 1]);
+}
+
+#[actix::test]
+async fn a_reload_that_changes_nothing_is_told_to_the_supervisor_too_which_starts_whom_it_had_given_up() {
+    let bench = Bench::new(100);
     assert!(matches!(bench.reload().await, Ok(Reloaded::Unchanged)));
-    assert_eq!(bench.taken(), [2, 1]);
+    assert_eq!(bench.taken(), [1]);
 }
 
 #[actix::test]

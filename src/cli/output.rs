@@ -70,3 +70,11 @@ pub(super) fn age(seconds: u64) -> String {
         _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
 }
+
+/// Cuts a time to its second.
+pub(super) fn second(time: &str) -> String {
+    match time.split_once('.') {
+        Some((whole, _)) => format!("{whole}Z"),
+        None => time.to_owned(),
+    }
+}

@@ -79,7 +79,10 @@ fn config_trouble(config: &ConfigStatus) -> Option<String> {
         more => format!("(and {more} more: retcon check)"),
     };
     let first = Finding::from(first);
-    Some(format!("the configuration was rejected, that of {} is in force: {first} {more}", config.loaded_at))
+    Some(format!(
+        "the configuration was rejected, that of {} is in force: {first} {more}",
+        output::second(&config.loaded_at)
+    ))
 }
 
 fn entity_troubles(entity: &EntityStatus) -> Vec<String> {

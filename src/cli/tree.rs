@@ -29,7 +29,7 @@ fn text(supervision: &Supervision) -> String {
         table.add_row([
             Cell::new(format!("{branch}{name}")),
             output::state(actor.state.as_str(), is_well(actor.state)),
-            Cell::new(second(&actor.since)),
+            Cell::new(output::second(&actor.since)),
             Cell::new(actor.restarts),
             Cell::new(actor.next.as_ref().map(next).unwrap_or_default()),
             Cell::new(failure(actor)),
@@ -97,19 +97,11 @@ pub(super) fn next(next: &Next) -> String {
 }
 
 fn failure(actor: &Actor) -> String {
-    let exit = actor.last_exit.as_ref().map(|exit| format!("{}: {}", second(&exit.at), brief(&exit.error)));
+    let exit = actor.last_exit.as_ref().map(|exit| format!("{}: {}", output::second(&exit.at), brief(&exit.error)));
     match (&actor.error, exit) {
         (Some(error), _) => brief(error),
         (None, Some(exit)) => exit,
         (None, None) => String::new(),
-    }
-}
-
-/// Cuts a time to its second.
-fn second(time: &str) -> String {
-    match time.split_once('.') {
-        Some((whole, _)) => format!("{whole}Z"),
-        None => time.to_owned(),
     }
 }
 

@@ -74,6 +74,8 @@ pub fn main(arguments: &Arguments) -> ExitCode {
     let (log, guard) = crate::log::to_stderr(config.log.level, config.log.format);
     crate::log::take_panics(&log);
     info!(log, "daemon starting"; "version" => env!("CARGO_PKG_VERSION"), "config" => %path.display());
+    // Those who are told of it by the API work in other directories.
+    let path = std::path::absolute(&path).unwrap_or(path);
     let configuration = Configuration { path, config: Arc::new(config), inputs, control: guard.control() };
     match run(configuration, &log) {
         Ok(()) => {

@@ -2,10 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::actors::Actors;
+use retcon::log::discard;
+use rstest::rstest;
+
+use crate::support::actors::{Actors, policy};
 use crate::support::postgres::block_on;
-use crate::support::scene::{KINDS, Scene};
+use crate::support::scene::{CUSTOMER, KINDS, PRODUCT, Scene};
 use crate::support::store::rows;
+use crate::support::wire::{Moment, Wire};
 
 /// Ends what is at work on a claim or at the end of a transaction, and gives the number of sessions.
 const END_CLAIMS: &str = "select pg_terminate_backend(pid) from pg_stat_activity
@@ -57,4 +61,36 @@ fn sessions_that_end_in_the_middle_of_claims_leave_nothing_claimed() {
 #[test]
 fn sessions_that_end_at_any_time_restart_no_actor() {
     check(END_ALL, 4);
+}
+
+#[rstest]
+#[case::a_notification_is_stored("-- Stores notifications")]
+#[case::work_is_claimed("-- Claims the looks")]
+#[case::an_item_becomes_a_record("-- Makes a record")]
+#[case::a_look_has_decided("-- Records the next version")]
+#[case::results_are_recorded("-- Settles writes")]
+#[case::what_is_nobodys_is_put_back("-- Lists what is claimed")]
+fn a_wire_that_is_cut_at_a_commit_loses_and_doubles_nothing(
+    #[case] statement: &'static str,
+    #[values(Moment::BeforeCommit, Moment::AfterCommit)] moment: Moment,
+) {
+    let scene = Scene::new();
+    let wire = Wire::new(scene.site.path(), scene.site.database(), statement, moment, 5);
+    let actors = Actors::start_on(wire.store(), &scene.site, policy(), discard());
+    let before = actors.lives();
+    for name in ["Ann", "Bob"] {
+        for key in ["1", "2", "3", "4", "5"] {
+            scene.tell(&actors, CUSTOMER, key, name);
+        }
+        scene.tell(&actors, PRODUCT, "1", name);
+        actors.wait_until_at_rest();
+        scene.assert_in_step(&actors);
+        scene.assert_nothing_held();
+    }
+    assert_eq!(actors.lives(), before);
+    for source in &CUSTOMER.sources[1..] {
+        assert_eq!(scene.runs(CUSTOMER).count(source, "create"), 5, "{source}");
+    }
+    assert_eq!(wire.left(), 0);
+    actors.stop();
 }

@@ -19,7 +19,7 @@ use retcon::config::{Config, ConfigDiff, load};
 use retcon::source::process::cancel::Cancel;
 use retcon::store::requests::queue::{Enqueued, Notification};
 use retcon::store::requests::view::Counts;
-use retcon::store::{Request, StoreError};
+use retcon::store::{Request, Store, StoreError};
 use slog::Logger;
 
 use super::daemon::processes;
@@ -53,6 +53,12 @@ impl<'a> Actors<'a> {
 
     #[track_caller]
     pub(crate) fn start_with(site: &'a Site, policy: Policy, log: Logger) -> Self {
+        Self::start_on((**site.database()).clone(), site, policy, log)
+    }
+
+    /// Starts them on a store of the test's own.
+    #[track_caller]
+    pub(crate) fn start_on(store: Store, site: &'a Site, policy: Policy, log: Logger) -> Self {
         let config = configuration(site);
         let (cancel, ledger) = (Cancel::new().expect("descriptors are left"), Ledger::default());
         let (tell, told) = channel();
@@ -60,7 +66,7 @@ impl<'a> Actors<'a> {
         let start = Start {
             config: Arc::clone(&config),
             state_dir: config.server.state_dir.clone(),
-            store: (**site.database()).clone(),
+            store,
             cancel: cancel.clone(),
             policy,
             ledger: ledger.clone(),

@@ -14,3 +14,4 @@ pub(crate) mod daemon;
 pub(crate) mod actors;
 pub(crate) mod scene;
 pub(crate) mod cable;
+pub(crate) mod wire;

@@ -105,7 +105,8 @@ fn failure(actor: &Actor) -> String {
     }
 }
 
-fn brief(error: &str) -> String {
+/// Writes an error in one line that is not too long.
+pub(super) fn brief(error: &str) -> String {
     let line = error.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(ERROR) {
         Some((end, _)) => format!("{}…", &line[..end]),

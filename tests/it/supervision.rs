@@ -82,6 +82,13 @@ fn a_source_that_is_away_is_down_with_its_next_probe_until_it_is_back() {
     let line = shown.lines().find(|line| line.contains("billing")).unwrap_or_else(|| panic!("{tree}"));
     assert!(line.contains(" down ") && line.contains("probe ") && line.contains("nobody at home"), "{tree}");
 
+    let status = site.retcon(&["status"]).exits(1);
+    assert!(
+        status.stdout().contains("! customer/billing is down: ") && status.stdout().contains("(probe "),
+        "{status}"
+    );
+    site.retcon(&["status", "--format", "json"]).exits(1);
+
     std::fs::rename(&away, &items).expect("the items come back");
     let up = wait_for(&site, "customer/billing", "up");
     assert_eq!((&up["error"], &up["next"], &up["id"]), (&Value::Null, &Value::Null, &down["id"]), "{up}");
@@ -102,10 +109,14 @@ fn the_view_answers_while_the_database_is_away_and_says_so() {
     assert_eq!(down["id"], store["id"], "it was not started again: {down}");
     assert_eq!(actor(site, "customer")["state"], "up");
     site.retcon(&["tree"]).exits(0);
+    let status = site.retcon(&["status"]).exits(1);
+    assert!(status.stdout().starts_with("! the database is away: "), "{status}");
+    site.retcon(&["status", "--format", "json"]).exits(1).complains_of("store-unavailable");
 
     cable.plug();
     until(|| (site.http("GET", "/v1/status", None).status == 200).then_some(()), || supervision(site).to_string());
     assert_eq!(actor(site, "store")["state"], "up");
+    assert!(site.retcon(&["status"]).exits(0).stdout().starts_with("all is well\n"));
     for actor in supervision(site)["actors"].as_array().expect("a list") {
         assert_eq!(actor["restarts"], 0, "{actor}");
     }

@@ -32,8 +32,10 @@ const MOST_LINKS: usize = 40;
 /// Asks for a reload whenever the files have changed, as long as `reload.watch` is in force.
 pub(super) async fn keep(means: Arc<Means>, reloader: Addr<Reloader>) {
     let (mut in_force, mut inputs) = (means.in_force.subscribe(), means.inputs.subscribe());
-    let mut eyes = None;
+    let mut eyes: Option<Eyes> = None;
     loop {
+        // What the system had no room for may have room since.
+        eyes = eyes.filter(Eyes::can_see);
         let is_wanted = in_force.borrow_and_update().reload.watch;
         let read = inputs.borrow_and_update().clone();
         let change = async {
@@ -89,6 +91,10 @@ impl Eyes {
         let (directories, failed) = (BTreeSet::new(), BTreeSet::new());
         let watch = Watch { watcher: watcher.ok(), directories, failed, log: log.clone() };
         Self { watch: Arc::new(Mutex::new(watch)), happened }
+    }
+
+    fn can_see(&self) -> bool {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).watcher.is_some()
     }
 
     /// Waits until the files hold something else than `read`, and have done so for a moment. May be given up at any time.

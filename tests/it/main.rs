@@ -12,6 +12,7 @@ mod acceptance_values;
 mod cli;
 mod commands;
 mod database_outage;
+mod chaos;
 mod config;
 mod embedded;
 mod demo;

@@ -1,16 +1,80 @@
-//! The end of the supervisor.
+//! The end of the supervisor, in order or not.
 
+use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use actix::{AsyncContext, Context, Handler, Message, ResponseFuture};
+use futures_util::future::join_all;
+
 use crate::source::process::cancel::Cancel;
 
-use super::super::entity::Finish;
-use super::super::supervision::Ended;
+use super::super::supervision::{Child, Ended};
 use super::super::workshop::Workshops;
+use super::super::{entity, store};
+use super::{Finish, Phase, StopEntities, Supervisor};
 
 /// How long runs that were cancelled may still take before they are left alone: their own grace, and a moment to record them.
 const LAST_MOMENTS: Duration = Duration::from_secs(10);
+
+/// Everything below has stopped.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct AllStopped;
+
+impl Supervisor {
+    /// Gives up; what follows is in [`report`].
+    pub(super) fn cannot_go_on(&mut self, reason: String, ctx: &mut Context<Self>) {
+        self.phase = Phase::Stopping;
+        self.lifeline.give_up(ctx, reason);
+    }
+
+    /// Has every entity end what it has begun; what is given resolves when all have, and those that were given up have
+    /// left nothing under way.
+    pub(super) fn finish_entities(&self) -> impl Future<Output = ()> + use<> {
+        let entities = self.entities.values().chain(self.leaving.values());
+        let ended: Vec<_> = entities.map(Child::ended).collect();
+        self.workshops.tell(|| entity::Finish);
+        let idle = self.workshops.idle();
+        async move {
+            join_all(ended).await;
+            idle.await;
+        }
+    }
+}
+
+impl Handler<StopEntities> for Supervisor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: StopEntities, _: &mut Context<Self>) -> Self::Result {
+        self.phase = Phase::Stopping;
+        self.lifeline.stopping();
+        Box::pin(self.finish_entities())
+    }
+}
+
+impl Handler<Finish> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Finish, ctx: &mut Context<Self>) {
+        self.phase = Phase::Closing;
+        self.store.addr.do_send(store::Finish);
+        let (ended, supervisor) = (self.store.ended(), ctx.address());
+        actix::spawn(async move {
+            ended.await;
+            supervisor.do_send(AllStopped);
+        });
+    }
+}
+
+impl Handler<AllStopped> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: AllStopped, ctx: &mut Context<Self>) {
+        self.threads.end();
+        self.lifeline.finish(ctx);
+    }
+}
 
 /// Who is told how it ended: why it was given up, or nothing if it was stopped.
 pub(super) type Told = Box<dyn Fn(Option<String>) + Send>;
@@ -23,7 +87,7 @@ pub(super) fn report(told: Told, workshops: Workshops, cancel: Cancel) -> Box<dy
         match how {
             Ended::InOrder => told(None),
             Ended::GivenUp(reason) => {
-                workshops.tell(|| Finish);
+                workshops.tell(|| entity::Finish);
                 cancel.trigger();
                 // Whatever thread the supervisor was on may be gone.
                 let workshops = workshops.clone();

@@ -136,6 +136,15 @@ fn hold_reads(scene: &Scene) {
     scene.system(CUSTOMER, "crm").fault("read", "while [ ! -e \"$system/go\" ]; do sleep 0.01; done");
 }
 
+/// Has the actor of `customer` given up while a look that it began is held up.
+fn give_up_in_the_middle_of_a_look(scene: &Scene, actors: &Actors, path: &ActorPath) {
+    hold_reads(scene);
+    scene.tell(actors, CUSTOMER, "1", "Ann");
+    scene.wait_for_run(CUSTOMER, "crm", "read");
+    actors.drill(path, Moment::Start, Fault::Error);
+    actors.wait_for_state(path, ActorState::GivenUp);
+}
+
 fn let_reads_go(scene: &Scene) {
     std::fs::write(scene.system(CUSTOMER, "crm").dir().join("go"), "").expect("a file");
 }
@@ -144,11 +153,7 @@ fn let_reads_go(scene: &Scene) {
 fn a_look_outlives_the_actor_that_began_it() {
     let (scene, path) = (Scene::new(), of_entity("customer"));
     let mut actors = Actors::start_with(&scene.site, strict(HOUR), discard());
-    hold_reads(&scene);
-    scene.tell(&actors, CUSTOMER, "1", "Ann");
-    scene.wait_for_run(CUSTOMER, "crm", "read");
-    actors.drill(&path, Moment::Start, Fault::Error);
-    actors.wait_for_state(&path, ActorState::GivenUp);
+    give_up_in_the_middle_of_a_look(&scene, &actors, &path);
     // Another look at the same copy, which must not begin before the one under way has ended.
     scene.tell(&actors, CUSTOMER, "1", "Bob");
     actors.reconfigure();
@@ -165,12 +170,8 @@ fn a_look_outlives_the_actor_that_began_it() {
 fn what_a_look_waits_for_is_known_to_whoever_came_after_the_actor_that_began_it() {
     let (scene, path) = (Scene::new(), of_entity("customer"));
     let mut actors = Actors::start_with(&scene.site, strict(HOUR), discard());
-    hold_reads(&scene);
     scene.system(CUSTOMER, "billing").fault("create", "exit 1");
-    scene.tell(&actors, CUSTOMER, "1", "Ann");
-    scene.wait_for_run(CUSTOMER, "crm", "read");
-    actors.drill(&path, Moment::Start, Fault::Error);
-    actors.wait_for_state(&path, ActorState::GivenUp);
+    give_up_in_the_middle_of_a_look(&scene, &actors, &path);
     actors.reconfigure();
     actors.wait_for_state(&path, ActorState::Up);
     let_reads_go(&scene);
@@ -187,11 +188,7 @@ fn what_a_look_waits_for_is_known_to_whoever_came_after_the_actor_that_began_it(
 fn an_entity_that_was_given_up_is_removed_and_comes_back() {
     let (scene, path) = (Scene::new(), of_entity("customer"));
     let mut actors = Actors::start_with(&scene.site, strict(HOUR), discard());
-    hold_reads(&scene);
-    scene.tell(&actors, CUSTOMER, "1", "Ann");
-    scene.wait_for_run(CUSTOMER, "crm", "read");
-    actors.drill(&path, Moment::Start, Fault::Error);
-    actors.wait_for_state(&path, ActorState::GivenUp);
+    give_up_in_the_middle_of_a_look(&scene, &actors, &path);
     scene.configure(&[PRODUCT.whole()]);
     actors.reconfigure();
     actors.wait_until_gone(&path);
@@ -209,11 +206,7 @@ fn an_entity_that_was_given_up_is_removed_and_comes_back() {
 fn a_stop_waits_for_what_an_entity_that_was_given_up_has_begun() {
     let (scene, path) = (Scene::new(), of_entity("customer"));
     let actors = Actors::start_with(&scene.site, strict(HOUR), discard());
-    hold_reads(&scene);
-    scene.tell(&actors, CUSTOMER, "1", "Ann");
-    scene.wait_for_run(CUSTOMER, "crm", "read");
-    actors.drill(&path, Moment::Start, Fault::Error);
-    actors.wait_for_state(&path, ActorState::GivenUp);
+    give_up_in_the_middle_of_a_look(&scene, &actors, &path);
     actors.tell_to_stop();
     actors.wait_until_gone(&of_entity("product"));
     let_reads_go(&scene);

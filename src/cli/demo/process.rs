@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -18,14 +18,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How many lines of a log are shown.
 const LAST_LINES: usize = 15;
 
-/// Runs a command to its end; it fails unless the command succeeds.
+/// Runs a command to its end; it fails unless the command succeeds, and is interrupted if the command was.
 pub(super) fn run(typed: &str, command: &mut Command) -> Result<Output, DemoError> {
     let failed = |status: String, stderr: String| DemoError::Command { command: typed.to_owned(), status, stderr };
     let output = command.stdin(Stdio::null()).output().map_err(|error| failed(error.to_string(), String::new()))?;
     if output.status.success() {
         return Ok(output);
     }
+    if output.status.signal().is_some_and(ends_the_demo) {
+        return Err(DemoError::Interrupted);
+    }
     Err(failed(output.status.to_string(), String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+/// Says whether a command that died of this signal died with the demo: Ctrl-C goes to both, and it may be the quicker one.
+fn ends_the_demo(signal: i32) -> bool {
+    [Signal::INT, Signal::TERM, Signal::HUP].iter().any(|ending| ending.as_raw() == signal)
 }
 
 /// A program that runs beside the demo.

@@ -1,10 +1,16 @@
 //! The files of which a configuration is made, as they were read.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
+
+/// The size past which a file is not read. A thousand entities take half a megabyte.
+const LARGEST: u64 = 4 << 20;
 
 /// The files of which a configuration is made, each with what it held when it was read: the file itself and the JSON
 /// Schemas that it names.
@@ -16,7 +22,7 @@ pub struct Inputs(BTreeMap<PathBuf, Option<[u8; 32]>>);
 impl Inputs {
     /// Reads a file that is one of them from now on.
     pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        let content = std::fs::read(path);
+        let content = content(path);
         let digest = content.as_ref().ok().map(|bytes| Sha256::digest(bytes).into());
         self.0.insert(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()), digest);
         content
@@ -44,9 +50,48 @@ impl Inputs {
     }
 }
 
+/// Reads a file of which nobody knows what it is: never waits for a writer, as a FIFO would have it, and never reads without
+/// end, as a device would.
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = OpenOptions::new().read(true).custom_flags(without_waiting).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no file, but a pipe, a socket or a device"));
+    }
+    let mut content = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > LARGEST {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {} MiB", LARGEST >> 20)));
+    }
+    Ok(content)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Inputs;
+    use std::io::ErrorKind;
+    use std::path::Path;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::{Inputs, LARGEST};
+
+    #[test]
+    fn what_is_no_file_or_without_end_is_refused_at_once() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let path = directory.path().join("retcon.toml");
+        let refusal = |path: &Path| Inputs::default().read(path).map_err(|error| error.kind());
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO can be made");
+        assert_eq!(refusal(&path), Err(ErrorKind::InvalidInput), "nobody will ever write to it");
+        assert_eq!(refusal(Path::new("/dev/zero")), Err(ErrorKind::InvalidInput));
+        assert_eq!(refusal(directory.path()), Err(ErrorKind::IsADirectory));
+        std::fs::remove_file(&path).expect("it is there");
+        let file = std::fs::File::create(&path).expect("a file can be made");
+        file.set_len(LARGEST).expect("it grows");
+        assert_eq!(refusal(&path).map(|content| content.len() as u64), Ok(LARGEST));
+        file.set_len(LARGEST + 1).expect("it grows");
+        assert_eq!(refusal(&path), Err(ErrorKind::FileTooLarge));
+    }
 
     #[test]
     fn they_differ_when_a_file_holds_something_else_goes_or_comes_and_not_when_it_is_written_again() {

@@ -1,5 +1,6 @@
 //! Live reload: who asks for it, what comes of it, and what of it is seen.
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -134,6 +135,29 @@ fn a_broken_file_changes_nothing_and_is_reported_in_full() {
     assert_eq!(site.retcon(&["reload"]).exits(0).stdout(), "nothing changed\n");
     let status = site.retcon(&["status"]).exits(0);
     assert!(status.stdout().starts_with("all is well\n"), "{status}");
+    daemon.stop();
+}
+
+#[test]
+fn what_is_no_file_is_a_mistake_and_holds_up_neither_a_reload_nor_the_end() {
+    let site = site();
+    let daemon = site.start();
+    let file = site.path().join("retcon.toml");
+    let good = read(&site);
+    for stand_in in ["fifo", "device"] {
+        std::fs::remove_file(&file).expect("it is there");
+        match stand_in {
+            "fifo" => mknodat(CWD, &file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO"),
+            _ => std::os::unix::fs::symlink("/dev/zero", &file).expect("a link"),
+        }
+        let body = site.http("POST", "/v1/reload", None).has_status(200).json();
+        assert_eq!(body["outcome"], "rejected", "{stand_in}: {body}");
+        replace(&site, &with_rate(&good, 2));
+        let body = site.http("POST", "/v1/reload", None).has_status(200).json();
+        assert_eq!(body["outcome"], "applied", "{stand_in}: {body}");
+        replace(&site, &good);
+        site.http("POST", "/v1/reload", None).has_status(200);
+    }
     daemon.stop();
 }
 

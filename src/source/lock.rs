@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::domain::name::{EntityName, SourceName};
 
 use super::process::cancel::Cancel;
+use super::process::is_shortage;
 
 /// How long a wait for the lock sleeps between two tries: doubling from the first to the second.
 const SLEEP: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
@@ -69,6 +70,14 @@ impl Lock {
 }
 
 impl LockError {
+    /// Says whether this machine has no descriptor left for it now.
+    pub(crate) fn is_shortage(&self) -> bool {
+        match self {
+            Self::Directory { source, .. } | Self::File { source, .. } => is_shortage(source),
+            Self::Cancelled => false,
+        }
+    }
+
     /// Says all that is known, for a place that keeps one line.
     pub(crate) fn with_cause(&self) -> String {
         match self {

@@ -94,6 +94,14 @@ enum NotBegun {
 }
 
 impl NotBegun {
+    /// What it says of the source: without a descriptor here it cannot be reached, and is to be left alone for a while.
+    fn reach(&self) -> Reach {
+        match self {
+            Self::NoTurn(error) if error.is_shortage() => Reach::Unreachable(error.with_cause()),
+            Self::NoTurn(_) | Self::NotAdmitted(_) => Reach::Unknown,
+        }
+    }
+
     /// What a read gives that was not made: never that something is missing.
     fn reading(self) -> Reading {
         match self {
@@ -105,6 +113,7 @@ impl NotBegun {
     /// What a write gives that was not made.
     fn result(self) -> WriteResult {
         match self {
+            Self::NoTurn(error) if error.is_shortage() => WriteResult::Held(error.with_cause()),
             Self::NoTurn(error) => result(WriteEnd::from(&error), None),
             Self::NotAdmitted(cancelled) => WriteResult::NotStarted(cancelled.to_string()),
         }
@@ -120,12 +129,18 @@ impl Visitor {
     /// Reads a copy.
     pub fn read(&self, key: &ForeignKey, record: Option<InternalKey>) -> (Taken, Reach) {
         let look = || Ok(self.look(&mut self.begin()?, key, &self.context(record, None)));
-        look().unwrap_or_else(|not_begun: NotBegun| (Taken::none(not_begun.reading()), Reach::Unknown))
+        look().unwrap_or_else(|not_begun: NotBegun| {
+            let reach = not_begun.reach();
+            (Taken::none(not_begun.reading()), reach)
+        })
     }
 
     /// Makes a write: reads again first where the basis is old, and afterwards where that is asked for.
     pub fn write(&self, order: &WriteOrder) -> (WriteResult, Reach) {
-        self.write_once_admitted(order).unwrap_or_else(|not_begun| (not_begun.result(), Reach::Unknown))
+        self.write_once_admitted(order).unwrap_or_else(|not_begun| {
+            let reach = not_begun.reach();
+            (not_begun.result(), reach)
+        })
     }
 
     /// Searches for an item: with `find` where the source has it, else with `list`.
@@ -138,7 +153,10 @@ impl Visitor {
                 None => self.list(&context),
             })
         };
-        search().unwrap_or_else(|not_begun: NotBegun| (Searched::Failed(not_begun.reading()), Reach::Unknown))
+        search().unwrap_or_else(|not_begun: NotBegun| {
+            let reach = not_begun.reach();
+            (Searched::Failed(not_begun.reading()), reach)
+        })
     }
 
     /// Waits for the source's turn, and then for the gate: one program may be started.
@@ -220,7 +238,9 @@ impl Visitor {
         log_run(&self.log, &run);
         let reach = match (&end, &run.exit) {
             (WriteEnd::Unreachable(why), _) => Reach::Unreachable(why.clone()),
-            (_, Exit::TimedOut) => Reach::Unreachable(run.error.unwrap_or_else(|| run.exit.to_string())),
+            (_, Exit::TimedOut | Exit::NoRoom(_)) => {
+                Reach::Unreachable(run.error.unwrap_or_else(|| run.exit.to_string()))
+            }
             (_, Exit::NotStarted(_) | Exit::Cancelled | Exit::Lost) => Reach::Unknown,
             (_, Exit::Status(_) | Exit::Signal(_) | Exit::Flooded) => Reach::Reached,
         };
@@ -258,7 +278,7 @@ impl Visitor {
             ReadEnd::Document { .. } | ReadEnd::Missing(_) => Reach::Reached,
             ReadEnd::Unreachable(why) => out_of_reach(&run, why),
             ReadEnd::Broken(_) => match run.exit {
-                Exit::NotStarted(_) | Exit::Cancelled | Exit::Lost => Reach::Unknown,
+                Exit::NotStarted(_) | Exit::NoRoom(_) | Exit::Cancelled | Exit::Lost => Reach::Unknown,
                 Exit::Status(_) | Exit::Signal(_) | Exit::TimedOut | Exit::Flooded => Reach::Reached,
             },
         };
@@ -298,6 +318,7 @@ fn result(end: WriteEnd, exit: Option<&Exit>) -> WriteResult {
         WriteEnd::Unknown(why) if exit == Some(&Exit::TimedOut) => WriteResult::TimedOut(why),
         WriteEnd::Unknown(why) => WriteResult::Unknown(why),
         WriteEnd::InDoubt(why) => WriteResult::InDoubt(why),
+        WriteEnd::NotStarted(why) if matches!(exit, Some(Exit::NoRoom(_))) => WriteResult::Held(why),
         WriteEnd::NotStarted(why) => WriteResult::NotStarted(why),
         WriteEnd::Unsupported(why) => WriteResult::Unsupported(why),
     }

@@ -38,6 +38,7 @@ mod reload;
 mod rules;
 mod sessions;
 mod shutdown;
+mod shortage;
 mod supervision;
 mod store_queue;
 mod store_claim;

@@ -91,7 +91,7 @@ pub(super) fn read(facts: Facts<'_>) -> Verdict<ReadEnd> {
             Ok(document) => good(ReadEnd::Document { document, sha256: Sha256::digest(facts.stdout).into() }),
             Err(error) => bad(ReadEnd::Broken, format!("the program printed no good document: {error}")),
         },
-        Exit::Status(1) | Exit::TimedOut | Exit::Cancelled => bad(ReadEnd::Unreachable, facts.reason),
+        Exit::Status(1) | Exit::TimedOut | Exit::Cancelled | Exit::NoRoom(_) => bad(ReadEnd::Unreachable, facts.reason),
         Exit::Status(2) => bad(ReadEnd::Missing, facts.reason),
         Exit::Status(_) | Exit::Signal(_) | Exit::Flooded | Exit::Lost | Exit::NotStarted(_) => {
             bad(ReadEnd::Broken, facts.reason)
@@ -107,7 +107,7 @@ pub(super) fn create(facts: Facts<'_>) -> Verdict<WriteEnd> {
         },
         Exit::Status(1) => bad(WriteEnd::Unreachable, facts.reason),
         Exit::Status(3) => bad(WriteEnd::Rejected, facts.reason),
-        Exit::NotStarted(_) => bad(WriteEnd::NotStarted, facts.reason),
+        Exit::NotStarted(_) | Exit::NoRoom(_) => bad(WriteEnd::NotStarted, facts.reason),
         Exit::Status(_) | Exit::Signal(_) | Exit::Flooded | Exit::TimedOut | Exit::Cancelled | Exit::Lost => {
             bad(WriteEnd::InDoubt, facts.reason)
         }
@@ -125,7 +125,7 @@ pub(super) fn update(old: &ForeignKey, facts: Facts<'_>) -> Verdict<WriteEnd> {
         Exit::Status(1) => bad(WriteEnd::Unreachable, facts.reason),
         Exit::Status(2) => bad(WriteEnd::Missing, facts.reason),
         Exit::Status(3) => bad(WriteEnd::Rejected, facts.reason),
-        Exit::NotStarted(_) => bad(WriteEnd::NotStarted, facts.reason),
+        Exit::NotStarted(_) | Exit::NoRoom(_) => bad(WriteEnd::NotStarted, facts.reason),
         Exit::Status(_) | Exit::Signal(_) | Exit::Flooded | Exit::TimedOut | Exit::Cancelled | Exit::Lost => {
             bad(WriteEnd::Unknown, facts.reason)
         }
@@ -142,7 +142,7 @@ pub(super) fn delete(facts: Facts<'_>) -> Verdict<WriteEnd> {
         Exit::Status(2) => Verdict { end: done, complaint: Some(facts.reason) },
         Exit::Status(1) => bad(WriteEnd::Unreachable, facts.reason),
         Exit::Status(3) => bad(WriteEnd::Rejected, facts.reason),
-        Exit::NotStarted(_) => bad(WriteEnd::NotStarted, facts.reason),
+        Exit::NotStarted(_) | Exit::NoRoom(_) => bad(WriteEnd::NotStarted, facts.reason),
         Exit::Status(_) | Exit::Signal(_) | Exit::Flooded | Exit::TimedOut | Exit::Cancelled | Exit::Lost => {
             bad(WriteEnd::Unknown, facts.reason)
         }
@@ -155,7 +155,7 @@ pub(super) fn find(facts: Facts<'_>) -> Verdict<FindEnd> {
             Ok(keys) => good(FindEnd::Keys(keys)),
             Err(error) => bad(FindEnd::Broken, format!("the program printed no good key: {error}")),
         },
-        Exit::Status(1) | Exit::TimedOut | Exit::Cancelled => bad(FindEnd::Unreachable, facts.reason),
+        Exit::Status(1) | Exit::TimedOut | Exit::Cancelled | Exit::NoRoom(_) => bad(FindEnd::Unreachable, facts.reason),
         Exit::Status(_) | Exit::Signal(_) | Exit::Flooded | Exit::Lost | Exit::NotStarted(_) => {
             bad(FindEnd::Broken, facts.reason)
         }
@@ -170,7 +170,9 @@ pub(super) fn list(trouble: Option<BadKey>, facts: Facts<'_>) -> Verdict<ListEnd
             bad(ListEnd::Broken, format!("the program printed no good key: {error}"))
         }
         (None, Exit::Status(0)) => good(ListEnd::Done),
-        (_, Exit::Status(1) | Exit::TimedOut | Exit::Cancelled) => bad(ListEnd::Unreachable, facts.reason),
+        (_, Exit::Status(1) | Exit::TimedOut | Exit::Cancelled | Exit::NoRoom(_)) => {
+            bad(ListEnd::Unreachable, facts.reason)
+        }
         (_, Exit::Status(_) | Exit::Signal(_) | Exit::Flooded | Exit::Lost | Exit::NotStarted(_)) => {
             bad(ListEnd::Broken, facts.reason)
         }
@@ -195,11 +197,12 @@ impl WriteEnd {
     }
 }
 
-/// Nothing ran: unreachable if the wait was cancelled, as if the time were up; else broken.
+/// Nothing ran: unreachable if the wait was cancelled, as if the time were up, or if the machine has no room; else broken.
 impl From<&LockError> for ReadEnd {
     fn from(error: &LockError) -> Self {
         match error {
             LockError::Cancelled => Self::Unreachable(error.to_string()),
+            _ if error.is_shortage() => Self::Unreachable(error.with_cause()),
             LockError::Directory { .. } | LockError::File { .. } => Self::Broken(error.with_cause()),
         }
     }

@@ -44,6 +44,6 @@ pub(super) fn event(operation: Operation, exit: &Exit, complaint: Option<&str>) 
         Exit::Cancelled if complaint.is_none() => (Severity::Debug, "source run stopped"),
         Exit::Cancelled => (Severity::Error, "source run cancelled"),
         Exit::Flooded => (Severity::Error, "source run flooded"),
-        Exit::NotStarted(_) => (Severity::Error, "source program not started"),
+        Exit::NotStarted(_) | Exit::NoRoom(_) => (Severity::Error, "source program not started"),
     }
 }

@@ -11,9 +11,12 @@ mod tail;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
 
 use cancel::Cancel;
 use leader::Leader;
@@ -57,8 +60,10 @@ pub enum Exit {
     Flooded,
     /// It has ended, and somebody else in this process took its exit status away.
     Lost,
-    /// It never ran: no such program, no right to run it, no descriptor or process left.
+    /// It never ran: no such program, no right to run it.
     NotStarted(String),
+    /// It never ran: this machine has no descriptor, process or memory left for it now.
+    NoRoom(String),
 }
 
 /// What came of one process.
@@ -87,6 +92,7 @@ pub fn run(spec: &Spec, limits: &Limits, cancel: &Cancel, stdout: &mut dyn Stdou
     let start = Instant::now();
     let (leader, pipes) = match Leader::spawn(spec) {
         Ok(started) => started,
+        Err(error) if is_shortage(&error) => return Ended::at_once(Exit::NoRoom(error.to_string())),
         Err(error) => return Ended::at_once(Exit::NotStarted(error.to_string())),
     };
     let pid = leader.pid();
@@ -98,6 +104,12 @@ pub fn run(spec: &Spec, limits: &Limits, cancel: &Cancel, stdout: &mut dyn Stdou
     stragglers::kill(pid, &spec.env);
     let (exit, stderr, stderr_dropped) = pump.finish(exit);
     Ended { exit, stderr, stderr_dropped, elapsed }
+}
+
+/// Says whether something failed because this machine has too little of something now: trying again later helps.
+pub(super) fn is_shortage(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    code.is_some_and(|code| [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM].contains(&code))
 }
 
 impl Ended {
@@ -117,7 +129,7 @@ impl fmt::Display for Exit {
             Self::Cancelled => f.write_str("cancelled"),
             Self::Flooded => f.write_str("too much output"),
             Self::Lost => f.write_str("an exit status that was lost"),
-            Self::NotStarted(why) => write!(f, "cannot be started: {why}"),
+            Self::NotStarted(why) | Self::NoRoom(why) => write!(f, "cannot be started: {why}"),
         }
     }
 }

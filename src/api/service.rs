@@ -1,7 +1,9 @@
 //! What the routes work with: the doors to the actors, and the configuration in force.
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message};
@@ -15,6 +17,9 @@ use crate::actor::supervisor::{GetSupervision, Refusal, Supervisor};
 use crate::config::model::{Config, Entity};
 use crate::domain::name::{EntityName, SourceName};
 use crate::log::chain;
+
+/// How long a request waits for the database: less than the half minute after which clients lose theirs.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the routes work with; a clone is as good as the original.
 #[derive(Clone)]
@@ -40,7 +45,7 @@ impl Service {
         Supervisor: Handler<M>,
         <Supervisor as Actor>::Context: ToEnvelope<Supervisor, M>,
     {
-        let reply = self.supervisor.send(message).await.map_err(|_| away())?;
+        let reply = in_time(self.supervisor.send(message)).await?.map_err(|_| away())?;
         reply.map_err(|refusal| self.refusal(refusal))
     }
 
@@ -51,7 +56,7 @@ impl Service {
 
     /// Puts a question to the database.
     pub(super) async fn ask<R: Request>(&self, request: R) -> Result<R::Reply, Refused> {
-        let reply = self.store.send(Ask(request)).await.map_err(|_| away())?;
+        let reply = in_time(self.store.send(Ask(request))).await?.map_err(|_| away())?;
         reply.map_err(|error| self.failed(&error))
     }
 
@@ -95,6 +100,12 @@ impl Service {
             }
         }
     }
+}
+
+/// Waits for an answer, but not for ever: a database that is frozen and not gone breaks no connection.
+async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T, Refused> {
+    let answered = tokio::time::timeout(PATIENCE, answer).await;
+    answered.map_err(|_| Refused::new(Code::StoreUnavailable, "the database does not answer"))
 }
 
 fn away() -> Refused {

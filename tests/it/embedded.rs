@@ -91,6 +91,24 @@ fn work_goes_on_after_the_postmaster_was_killed() {
 }
 
 #[test]
+fn a_database_that_is_frozen_is_told_to_clients_and_forgiven() {
+    let site = site();
+    let daemon = site.start();
+    let frozen: Vec<_> =
+        processes(site.path()).into_iter().filter(|process| process.command.contains("postgres")).collect();
+    assert!(!frozen.is_empty(), "{:?}", processes(site.path()));
+    frozen.iter().for_each(|process| kill_process(process.pid, Signal::STOP).expect("it is ours"));
+    let hint = r#"{"entity":"customer","source":"crm","key":"1"}"#;
+    let refused = site.http("POST", "/v1/notifications", Some(hint)).has_status(503).json();
+    assert_eq!(refused["code"], "store-unavailable");
+    frozen.iter().for_each(|process| kill_process(process.pid, Signal::CONT).expect("it is ours"));
+    site.system("crm").put("1", r#"{"name":"Ann"}"#);
+    site.notify("crm", "1");
+    assert_eq!(site.ask(&["show", "customer", "1"])["agreed"]["name"], "Ann");
+    daemon.stop();
+}
+
+#[test]
 fn a_second_daemon_is_refused_by_the_path_of_the_state_directory() {
     let site = site();
     let first = site.start();

@@ -286,7 +286,7 @@ fn where_descriptors_run_out_a_program_either_never_starts_or_ends_as_ever() {
     for limit in first..first + 16 {
         let (exit, stdout) = run_with_descriptors(limit, &hostile.spec, &hostile.limits);
         match exit {
-            Exit::NotStarted(why) => {
+            Exit::NoRoom(why) => {
                 assert!(why.contains("Too many open files"), "{why}");
                 assert!(stdout.is_empty());
                 outcomes.push(false);

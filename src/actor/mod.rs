@@ -1,5 +1,6 @@
 //! Who acts, when, and what happens when it fails. Actors hold no memory that matters: the database does.
 
+mod lock;
 pub mod supervision;
 pub mod messages;
 pub mod supervisor;

@@ -17,7 +17,7 @@ use super::supervision::{Drill, Lifeline, panic_text};
 pub use crate::store::{Request, StoreError, requests};
 
 /// The pauses between tries at a database that is away: doubling from the first to the last.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// Owns the connections to the database.
 pub struct StoreActor {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use actix::{Addr, Handler, Message};
 use futures_util::future::join_all;
@@ -15,6 +15,7 @@ use crate::domain::name::EntityName;
 use crate::source::gate::Gate;
 
 use super::entity::EntityActor;
+use super::lock::whole;
 use super::messages::Ordered;
 use super::store::requests::queue::WorkItemId;
 
@@ -239,9 +240,4 @@ impl Orders {
         }
         awaited.waiting.retain(|_, waiting| !waiting.is_closed());
     }
-}
-
-/// What stands behind these locks is changed in one step, whatever panics.
-fn whole<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -30,13 +30,11 @@ use super::look::{self, LookEnd};
 use super::messages::{Ordered, Refusal, SourceStatus};
 use super::source::{self, Health, SourceActor};
 use super::store::requests::queue::{Claim, Claimed, ClaimedLook, EnqueueRecord, Order, Recover, Recovered};
-use super::store::{StoreActor, StoreError};
+use super::store::{PAUSES, StoreActor, StoreError};
 use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline, Policy, panic_text};
 use super::workshop::Workshop;
 use sources::Condition;
 
-/// The pauses after the queue could not be read: doubling from the first to the last.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// The pause after which items are put back whose look could not be ended.
 const STUCK: Duration = Duration::from_secs(1);
 /// How long a person is kept waiting for an order.

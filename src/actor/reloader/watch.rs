@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::Addr;
@@ -16,6 +16,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use slog::{Logger, info, warn};
 use tokio::sync::Notify;
 
+use super::super::lock::whole;
 use super::{Means, Reload, Reloader, aside};
 use crate::config::Inputs;
 use crate::log::{chain, key};
@@ -94,7 +95,7 @@ impl Eyes {
     }
 
     fn can_see(&self) -> bool {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner).watcher.is_some()
+        whole(&self.watch).watcher.is_some()
     }
 
     /// Waits until the files hold something else than `read`, and have done so for a moment. May be given up at any time.
@@ -118,7 +119,7 @@ impl Eyes {
     async fn look(&self, read: &Inputs) -> Inputs {
         let (watch, read) = (Arc::clone(&self.watch), read.clone());
         aside(move || {
-            watch.lock().unwrap_or_else(PoisonError::into_inner).follow(&read);
+            whole(&watch).follow(&read);
             read.read_again()
         })
         .await

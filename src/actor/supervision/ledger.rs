@@ -1,11 +1,12 @@
 //! What is known of every actor: how it is, how it failed, and what will be tried next.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::super::lock::whole;
 use super::path::ActorPath;
 
 /// How many events are kept; older ones are in the log.
@@ -216,7 +217,7 @@ impl Ledger {
 
     /// A panic while the book was open has left nothing half-written: every entry is put in whole.
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(&self.0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an actor and the task that drives it tell each other.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorState, AsyncContext, Context, Message};
@@ -8,6 +8,7 @@ use slog::{Logger, error, info, warn};
 
 use crate::log::key;
 
+use super::super::lock::whole;
 use super::ledger::{Happening, Ledger, event};
 use super::path::ActorPath;
 
@@ -62,7 +63,7 @@ impl Lifeline {
     /// Ends the actor for good. To stop it in any other way is a failure.
     pub fn finish<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>) {
         // Whatever happens from here on: it has done its work, and nobody would tell it again to finish.
-        *held(&self.wish) = Some(Wish::InOrder);
+        *whole(&self.wish) = Some(Wish::InOrder);
         if !self.rehearse(Moment::Stopping, ctx) {
             ctx.stop();
         }
@@ -79,7 +80,7 @@ impl Lifeline {
     }
 
     fn end<A: Actor<Context = Context<A>>>(&self, ctx: &mut Context<A>, error: String, wish: fn(String) -> Wish) {
-        let mut wished = held(&self.wish);
+        let mut wished = whole(&self.wish);
         match &*wished {
             Some(Wish::InOrder) => self.note(&Happening::Failed { error: &error }),
             Some(Wish::Failed(_) | Wish::GivenUp(_)) | None => *wished = Some(wish(error)),
@@ -89,7 +90,7 @@ impl Lifeline {
     }
 
     pub(super) fn take_wish(&self) -> Option<Wish> {
-        held(&self.wish).take()
+        whole(&self.wish).take()
     }
 
     /// Enters what happened in the ledger, and logs it.
@@ -151,16 +152,16 @@ impl Lifeline {
                 ctx.spawn(actix::ActorFutureExt::map(struck, move |(), _, ctx| lifeline.strike(fault, ctx)));
             }
             Moment::Start => {
-                *held(&self.drill) = Some(drill);
+                *whole(&self.drill) = Some(drill);
                 self.strike(fault, ctx);
             }
-            Moment::Stopping => *held(&self.drill) = Some(drill),
+            Moment::Stopping => *whole(&self.drill) = Some(drill),
         }
     }
 
     /// Fails if a drill is due at this moment.
     fn rehearse<A: Actor<Context = Context<A>>>(&self, moment: Moment, ctx: &mut Context<A>) -> bool {
-        let due = held(&self.drill).take_if(|drill| drill.moment == moment);
+        let due = whole(&self.drill).take_if(|drill| drill.moment == moment);
         due.map(|drill| self.strike(drill.fault, ctx)).is_some()
     }
 
@@ -171,9 +172,4 @@ impl Lifeline {
             Fault::Stop => ctx.stop(),
         }
     }
-}
-
-/// What stands behind these locks is put in whole, whatever panics.
-fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

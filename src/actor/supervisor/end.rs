@@ -1,7 +1,7 @@
 //! The end of the supervisor, in order or not.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message, ResponseFuture};
@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use crate::source::process::cancel::Cancel;
 
+use super::super::lock::whole;
 use super::super::supervision::{Child, Ended};
 use super::super::workshop::Workshops;
 use super::super::{entity, store};
@@ -83,7 +84,7 @@ pub(super) type Told = Box<dyn Fn(Option<String>) + Send>;
 pub(super) fn report(told: Told, workshops: Workshops, cancel: Cancel) -> Box<dyn Fn(u64, Ended) + Send> {
     let told = Mutex::new(Some(told));
     Box::new(move |_, how| {
-        let Some(told) = told.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(told) = whole(&told).take() else { return };
         match how {
             Ended::InOrder => told(None),
             Ended::GivenUp(reason) => {

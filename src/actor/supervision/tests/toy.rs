@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, ArbiterHandle, AsyncContext, Context, Handler, Message, Running};
@@ -11,6 +11,7 @@ use slog::{Drain, KV, Key, Logger, OwnedKVList, Record, Serializer};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::actor::lock::whole;
 use crate::actor::supervision::{ActorPath, Child, Ended, Event, Ledger, Lifeline, Policy, Spec, start};
 
 /// How long a test waits for what must come, on the clock that it has: on a paused one it passes at once.
@@ -58,7 +59,7 @@ struct Inside {
 impl Toybox {
     /// Has it fail at a place, the next `times` times that it comes there.
     pub fn fault(&self, place: Place, how: How, times: u32) -> &Self {
-        held(&self.0.faults).push((place, how, times));
+        whole(&self.0.faults).push((place, how, times));
         self
     }
 
@@ -66,7 +67,7 @@ impl Toybox {
     pub fn start(&self, arbiter: &ArbiterHandle, path: &ActorPath, policy: Policy) -> Child<Toy> {
         let (reporter, toybox) = (self.clone(), self.clone());
         let report = Box::new(move |_, ended| {
-            held(&reporter.0.reports).push(ended);
+            whole(&reporter.0.reports).push(ended);
             reporter.0.log.changed.notify_waiters();
         });
         let (ledger, log) =
@@ -88,17 +89,17 @@ impl Toybox {
     }
 
     pub fn log(&self) -> Vec<String> {
-        held(&self.0.log.lines).clone()
+        whole(&self.0.log.lines).clone()
     }
 
     /// Returns the places that it came to, and the words that it was told.
     pub fn seen(&self) -> Vec<String> {
-        held(&self.0.seen).iter().map(|(what, _)| what.clone()).collect()
+        whole(&self.0.seen).iter().map(|(what, _)| what.clone()).collect()
     }
 
     /// Returns when it came to a place.
     pub fn times(&self, place: Place) -> Vec<Instant> {
-        let seen = held(&self.0.seen);
+        let seen = whole(&self.0.seen);
         seen.iter().filter(|(what, _)| *what == format!("{place:?}")).filter_map(|(_, at)| *at).collect()
     }
 
@@ -107,7 +108,7 @@ impl Toybox {
     }
 
     pub fn reports(&self) -> Vec<Ended> {
-        held(&self.0.reports).clone()
+        whole(&self.0.reports).clone()
     }
 
     /// Waits until a toy has ended and its parent was told.
@@ -132,11 +133,11 @@ impl Toybox {
     }
 
     fn see(&self, what: String, at: Option<Instant>) {
-        held(&self.0.seen).push((what, at));
+        whole(&self.0.seen).push((what, at));
     }
 
     fn due(&self, place: Place) -> Option<How> {
-        let mut faults = held(&self.0.faults);
+        let mut faults = whole(&self.0.faults);
         let fault = faults.iter_mut().find(|(at, _, times)| *at == place && *times > 0)?;
         fault.2 -= 1;
         Some(fault.1)
@@ -310,7 +311,7 @@ impl Drain for Lines {
         let mut line = Line(format!("{tag}: {}", record.msg()));
         context.serialize(record, &mut line).expect("values can be shown");
         record.kv().serialize(record, &mut line).expect("values can be shown");
-        held(&self.lines).push(line.0);
+        whole(&self.lines).push(line.0);
         self.changed.notify_waiters();
         Ok(())
     }
@@ -328,8 +329,4 @@ impl Serializer for Line {
 /// Returns where a toy stands.
 pub fn path(name: &str) -> ActorPath {
     ActorPath::Source("toys".parse().expect("it is a name"), name.parse().expect("it is a name"))
-}
-
-fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

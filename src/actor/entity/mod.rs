@@ -47,7 +47,7 @@ pub struct EntityActor {
     workshop: Arc<Workshop>,
     lifeline: Lifeline,
     log: Logger,
-    /// Of the configuration by which looks are begun; `None` before the first start and at the end.
+    /// Of the configuration by which looks are begun; `None` before the first start.
     desk: Rc<RefCell<Option<SharedDesk>>>,
     sources: BTreeMap<SourceName, Child<SourceActor>>,
     conditions: BTreeMap<SourceName, Condition>,

@@ -16,17 +16,6 @@ pub enum ActorPath {
 }
 
 impl ActorPath {
-    /// Returns what kind of actor it is, in a word.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Supervisor => "supervisor",
-            Self::Store => "store",
-            Self::Reloader => "reloader",
-            Self::Entity(_) => "entity",
-            Self::Source(..) => "source",
-        }
-    }
-
     fn place(&self) -> (u8, Option<&EntityName>, Option<&SourceName>) {
         match self {
             Self::Supervisor => (0, None, None),

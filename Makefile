@@ -17,11 +17,12 @@ demo: build ## the whole thing in a minute, in a temporary directory
 	@$(CARGO) run --locked --quiet --bin retcon -- demo
 
 test: setup ## every test
+	$(CARGO) test --locked -p retcon-chaos
 	$(CARGO) test --locked
 
 check: setup ## formatting, lints, layers, lengths of files
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --test it -- layers:: file_lengths::
 
 bench: setup ## what things cost, each beside its floor

@@ -6,6 +6,12 @@ use super::page::{self, Page};
 use super::show_json::short_or_absent;
 use crate::api::wire::conflict::Conflict;
 
+/// What is to be done where sources keep undoing each other: a decision alone would begin it anew.
+const RESTLESS: &str =
+    "  these sources keep undoing each other: let one of them leave the value alone, or declare the spellings equal;
+  then resolve it (docs/merging.md, \"Sources that undo each other\")
+";
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  retcon conflicts customer")]
 pub(super) struct Args {
@@ -33,6 +39,9 @@ pub(super) fn text_of(conflict: &Conflict) -> String {
     let width = lines.iter().map(|(who, _)| who.len()).max().unwrap_or(0);
     for (who, value) in lines {
         text.push_str(&format!("  {who:width$}  {}\n", short_or_absent(value)));
+    }
+    if kind == "oscillation" {
+        text.push_str(RESTLESS);
     }
     text
 }

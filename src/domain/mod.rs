@@ -17,4 +17,5 @@ pub mod provenance;
 pub mod undo;
 pub mod schema;
 pub mod plan;
+pub mod restless;
 pub mod throttle;

@@ -36,6 +36,7 @@ mod offline_sources;
 mod processes;
 mod reload;
 mod rules;
+mod restless;
 mod sessions;
 mod shutdown;
 mod shortage;

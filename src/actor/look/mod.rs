@@ -6,7 +6,7 @@ mod order;
 mod search;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use futures_util::future::join_all;
@@ -16,14 +16,16 @@ use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::matching;
 use crate::domain::name::SourceName;
 use crate::domain::plan::{self, Owed, Plan, Situation, Verdict, Will, judge};
+use crate::domain::pointer::Pointer;
 use crate::domain::record::{Known, LinkState, Reading, RecordState};
+use crate::domain::restless;
 use crate::log::{chain, key};
 use crate::store::StoreError;
 
 use super::desk::SharedDesk;
 use super::errand::{Read, Taken};
 use super::source::visit;
-use super::store::requests::look::{FindRival, Recall};
+use super::store::requests::look::{FindRival, Recall, RecallRecent};
 use super::store::requests::queue::{ClaimedItem, ClaimedLook, Finish, FinishItems, Subject, WorkEnd, WorkItemId};
 
 /// The readings of one look.
@@ -115,11 +117,31 @@ impl Look {
         let readings: BTreeMap<SourceName, Reading> =
             taken.iter().map(|(name, taken)| (name.clone(), taken.reading.clone())).collect();
         let rival = self.is_rival(known, &readings).await?;
-        let plan = plan::plan(&Situation { known, readings: &readings, terms: &self.desk.terms, will, rival });
+        let mut stopped = BTreeSet::new();
+        let plan = loop {
+            let terms = &self.desk.terms;
+            let plan = plan::plan(&Situation { known, readings: &readings, terms, will, rival, stopped: &stopped });
+            let fights = self.fights(&plan).await?;
+            if fights.is_subset(&stopped) {
+                break plan;
+            }
+            stopped.extend(fights);
+        };
         for warning in &plan.warnings {
             warn!(self.log, "merged with a warning"; key::INTERNAL_KEY => known.record.id.0, key::ERROR => warning);
         }
         Ok(plan)
+    }
+
+    /// Finds the places at which this plan would be another move in a fight between sources.
+    async fn fights(&self, plan: &Plan) -> Result<BTreeSet<Pointer>, StoreError> {
+        let places: Vec<Pointer> = restless::suspects(plan).into_iter().cloned().collect();
+        if places.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let (entity, record) = (self.desk.entity.name.clone(), plan.record.id);
+        let recent = self.desk.insist(RecallRecent { entity, record, places }).await?;
+        Ok(restless::fights(plan, &recent, &self.desk.terms.rules))
     }
 
     /// Says whether this is a new item whose match value another record has, with a live copy in the same source.

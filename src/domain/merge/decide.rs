@@ -3,6 +3,7 @@
 use crate::domain::json::Json;
 use crate::domain::name::SourceName;
 use crate::domain::rules::MergePolicy;
+use crate::domain::spelling::Place;
 
 use super::guide::Signs;
 use super::piece::Piece;
@@ -11,7 +12,7 @@ use super::site::Site;
 use super::walk::{Verdict, Walk};
 use super::{Change, Conflict, ConflictKind, Contender, Decision, Overruled};
 
-/// The newsmakers that stand for one value, in the spelling of the first of them.
+/// The sources that stand for one value, in the spelling of the first of them.
 #[derive(Debug)]
 struct Side<'a> {
     value: Option<Piece<'a>>,
@@ -41,13 +42,22 @@ impl<'a> Walk<'a> {
         let mut sides = sides(signs, agreed, sites, &news);
         let behind = news.iter().any(|party| sites[*party].is_behind(place, agreed));
         let lenient = self.is_lenient(signs, agreed, sites, &news);
-        let kind = match self.rule(signs, &sides, behind, lenient) {
+        let held = self.held(signs);
+        let ruling = match (held, self.rule(signs, &sides, behind, lenient)) {
+            (None, ruling) => ruling,
+            // What sources fought over is as open to them as before once they have come to agree.
+            (Some(ConflictKind::Oscillation), Ruling::Side(side)) if at_peace(signs, agreed, sites) => {
+                Ruling::Side(side)
+            }
+            (Some(_), _) => Ruling::Held,
+        };
+        let kind = match ruling {
             Ruling::Side(side) => {
                 let value = sides.swap_remove(side).value;
                 return self.accept(signs, agreed, sites, &news, value);
             }
             Ruling::Stays => return self.accept(signs, agreed, sites, &news, agreed.map(Piece::Shared)),
-            Ruling::Held => signs.held().unwrap_or(ConflictKind::Held),
+            Ruling::Held => held.unwrap_or(ConflictKind::Held),
             Ruling::Contradiction if sides.iter().any(|side| side.value.is_none()) => ConflictKind::EditDelete,
             Ruling::Contradiction if behind && agreed.is_none() => ConflictKind::EditDelete,
             Ruling::Contradiction => ConflictKind::EditEdit,
@@ -61,16 +71,22 @@ impl<'a> Walk<'a> {
                 if lenient {
                     self.note_unknown(&news);
                 }
+                if kind == ConflictKind::Oscillation {
+                    sides = self::sides(signs, agreed, sites, &fighters(place, agreed, sites));
+                }
                 self.leave_open(kind, agreed, sites, sides)
             }
         }
     }
 
-    /// Applies the policy, unless the place is held.
+    /// Returns the reason for which news at this place waits for a person, whatever the policy is; those about the whole
+    /// document are not the walk's.
+    pub(super) fn held(&self, signs: &Signs<'a>) -> Option<ConflictKind> {
+        signs.held().filter(|_| !self.path.is_empty())
+    }
+
+    /// Applies the policy.
     fn rule(&self, signs: &Signs<'a>, sides: &[Side<'a>], behind: bool, lenient: bool) -> Ruling {
-        if signs.held().is_some() && !self.path.is_empty() {
-            return Ruling::Held;
-        }
         let mut newsmakers: Vec<(usize, usize)> = Vec::new();
         for (side, stand) in sides.iter().enumerate() {
             newsmakers.extend(stand.parties.iter().map(|party| (*party, side)));
@@ -202,10 +218,21 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Groups the newsmakers by the value for which they stand.
-fn sides<'a>(signs: &Signs<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>], news: &[usize]) -> Vec<Side<'a>> {
+/// Returns the sources between which a place goes back and forth: those with news, and those that stand for what is agreed.
+fn fighters(place: &Place<'_>, agreed: Option<&Json>, sites: &[Site<'_>]) -> Vec<usize> {
+    let fights = |site: &Site<'_>| site.has_news(place, agreed) || !site.is_aside() && !site.is_behind(place, agreed);
+    (0..sites.len()).filter(|party| fights(&sites[*party])).collect()
+}
+
+/// Says whether those between which a place went back and forth stand for one value now.
+fn at_peace<'a>(signs: &Signs<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) -> bool {
+    sides(signs, agreed, sites, &fighters(&signs.place, agreed, sites)).len() <= 1
+}
+
+/// Groups sources by the value for which they stand.
+fn sides<'a>(signs: &Signs<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>], parties: &[usize]) -> Vec<Side<'a>> {
     let mut sides: Vec<Side<'a>> = Vec::new();
-    for party in news {
+    for party in parties {
         let value = sites[*party].proposal(agreed);
         let same = |side: &&mut Side<'a>| match (&side.value, &value) {
             (Some(a), Some(b)) => signs.place.same(a.get(), b.get()),

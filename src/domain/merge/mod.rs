@@ -156,6 +156,7 @@ pub enum ConflictKind {
     /// A new item matches a record that already has a live copy in its source.
     Match,
     Schema,
+    /// Sources keep undoing each other ([`crate::domain::restless`]); those that stand for the agreed value contend too.
     Oscillation,
 }
 

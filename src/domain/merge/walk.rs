@@ -77,7 +77,7 @@ impl<'a> Walk<'a> {
     fn way_down(&self, signs: &Signs<'a>, agreed: Option<&'a Json>, sites: &[Site<'a>]) -> Option<Shape> {
         let place = &signs.place;
         let has_news = |site: &&Site<'_>| site.has_news(place, agreed);
-        let held = signs.held().is_some() && !self.path.is_empty() && sites.iter().any(|site| has_news(&site));
+        let held = self.held(signs).is_some() && sites.iter().any(|site| has_news(&site));
         if held || signs.atomic() || signs.key.is_some() && agreed.is_none() {
             return None;
         }

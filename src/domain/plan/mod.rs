@@ -10,7 +10,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Json;
 use super::key::ForeignKey;
@@ -58,6 +58,8 @@ pub struct Situation<'a> {
     pub will: &'a Will,
     /// The record is a new item that matches another record which has a live copy in this item's source.
     pub rival: bool,
+    /// Places at which sources were just found to undo each other for ever ([`super::restless`]).
+    pub stopped: &'a BTreeSet<Pointer>,
 }
 
 /// What a person wants of this look.
@@ -168,7 +170,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
             held: held.clone(),
         })
     };
-    let mut held = held(situation.rival);
+    let mut held = held(situation);
     let mut first = ask(&held, BTreeMap::new());
     let complaint = complaint(situation, &first);
     if complaint.is_some() {
@@ -176,6 +178,9 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         first = ask(&held, BTreeMap::new());
         first.warnings.extend(complaint);
     }
+    first
+        .warnings
+        .extend(situation.stopped.iter().map(|place| format!("sources keep undoing each other at \"{place}\"")));
     let (answer, fate) = match situation.will {
         Will::Nothing | Will::Undo { .. } => (first, Fate::Done),
         Will::Resolve { path, contenders, decision, .. } => {
@@ -218,8 +223,12 @@ fn complaint(situation: &Situation<'_>, answer: &Answer) -> Option<String> {
     schema.complaint(agreed).map(|why| format!("breaks the schema: {why}"))
 }
 
-fn held(rival: bool) -> BTreeMap<Pointer, ConflictKind> {
-    if rival { BTreeMap::from([(Pointer::root(), ConflictKind::Match)]) } else { BTreeMap::new() }
+/// Says where news waits for a person, and why; where sources were stopped they stay so until it is decided.
+fn held(situation: &Situation<'_>) -> BTreeMap<Pointer, ConflictKind> {
+    let open = situation.known.conflicts.iter().map(|open| &open.conflict);
+    let stopped = open.filter(|conflict| conflict.kind == ConflictKind::Oscillation).map(|conflict| &conflict.path);
+    let stopped = stopped.chain(situation.stopped).map(|place| (place.clone(), ConflictKind::Oscillation));
+    stopped.chain(situation.rival.then(|| (Pointer::root(), ConflictKind::Match))).collect()
 }
 
 fn copies<'a>(terms: &'a Terms, settled: &'a BTreeMap<SourceName, Settled>) -> BTreeMap<SourceName, Copy<'a>> {

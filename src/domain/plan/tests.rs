@@ -1,6 +1,6 @@
 //! What a look comes to, step by step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::settle::{Standing, settle};
@@ -67,7 +67,7 @@ fn terms(names: &[&str]) -> Terms {
 /// Plans a look at `known` with these readings.
 fn look(known: &Known, readings: &[(&str, Reading)], terms: &Terms, will: &Will) -> Plan {
     let readings = readings.iter().map(|(name, reading)| (source(name), reading.clone())).collect();
-    plan(&Situation { known, readings: &readings, terms, will, rival: false })
+    plan(&Situation { known, readings: &readings, terms, will, rival: false, stopped: &BTreeSet::new() })
 }
 
 fn settled(link: Link, reading: Reading, tidies: bool) -> settle::Settled {
@@ -75,7 +75,9 @@ fn settled(link: Link, reading: Reading, tidies: bool) -> settle::Settled {
     known.tidies.insert(source("crm"), tidies);
     let readings = BTreeMap::from([(source("crm"), reading)]);
     let terms = terms(&["crm"]);
-    let situation = Situation { known: &known, readings: &readings, terms: &terms, will: &Will::Nothing, rival: false };
+    let (will, stopped) = (Will::Nothing, BTreeSet::new());
+    let situation =
+        Situation { known: &known, readings: &readings, terms: &terms, will: &will, rival: false, stopped: &stopped };
     settle(&situation, &source("crm"), &Traits::default())
 }
 

@@ -13,6 +13,7 @@ use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::{Change, Conflict, Overruled};
 use crate::domain::name::{EntityName, SourceName};
+use crate::domain::pointer::Pointer;
 use crate::domain::record::{Link, OpenOperation, OperationEnd, OperationId, Record};
 
 use super::queue::{Finish, WorkItemId};
@@ -25,6 +26,15 @@ pub(in crate::store) use rows::{conflict, list};
 pub struct Recall {
     pub entity: EntityName,
     pub record: InternalKey,
+}
+
+/// Recalls the latest versions about some places of a record, those above and below them included, the oldest first: as many
+/// and as old ones as can count for [`restless::fights`](crate::domain::restless::fights).
+#[derive(Debug, Clone)]
+pub struct RecallRecent {
+    pub entity: EntityName,
+    pub record: InternalKey,
+    pub places: Vec<Pointer>,
 }
 
 /// Recalls what bears on a key that no record is known by: the operations of that source that are in doubt, and the

@@ -257,7 +257,7 @@ fn a_held_place_is_open_for_its_own_reason() {
     let case =
         || live(r#"{"mail":"x","n":1}"#).copy("ad", r#"{"mail":"y","n":2}"#).copy("bill", r#"{"mail":"x","n":1}"#);
     let answer = case().hold("/mail", ConflictKind::Oscillation).ask();
-    assert_eq!(conflicts(&answer), [r#"Oscillation "/mail": "y" of ad"#]);
+    assert_eq!(conflicts(&answer), [r#"Oscillation "/mail": "y" of ad, "x" of bill"#]);
     assert_eq!(action(&answer, "bill"), r#"update {"mail":"x","n":2}"#);
     let answer = case().hold("/mail", ConflictKind::Oscillation).decide("/mail", take("ad")).ask();
     assert_eq!(shown(answer.agreed.as_ref()), r#"{"mail":"y","n":2}"#);
@@ -271,12 +271,33 @@ fn a_held_object_is_open_whole_and_without_news_not_at_all() {
             .copy("ad", &format!(r#"{{"a":{{"city":{city},"zip":1}}}}"#))
             .copy("bill", r#"{"a":{"city":1}}"#)
             .over(r#"{"a":{"city":1}}"#, r#"{"a":{"city":1}}"#)
-            .hold("/a", ConflictKind::Oscillation)
+            .hold("/a", ConflictKind::Held)
             .ask()
     };
-    assert_eq!(conflicts(&case("2")), [r#"Oscillation "/a": {"city":2,"zip":1} of ad"#]);
+    assert_eq!(conflicts(&case("2")), [r#"Held "/a": {"city":2,"zip":1} of ad"#]);
     assert_eq!(conflicts(&case("1")), [""; 0]);
     assert_eq!(action(&case("1"), "bill"), r#"update {"a":{"city":1,"zip":1}}"#);
+}
+
+#[test]
+fn what_sources_fought_over_is_no_conflict_any_more_once_they_agree() {
+    let case = |policy: &str, crm: &str| {
+        live(r#"{"mail":"x"}"#)
+            .policy(policy)
+            .copy("ad", r#"{"mail":"y"}"#)
+            .copy("bill", r#"{"mail":"y"}"#)
+            .copy("crm", crm)
+            .away("ldap", None)
+            .hold("/mail", ConflictKind::Oscillation)
+            .ask()
+    };
+    let agreeing = case("ignore-conflicts", r#"{"mail":"y"}"#);
+    assert_eq!((conflicts(&agreeing), patch(&agreeing)), (vec![], vec![r#""/mail" "x" -> "y" by ad+bill+crm"#.into()]));
+    let fighting = case("ignore-conflicts", r#"{"mail":"x"}"#);
+    assert_eq!(conflicts(&fighting), [r#"Oscillation "/mail": "y" of ad+bill, "x" of crm"#]);
+    // With the others, it would undo what the trusted source says: that fight is not over.
+    let overruled = case("trust-only:ldap", r#"{"mail":"y"}"#);
+    assert_eq!(conflicts(&overruled), [r#"Oscillation "/mail": "y" of ad+bill+crm"#]);
 }
 
 #[test]

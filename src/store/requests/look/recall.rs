@@ -9,19 +9,23 @@ use tokio_postgres::Row;
 use crate::domain::json::Json;
 use crate::domain::key::InternalKey;
 use crate::domain::name::{EntityName, SourceName};
+use crate::domain::pointer::Pointer;
 use crate::domain::record::{Known, Link, OpenOperation, OperationId, Record};
-use crate::store::columns::{count, document, get, parsed, word};
+use crate::domain::restless::Recent;
+use crate::store::columns::{count, document, get, micros, parsed, stored, word};
+use crate::store::encoding::encode;
 use crate::store::requests::queue::ids;
 use crate::store::run::{Fault, Mode, Request, Session, Step};
 
-use super::rows::{link, open_conflict, operation};
-use super::{FindRival, Moment, Recall, RecallUnknown, UnknownKey};
+use super::rows::{link, list, open_conflict, operation};
+use super::{FindRival, Moment, Recall, RecallRecent, RecallUnknown, UnknownKey};
 
 const FIND_RECORD: &str = include_str!("../../sql/record/find.sql");
 const LIST_LINKS: &str = include_str!("../../sql/link/list.sql");
 const LIST_UNSETTLED: &str = include_str!("../../sql/operation/list_unsettled.sql");
 const LIST_CONFLICTS: &str = include_str!("../../sql/conflict/list_open.sql");
 const LIST_SOURCES: &str = include_str!("../../sql/source/list.sql");
+const LIST_RECENT: &str = include_str!("../../sql/version/list_recent.sql");
 const LIST_DOUBTS: &str = include_str!("../../sql/operation/list_doubts.sql");
 const FIND_KEY: &str = include_str!("../../sql/foreign_key/find.sql");
 const FIND_RIVAL: &str = include_str!("../../sql/match_value/find_rival.sql");
@@ -83,6 +87,40 @@ fn with_operations(links: &[Row], operations: &[Row]) -> Result<BTreeMap<SourceN
 
 fn tidies(row: &Row) -> Result<(SourceName, bool), Fault> {
     Ok((parsed(row, "name")?, get(row, "tidies")?))
+}
+
+impl Request for RecallRecent {
+    type Reply = Vec<Recent>;
+
+    const ACTION: &'static str = "recall recent versions";
+
+    const MODE: Mode = Mode::Statements;
+
+    async fn attempt(&self, session: &Session<'_>) -> Result<Vec<Recent>, Fault> {
+        let mentions: Vec<String> = self.places.iter().flat_map(mentions).collect();
+        let limit = i64::try_from(Recent::ENOUGH).unwrap_or(i64::MAX);
+        let (entity, age) = (self.entity.as_str(), micros(Recent::SPAN));
+        let rows = session.list(LIST_RECENT, &[&entity, &self.record.0, &age, &mentions, &limit]).await?;
+        rows.iter().rev().map(recent).collect()
+    }
+}
+
+/// Returns the texts of which one stands in a version that is about a place, or about one above or below it.
+fn mentions(place: &Pointer) -> Vec<String> {
+    let text = |place: &Pointer| format!("\"path\":{}", encode(place).0);
+    let names = place.tokens();
+    let above = (0..names.len()).map(|depth| text(&Pointer::from(names[..depth].to_vec())));
+    let below = text(place).trim_end_matches('"').to_owned();
+    above.chain([below]).collect()
+}
+
+fn recent(row: &Row) -> Result<Recent, Fault> {
+    Ok(Recent {
+        age: Duration::from_micros(count(row, "age")?),
+        cause: stored(row, "cause")?,
+        changes: list(row, "changes")?,
+        overruled: list(row, "overruled")?,
+    })
 }
 
 impl Request for RecallUnknown {

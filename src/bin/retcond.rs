@@ -1,9 +1,12 @@
-//! The daemon.
+//! The daemon, and its guardian.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    retcon::daemon::main(&retcon::daemon::Arguments::parse())
+    match retcon::source::guardian::stand_guard() {
+        Some(exit) => exit,
+        None => retcon::daemon::main(&retcon::daemon::Arguments::parse()),
+    }
 }

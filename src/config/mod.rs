@@ -9,7 +9,7 @@ mod find;
 mod inputs;
 mod draft;
 mod schema;
-mod words;
+pub(crate) mod words;
 mod duration;
 mod command_line;
 mod key_path;

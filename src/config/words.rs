@@ -7,13 +7,19 @@ use super::model::{AlertKind, LogFormat, Mode, ReadBack, Severity};
 use crate::domain::rules::{Folding, OnDelete};
 
 /// A type whose values are written as one of a few words.
-pub(crate) trait Words: Copy + 'static {
+pub(crate) trait Words: Copy + PartialEq + 'static {
     /// Every value with its word, in the order of the documentation.
     const WORDS: &'static [(&'static str, Self)];
 
     /// Returns the value that `word` stands for.
     fn from_word(word: &str) -> Option<Self> {
         Self::WORDS.iter().find(|(candidate, _)| *candidate == word).map(|(_, value)| *value)
+    }
+
+    /// Returns the word for this value.
+    fn word(self) -> &'static str {
+        let word = Self::WORDS.iter().find(|(_, candidate)| *candidate == self).map(|(word, _)| *word);
+        word.expect("every value has its word")
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use actix::System;
+use actix::{System, SystemRunner};
 use futures_util::FutureExt;
 use slog::{Logger, info};
 use tokio::sync::mpsc;
@@ -21,6 +21,7 @@ use crate::actor::supervisor::{GetStore, Start, Supervisor};
 use crate::api;
 use crate::config::{self, Loaded};
 use crate::log::{chain, key};
+use crate::source::guardian::{Guardian, GuardianError, Post};
 use crate::source::process::cancel::Cancel;
 use crate::store::Store;
 use crate::store::private::PrivatePostgres;
@@ -48,6 +49,8 @@ pub struct Arguments {
 enum DaemonError {
     #[error("cannot take the state directory")]
     StateDir(#[from] crate::store::state_dir::StateDirError),
+    #[error("cannot have a guardian for the programs of sources")]
+    Guardian(#[from] GuardianError),
     #[error("cannot use the database")]
     Database(#[from] DatabaseError),
     #[error("cannot serve the API")]
@@ -114,9 +117,26 @@ fn run(configuration: Configuration, log: &Logger) -> Result<(), DaemonError> {
     let signals = listening.map_err(|source| DaemonError::Io { action: "listen for signals", source })?;
     let config = &configuration.config;
     let state_dir = StateDir::claim(&config.server.state_dir)?;
-    let (store, postgres) = database::open(&config.database, &state_dir, log)?;
+    let guardian = Guardian::start(Post::new(state_dir.path(), &config.log), log)?;
+    let ended = run_guarded(&system, configuration, &state_dir, &guardian, signals, log);
+    // Last: until here, whatever becomes of us, nothing of a program is left running.
+    guardian.end();
+    ended
+}
+
+/// Brings up the database, serves, and ends both.
+fn run_guarded(
+    system: &SystemRunner,
+    configuration: Configuration,
+    state_dir: &StateDir,
+    guardian: &Guardian,
+    signals: Signals,
+    log: &Logger,
+) -> Result<(), DaemonError> {
+    let (store, postgres) = database::open(&configuration.config.database, state_dir, log)?;
     let postgres = postgres.map(Arc::new);
-    let ended = system.block_on(serve(configuration, &state_dir, (store, postgres.clone()), signals, log));
+    let with = Surroundings { state_dir, store, postgres: postgres.clone(), guardian: guardian.clone() };
+    let ended = system.block_on(serve(configuration, with, signals, log));
     if let Some(postgres) = postgres {
         info!(log, "private postgresql stopping");
         postgres.stop().map_err(DatabaseError::from)?;
@@ -124,14 +144,22 @@ fn run(configuration: Configuration, log: &Logger) -> Result<(), DaemonError> {
     ended
 }
 
+/// What is there before anything is served.
+struct Surroundings<'a> {
+    state_dir: &'a StateDir,
+    store: Store,
+    postgres: Option<Arc<PrivatePostgres>>,
+    guardian: Guardian,
+}
+
 /// Starts the actors and the API; then waits for the end, and brings it about in order.
 async fn serve(
     configuration: Configuration,
-    state_dir: &StateDir,
-    (store, postgres): (Store, Option<Arc<PrivatePostgres>>),
+    with: Surroundings<'_>,
     mut signals: Signals,
     log: &Logger,
 ) -> Result<(), DaemonError> {
+    let Surroundings { state_dir, store, postgres, guardian } = with;
     let cancel = Cancel::new().map_err(|source| DaemonError::Io { action: "make what cancels runs", source })?;
     let config = Arc::clone(&configuration.config);
     let grace = config.server.grace;
@@ -142,6 +170,7 @@ async fn serve(
         state_dir: state_dir.path().to_owned(),
         store,
         cancel: cancel.clone(),
+        guardian: Some(guardian),
         policy: Policy::default(),
         ledger: ledger.clone(),
         log: log.clone(),

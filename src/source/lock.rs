@@ -54,18 +54,33 @@ impl Lock {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(&path).map_err(|source| LockError::File { path: path.clone(), source })?;
-        let mut sleep = SLEEP.0;
-        loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
-                Err(error) => return Err(LockError::File { path, source: error.into() }),
-            }
-            if cancel.wait(sleep) {
-                return Err(LockError::Cancelled);
-            }
-            sleep = (sleep * 2).min(SLEEP.1);
+        match acquire(&file, |pause| cancel.wait(pause)) {
+            Ok(Acquired::Yes) => Ok(Self { _file: file }),
+            Ok(Acquired::GivenUp) => Err(LockError::Cancelled),
+            Err(source) => Err(LockError::File { path, source }),
         }
+    }
+}
+
+/// What came of waiting for a file's lock.
+pub(super) enum Acquired {
+    Yes,
+    GivenUp,
+}
+
+/// Waits for the exclusive lock of a file, until `wait`, which lets time pass, says to give up.
+pub(super) fn acquire(file: &File, mut wait: impl FnMut(Duration) -> bool) -> io::Result<Acquired> {
+    let mut pause = SLEEP.0;
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Acquired::Yes),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if wait(pause) {
+            return Ok(Acquired::GivenUp);
+        }
+        pause = (pause * 2).min(SLEEP.1);
     }
 }
 

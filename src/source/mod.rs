@@ -5,6 +5,7 @@
 
 pub mod contract;
 pub mod process;
+pub mod guardian;
 pub mod lock;
 pub mod gate;
 pub mod visit;

@@ -1,5 +1,6 @@
 //! What data sources are given and what they may answer: documents by value, keys as data, nothing else.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::ControlFlow;
 
@@ -334,6 +335,7 @@ fn the_environment_is_the_documented_one_and_nothing_else() {
     let id = "RETCON_OPERATION_ID=01890a5d-ac96-774b-bcce-b302099a8057";
     let sha = "RETCON_EXPECTED_SHA256=44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
     let old = "RETCON_KEY=a key";
+    let mut marks = BTreeSet::new();
     for (operation, mut seen) in environments(&bench) {
         let own: &[&str] = match operation {
             "create" => &[id],
@@ -346,6 +348,8 @@ fn the_environment_is_the_documented_one_and_nothing_else() {
         expected.sort_unstable();
         // The shell sets `PWD` for itself.
         seen.retain(|entry| !entry.starts_with("PWD=") && !entry.starts_with("_="));
+        let mark = seen.iter().position(|entry| entry.starts_with("RETCON_RUN_ID="));
+        assert!(marks.insert(seen.remove(mark.expect("every run has a mark"))), "each run has a mark of its own");
         assert_eq!(seen, expected, "of {operation}");
     }
 }

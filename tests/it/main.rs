@@ -19,6 +19,7 @@ mod demo;
 mod examples;
 mod failures;
 mod given_up;
+mod guardian;
 mod lost_sessions;
 mod panics;
 mod reconfigure;

@@ -201,7 +201,7 @@ impl Stdout for Panics {
 #[test]
 fn a_panic_of_whoever_takes_the_output_leaves_no_process() {
     let hostile = Hostile::new("stubborn", "");
-    let run = || run(&hostile.spec, &hostile.limits, &hostile.cancel, &mut Panics);
+    let run = || run(&hostile.spec, &hostile.limits, &hostile.cancel, None, &mut Panics);
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("it panicked");
     hostile.expect_nothing_left();
 }
@@ -259,7 +259,7 @@ fn run_with_descriptors(limit: u64, spec: &Spec, limits: &Limits) -> (Exit, Vec<
     let before = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(limit), ..before }).expect("the limit can be lowered");
     let mut stdout = Vec::new();
-    let ended = run(spec, limits, &Cancel::never(), &mut Gather(&mut stdout));
+    let ended = run(spec, limits, &Cancel::never(), None, &mut Gather(&mut stdout));
     setrlimit(Resource::Nofile, before).expect("the limit can be raised again");
     (ended.exit, stdout)
 }

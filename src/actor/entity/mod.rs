@@ -23,6 +23,7 @@ use crate::domain::key::InternalKey;
 use crate::domain::name::SourceName;
 use crate::log::{chain, key};
 use crate::source::gate::GateState;
+use crate::source::guardian::Guardian;
 use crate::source::process::cancel::Cancel;
 
 use super::desk::SharedDesk;
@@ -68,6 +69,8 @@ pub struct Kit {
     pub store: Addr<StoreActor>,
     /// Cancels what runs at the sources.
     pub cancel: Cancel,
+    /// Kills what runs at the sources when this process cannot.
+    pub guardian: Option<Guardian>,
     pub ledger: Ledger,
     pub policy: Policy,
 }

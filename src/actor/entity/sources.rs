@@ -71,7 +71,8 @@ impl EntityActor {
         let (entity, name) = (self.entity.name.clone(), source.name.clone());
         let path = self.path_of(&name);
         let log = self.log.new(o!(key::SOURCE => name.to_string(), key::ACTOR => path.to_string()));
-        let program = Arc::new(Program::new(entity, Arc::clone(source), &self.kit.state_dir));
+        let program = Program::new(entity, Arc::clone(source), &self.kit.state_dir);
+        let program = Arc::new(program.guarded_by(self.kit.guardian.clone()));
         let gate = Arc::clone(&self.workshop.gate);
         let visitor = Visitor::new(program, gate, self.kit.cancel.clone(), log.clone());
         let (parent, reporter) = (ctx.address(), ctx.address());

@@ -18,6 +18,7 @@ use slog::{Logger, info, o, warn};
 use crate::config::{Config, ConfigDiff};
 use crate::domain::name::EntityName;
 use crate::log::{chain, key};
+use crate::source::guardian::Guardian;
 use crate::source::process::cancel::Cancel;
 use crate::store::{Store, StoreError};
 
@@ -74,6 +75,8 @@ pub struct Start {
     pub store: Store,
     /// Ends what runs at the sources.
     pub cancel: Cancel,
+    /// Ends it when this process cannot.
+    pub guardian: Option<Guardian>,
     pub policy: Policy,
     pub ledger: Ledger,
     pub log: Logger,
@@ -104,7 +107,7 @@ struct StoreEnded(Ended);
 impl Supervisor {
     /// Starts the supervisor on this thread, and with it the store; the entities follow when the database is ready for them.
     pub fn start(with: Start) -> Child<Self> {
-        let Start { config, state_dir, store, cancel, policy, ledger, log, ended } = with;
+        let Start { config, state_dir, store, cancel, guardian, policy, ledger, log, ended } = with;
         let workshops = Workshops::default();
         let report = end::report(ended, workshops.clone(), cancel.clone());
         let spec = Spec {
@@ -116,7 +119,7 @@ impl Supervisor {
         };
         start(&Arbiter::current(), spec, move |ctx, lifeline| {
             let store = start_store(store, ctx.address(), &policy, &ledger, &log);
-            let kit = Kit { state_dir, store: store.addr.clone(), cancel, ledger, policy };
+            let kit = Kit { state_dir, store: store.addr.clone(), cancel, guardian, ledger, policy };
             Self {
                 config,
                 kit,

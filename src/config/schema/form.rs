@@ -114,7 +114,7 @@ fn names_a_host(url: &tokio_postgres::Config) -> bool {
 
 /// The variables that retcon sets for each run of a source (docs/data-sources.md) are refused: they would be overwritten.
 fn is_variable_name(text: &str) -> bool {
-    const OURS: [&str; 7] = [
+    const OURS: [&str; 8] = [
         "RETCON_ENTITY",
         "RETCON_SOURCE",
         "RETCON_OPERATION",
@@ -122,6 +122,7 @@ fn is_variable_name(text: &str) -> bool {
         "RETCON_INTERNAL_KEY",
         "RETCON_OPERATION_ID",
         "RETCON_EXPECTED_SHA256",
+        "RETCON_RUN_ID",
     ];
     !text.is_empty() && !text.contains(['=', '\0']) && !OURS.contains(&text)
 }

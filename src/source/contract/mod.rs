@@ -16,6 +16,7 @@ use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::name::EntityName;
 use crate::domain::record::OperationId;
 
+use super::guardian::Guardian;
 use super::lock::{Lock, LockError};
 use super::log::visible;
 use super::process::cancel::Cancel;
@@ -58,6 +59,7 @@ pub struct Program {
     entity: EntityName,
     source: Arc<Source>,
     state_dir: PathBuf,
+    guardian: Option<Guardian>,
 }
 
 /// What an invocation is told besides its key and document; each goes into its environment where it applies.
@@ -97,7 +99,13 @@ struct Task<'a> {
 impl Program {
     /// Names the programs of `source`, whose lock is kept below `state_dir`.
     pub fn new(entity: EntityName, source: Arc<Source>, state_dir: &Path) -> Self {
-        Self { entity, source, state_dir: state_dir.to_owned() }
+        Self { entity, source, state_dir: state_dir.to_owned(), guardian: None }
+    }
+
+    /// Has what is run end with this process, however that ends.
+    #[must_use]
+    pub fn guarded_by(self, guardian: Option<Guardian>) -> Self {
+        Self { guardian, ..self }
     }
 
     /// Waits for the source's turn, until cancelled.
@@ -146,7 +154,7 @@ impl Program {
             }
         };
         let limits = Limits { deadline, grace: GRACE, drain: DRAIN, stderr: STDERR };
-        Some(process::run(&spec, &limits, &context.cancel, stdout))
+        Some(process::run(&spec, &limits, &context.cancel, self.guardian.as_ref(), stdout))
     }
 
     /// Reads the end of a process by `judge`, and puts the report on it together.

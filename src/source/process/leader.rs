@@ -12,6 +12,8 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, pidfd_open, waitid, waitpgid,
 };
 
+use super::super::guardian::{Guardian, Watched};
+use super::mark::Mark;
 use super::{Exit, Spec};
 
 /// A process that leads a group of its own.
@@ -23,6 +25,8 @@ pub(super) struct Leader {
     pid: Pid,
     /// `None` where no descriptor was left: then [`Leader::has_exited`] must be asked.
     pidfd: Option<OwnedFd>,
+    /// For as long as the group's number is surely ours.
+    watched: Option<Watched>,
     reaped: bool,
 }
 
@@ -38,7 +42,7 @@ impl Leader {
     ///
     /// Nothing here may turn the spawn into a fork of our whole memory: an absolute program, a group, a directory and an
     /// environment are fine; a hook, a user or a search along `PATH` are not.
-    pub(super) fn spawn(spec: &Spec) -> io::Result<(Self, Pipes)> {
+    pub(super) fn spawn(spec: &Spec, mark: &Mark, guardian: Option<&Guardian>) -> io::Result<(Self, Pipes)> {
         let (stdin, to_stdin) = match &spec.stdin {
             Some(_) => pipe(End::Writer).map(|(theirs, ours)| (Stdio::from(theirs), Some(ours)))?,
             None => (Stdio::null(), None),
@@ -47,13 +51,14 @@ impl Leader {
         let (stderr, from_stderr) = pipe(End::Reader)?;
         let mut command = Command::new(find(spec)?);
         command.args(&spec.args).current_dir(&spec.directory).process_group(0);
-        command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
+        command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value))).envs([mark.variable()]);
         let child = command.stdin(stdin).stdout(stdout).stderr(stderr).spawn()?;
         // From here on it runs: nothing may fail any more. (The command goes, and with it our copies of its ends.)
         let pid = Pid::from_child(&child);
+        let watched = guardian.map(|guardian| guardian.watch(pid));
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
         let pipes = Pipes { stdin: to_stdin, stdout: Some(from_stdout), stderr: Some(from_stderr) };
-        Ok((Self { child, pid, pidfd, reaped: false }, pipes))
+        Ok((Self { child, pid, pidfd, watched, reaped: false }, pipes))
     }
 
     pub(super) fn pid(&self) -> Pid {
@@ -84,6 +89,8 @@ impl Leader {
 
     fn end(&mut self) -> Exit {
         self.signal(Signal::KILL);
+        // Before its number can be another's; what may be left of it bears the mark.
+        self.watched = None;
         self.reaped = true;
         let status = self.child.wait();
         // As process 1 of a container we inherit orphans: those of the group are dead, and nobody else's to reap.

@@ -3,10 +3,12 @@
 //! Knows nothing of documents and keys.
 
 pub mod cancel;
+pub mod mark;
 mod leader;
 mod pump;
-mod setup;
+pub(super) mod setup;
 mod stragglers;
+pub(super) mod table;
 mod tail;
 
 use std::ffi::OsString;
@@ -18,8 +20,10 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use super::guardian::Guardian;
 use cancel::Cancel;
 use leader::Leader;
+use mark::Mark;
 use pump::Pump;
 
 /// What to run, and with what.
@@ -27,7 +31,7 @@ pub struct Spec {
     /// Looked up on the `PATH` of `env` where it is a bare name; relative to `directory` otherwise.
     pub program: PathBuf,
     pub args: Vec<OsString>,
-    /// All of the environment: nothing else is inherited.
+    /// All of the environment but for the mark of the run: nothing else is inherited.
     pub env: Vec<(OsString, OsString)>,
     pub directory: PathBuf,
     /// `None`: `/dev/null`.
@@ -86,11 +90,19 @@ pub trait Stdout {
 /// Runs one process to its end.
 ///
 /// Returns when the process itself has exited, or was killed, and what it left running has had `limits.drain` to let go of its
-/// pipes; then that is killed too. Leaves no zombie and no descriptor behind, also where `stdout` panics.
-pub fn run(spec: &Spec, limits: &Limits, cancel: &Cancel, stdout: &mut dyn Stdout) -> Ended {
+/// pipes; then that is killed too. Leaves no zombie and no descriptor behind, also where `stdout` panics. Should this process
+/// be gone before that, the `guardian` kills all of it.
+pub fn run(
+    spec: &Spec,
+    limits: &Limits,
+    cancel: &Cancel,
+    guardian: Option<&Guardian>,
+    stdout: &mut dyn Stdout,
+) -> Ended {
     setup::once();
     let start = Instant::now();
-    let (leader, pipes) = match Leader::spawn(spec) {
+    let mark = guardian.map_or_else(Mark::alone, Guardian::mark);
+    let (leader, pipes) = match Leader::spawn(spec, &mark, guardian) {
         Ok(started) => started,
         Err(error) if is_shortage(&error) => return Ended::at_once(Exit::NoRoom(error.to_string())),
         Err(error) => return Ended::at_once(Exit::NotStarted(error.to_string())),
@@ -101,7 +113,7 @@ pub fn run(spec: &Spec, limits: &Limits, cancel: &Cancel, stdout: &mut dyn Stdou
     let elapsed = start.elapsed();
     pump.linger(&leader, limits.drain);
     let exit = leader.reap();
-    stragglers::kill(pid, &spec.env);
+    stragglers::kill(pid, &mark);
     let (exit, stderr, stderr_dropped) = pump.finish(exit);
     Ended { exit, stderr, stderr_dropped, elapsed }
 }

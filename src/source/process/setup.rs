@@ -21,13 +21,24 @@ const DEFAULTS: [libc::c_int; 8] = [
 ];
 
 /// Sees to it, once, that the processes started after this inherit no ignored signal and no descriptor.
-pub(super) fn once() {
+pub(in crate::source) fn once() {
     static DONE: Once = Once::new();
     DONE.call_once(|| {
         DEFAULTS.into_iter().for_each(handle_what_is_ignored);
         survive_closed_pipes();
         close_on_exec();
     });
+}
+
+/// Ignores these signals from now on; a program that is started after this would, too.
+pub(in crate::source) fn ignore(signals: &[libc::c_int]) {
+    signals.iter().for_each(|signal| set_disposition(*signal, libc::SIG_IGN));
+}
+
+/// Closes every descriptor but the first three. For a process that has opened none itself.
+pub(in crate::source) fn close_others() {
+    // SAFETY: nobody in this process uses a descriptor that is closed by this, as it is called before any is opened.
+    unsafe { libc::syscall(libc::SYS_close_range, 3 as libc::c_uint, libc::c_uint::MAX, 0 as libc::c_uint) };
 }
 
 /// Does nothing: that is what the signal did while it was ignored.

@@ -21,7 +21,8 @@ record() {
 look_around() {
     for place in "$system"/../*/running; do
         read -r pid operation record < "$place" || continue
-        kill -0 "$pid" 2> /dev/null || continue
+        # One that has ended and was not reaped yet acts no more.
+        read -r _ _ state _ 2> /dev/null < "/proc/$pid/stat" && [ "$state" != Z ] || continue
         case "$place,$record,$operation,$RETCON_OPERATION" in
         "$system/../${system##*/}/running",*) [ "$pid" = $$ ] || record "overlap $pid" ;;
         *,-,* | *,read,read) ;;

@@ -68,6 +68,7 @@ impl<'a> Actors<'a> {
             state_dir: config.server.state_dir.clone(),
             store,
             cancel: cancel.clone(),
+            guardian: None,
             policy,
             ledger: ledger.clone(),
             log,

@@ -136,8 +136,8 @@ impl Hostile {
     /// Runs it to its end, and sees to it that no process of it is left.
     #[track_caller]
     pub(crate) fn run(&self) -> Outcome {
-        let mut stdout = Collect { bytes: Vec::new(), limit: 4 << 20 };
-        let ended = run(&self.spec, &self.limits, &self.cancel, &mut stdout);
+        let mut stdout = Collect::new();
+        let ended = run(&self.spec, &self.limits, &self.cancel, None, &mut stdout);
         self.expect_nothing_left();
         Outcome { ended, stdout: stdout.bytes }
     }
@@ -164,9 +164,16 @@ fn is_left(pid: Pid) -> bool {
     fields[0] != "Z" || fields[1] == std::process::id().to_string()
 }
 
-struct Collect {
+/// Takes up to four megabytes of output.
+pub(crate) struct Collect {
     bytes: Vec<u8>,
     limit: usize,
+}
+
+impl Collect {
+    pub(crate) fn new() -> Self {
+        Self { bytes: Vec::new(), limit: 4 << 20 }
+    }
 }
 
 impl Stdout for Collect {

@@ -24,16 +24,23 @@ impl<'a> Daemon<'a> {
     #[track_caller]
     pub(crate) fn start(site: &'a Site) -> Self {
         let mut daemon = Self::spawn(site);
+        daemon.wait_until_ready();
+        daemon
+    }
+
+    /// Waits until `/readyz` says that it is ready.
+    #[track_caller]
+    pub(crate) fn wait_until_ready(&mut self) {
+        let Self { site, child } = self;
         until(
             || {
-                let ended = daemon.child.try_wait().expect("the daemon is ours");
-                assert!(ended.is_none(), "retcond ended, {ended:?}:\n{}", daemon.log_text());
+                let ended = child.try_wait().expect("the daemon is ours");
+                assert!(ended.is_none(), "retcond ended, {ended:?}:\n{}", log_text(site));
                 let ready = call(&site.socket(), "GET", "/readyz", None);
                 ready.is_ok_and(|answer| answer.status == 200).then_some(())
             },
             || format!("retcond is not ready:\n{}", log_text(site)),
         );
-        daemon
     }
 
     /// Starts `retcond` without waiting for anything.

@@ -1,0 +1,61 @@
+//! The processes of this machine, as `/proc` has them.
+
+use std::fs;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, waitpid};
+
+/// What a process belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::source) struct Kin {
+    pub(in crate::source) parent: i32,
+    pub(in crate::source) group: i32,
+    /// It has ended, and nobody has taken its exit yet.
+    pub(in crate::source) is_dead: bool,
+}
+
+/// Returns the numbers of all processes.
+pub(in crate::source) fn all() -> Vec<Pid> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter_map(Pid::from_raw).collect()
+}
+
+/// Returns the number that was given out last.
+pub(super) fn last_number() -> Option<i32> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().last()?.parse().ok()
+}
+
+/// Returns what a process belongs to; `None` if there is no such process.
+pub(in crate::source) fn kin(pid: Pid) -> Option<Kin> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+    // The name, in parentheses, may hold anything: what counts stands after the last one.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace();
+    let is_dead = matches!(fields.next()?, "Z" | "X");
+    let mut numbers = fields.map(str::parse);
+    Some(Kin { parent: numbers.next()?.ok()?, group: numbers.next()?.ok()?, is_dead })
+}
+
+/// Kills a process if it is the right one; tells whether it is, and may be there still.
+pub(in crate::source) fn kill_if(pid: Pid, is_right: impl Fn(Pid) -> bool) -> bool {
+    if !is_right(pid) {
+        return false;
+    }
+    // Its number may be given to another process at any time, until a descriptor stands for it: look again with that.
+    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return false };
+    if !is_right(pid) {
+        return false;
+    }
+    match pidfd_send_signal(&process, Signal::KILL) {
+        Ok(()) => {}
+        Err(Errno::SRCH) => return false,
+        // It is another user's: all that can be done is to wait for its end.
+        Err(_) => return true,
+    }
+    if kin(pid).is_some_and(|kin| kin.parent == getpid().as_raw_pid()) {
+        // As process 1 of a container we are its parent now; it has been killed, so the wait is short.
+        let _ = waitpid(Some(pid), WaitOptions::empty());
+    }
+    true
+}

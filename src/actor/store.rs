@@ -63,7 +63,11 @@ impl<R: Request> Handler<Ask<R>> for StoreActor {
             let reply =
                 answered.unwrap_or_else(|panic| Err(StoreError::Failed { action: R::ACTION, why: panic_text(panic) }));
             match &reply {
-                Ok(_) => lifeline.reaches(),
+                // What can be read while nothing can be stored is no sign of health.
+                Ok(_) => match store.shortage() {
+                    Some(short) => lifeline.cannot_reach(&short, None),
+                    None => lifeline.reaches(),
+                },
                 Err(away @ StoreError::Unavailable(_)) => lifeline.cannot_reach(&chain(away), None),
                 Err(StoreError::Refused { .. } | StoreError::Failed { .. } | StoreError::Unreadable { .. }) => {}
             }

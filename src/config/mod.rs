@@ -4,6 +4,7 @@
 //! `schema`: its type, its default, whether a reload applies it. This layer starts nothing and knows no actor and no store.
 
 pub mod model;
+pub mod address;
 mod finding;
 mod find;
 mod inputs;

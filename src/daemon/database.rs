@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use slog::{Logger, error, info, warn};
 
+use crate::config::address::Address;
 use crate::config::model::{Database, DatabaseUrl};
 use crate::log::{chain, key};
-use crate::store::SetUpError;
-use crate::store::Store;
 use crate::store::private::{BroughtUp, PrivateError, PrivatePostgres};
 use crate::store::state_dir::StateDir;
+use crate::store::{Options, SetUpError, Store};
 
 /// How often the private PostgreSQL is looked after.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// The file in `state_dir` that says which database was used before.
+const SEEN: &str = "database-seen.json";
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
@@ -37,11 +40,16 @@ pub(super) fn open(
     log: &Logger,
 ) -> Result<(Store, Option<PrivatePostgres>), DatabaseError> {
     match &database.url {
-        DatabaseUrl::External(url) => Ok((Store::connect_to(url, database.pool_size)?, None)),
+        DatabaseUrl::External(url) => {
+            let seen = Some(state_dir.path().join(SEEN));
+            let options = Options { pool_size: database.pool_size, seen, log: log.clone() };
+            Ok((Store::open(Address::parse(url).map_err(SetUpError::from)?, options)?, None))
+        }
         DatabaseUrl::Embedded => {
             let postgres = PrivatePostgres::start(state_dir, database.bin_dir.as_deref())?;
             info!(log, "private postgresql running"; "origin" => ?postgres.origin(), "pid" => postgres.pid());
-            Ok((Store::connect(postgres.config(), database.pool_size)?, Some(postgres)))
+            let options = Options { pool_size: database.pool_size, seen: None, log: log.clone() };
+            Ok((Store::open(Address::plain(postgres.config()), options)?, Some(postgres)))
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::error::Error;
 
-use deadpool_postgres::PoolError;
+use deadpool::managed::PoolError;
 use tokio_postgres::error::SqlState;
+
+use super::session::OpenError;
 
 /// What the store could not do.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,12 @@ pub enum Cause {
     /// The connection, or what was sent over it.
     #[error(transparent)]
     Connection(tokio_postgres::Error),
+    /// The server has not got what it needs to store anything.
+    #[error("{0}")]
+    Short(String),
+    /// The request was not answered in time.
+    #[error("the server does not answer within {}s", .0.as_secs())]
+    Silent(std::time::Duration),
     /// Concurrent requests undid every attempt.
     #[error("other requests kept changing the same rows")]
     Contention,
@@ -51,8 +59,22 @@ impl StoreError {
             Some(code) => will_pass(code),
             None => error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>()),
         };
-        let source = Cause::from(error);
+        let source = match error.code().and_then(shortage_of) {
+            Some(what) => Cause::Short(format!("{what}: {}", Cause::from(error))),
+            None => Cause::from(error),
+        };
         if passes { Self::Unavailable(Box::new(source)) } else { Self::Refused { action, source } }
+    }
+
+    /// Says what the server is short of, if that is why.
+    pub(super) fn shortage(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable(cause) => match cause.downcast_ref() {
+                Some(Cause::Short(text)) => Some(text),
+                Some(Cause::Server { .. } | Cause::Connection(_) | Cause::Silent(_) | Cause::Contention) | None => None,
+            },
+            Self::Refused { .. } | Self::Failed { .. } | Self::Unreadable { .. } => None,
+        }
     }
 }
 
@@ -66,10 +88,10 @@ impl From<tokio_postgres::Error> for Cause {
 }
 
 /// Whatever keeps a session from being opened may pass.
-impl From<PoolError> for StoreError {
-    fn from(error: PoolError) -> Self {
+impl From<PoolError<OpenError>> for StoreError {
+    fn from(error: PoolError<OpenError>) -> Self {
         match error {
-            PoolError::Backend(error) => Self::Unavailable(Box::new(Cause::from(error))),
+            PoolError::Backend(error) => Self::Unavailable(Box::new(error)),
             PoolError::Timeout(_)
             | PoolError::Closed
             | PoolError::NoRuntimeSpecified
@@ -93,5 +115,17 @@ fn will_pass(code: &SqlState) -> bool {
         SqlState::QUERY_CANCELED,
     ];
     // Class 08: connection exceptions.
-    code.code().starts_with("08") || transient.contains(code)
+    code.code().starts_with("08") || transient.contains(code) || shortage_of(code).is_some()
+}
+
+/// Says what a server is short of that answers with this: class 53, insufficient resources, and 58, errors of its system.
+fn shortage_of(code: &SqlState) -> Option<&'static str> {
+    match code.code() {
+        "53100" => Some("disk full"),
+        "53200" => Some("out of memory"),
+        "53300" => None,
+        code if code.starts_with("53") => Some("short of resources"),
+        code if code.starts_with("58") => Some("trouble with its system"),
+        _ => None,
+    }
 }

@@ -1,6 +1,8 @@
 //! What PostgreSQL remembers. One SQL statement a file, one struct a request; no rule of merging lives here.
 
 mod pool;
+mod session;
+mod shortage;
 pub mod migrate;
 pub mod private;
 pub mod state_dir;
@@ -11,11 +13,14 @@ mod encoding;
 pub mod requests;
 
 pub use error::{Cause, StoreError};
-pub use pool::SetUpError;
+pub use pool::{Options, SetUpError};
 pub use run::{Fault, Mode, Request, Session};
+pub use session::{OpenError, Refusal, SeenError, TlsError};
 
 /// Runs requests against one database.
 #[derive(Clone)]
 pub struct Store {
-    pool: deadpool_postgres::Pool,
+    pool: deadpool::managed::Pool<session::Sessions>,
+    doubts: std::sync::Arc<session::Doubts>,
+    shortage: std::sync::Arc<shortage::Shortage>,
 }

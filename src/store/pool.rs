@@ -1,54 +1,50 @@
-//! The sessions with PostgreSQL: how they are opened, bounded and handed out.
+//! The pool of sessions with PostgreSQL: how many there are, and where their connections live.
 //!
 //! Every connection lives on one runtime of its own thread. A connection's task runs on the runtime that opened it, so
 //! on an actor's own arbiter a blocked or ended arbiter would block or end everybody's queries.
 
-use std::future::{Future, pending};
-use std::panic::resume_unwind;
-use std::pin::Pin;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool::Runtime;
+use deadpool::managed::Pool;
+use slog::Logger;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::Config;
 
+use super::session::{Doubts, Object, Opener, Seen, SeenError, Sessions, TlsError};
+use super::shortage::Shortage;
 use super::{Store, StoreError};
+use crate::config::address::{Address, AddressError};
+use crate::log::discard;
 
-/// How long one host may take to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long all of opening a session may take, several hosts included.
-const CREATE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a request waits for a free session.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long sent bytes may stay unacknowledged before a TCP connection counts as dead.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// What every session is told first: nothing that we ask takes a minute, and a transaction whose client is gone must not
-/// hold its locks. Every statement finds its rows by an index, and its plan is kept: one made while the tables were still
-/// empty must be no other. To compile a plan, or to share it among processes, takes longer than to run it.
-const SESSION_SETTINGS: &str = "set statement_timeout = '60s'; set lock_timeout = '30s'; \
-     set idle_in_transaction_session_timeout = '60s'; set timezone = 'UTC'; \
-     set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
-     set jit = off; set max_parallel_workers_per_gather = 0";
 
 /// Why a database cannot be used at all, whatever its state.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
-    /// The URL is not one.
-    #[error("cannot read the URL of the database")]
-    Url(#[source] tokio_postgres::Error),
-    /// The URL asks for TLS.
-    #[error(
-        "cannot connect to the database with sslmode={0}: TLS to the database is not supported yet; \
-         use sslmode=prefer, a unix socket or a tunnel"
-    )]
-    Tls(&'static str),
+    #[error(transparent)]
+    Url(#[from] AddressError),
+    #[error("cannot set up TLS to the database")]
+    Tls(#[from] TlsError),
+    #[error("cannot tell which database was used before")]
+    Seen(#[from] SeenError),
     /// The thread for the connections cannot be started.
     #[error("cannot start the thread that serves the database's connections")]
     Thread(#[source] std::io::Error),
+}
+
+/// How a store works.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many sessions there are at most.
+    pub pool_size: usize,
+    /// The file in which it is kept which database was used, and how often that has failed over.
+    pub seen: Option<PathBuf>,
+    pub log: Logger,
 }
 
 impl Store {
@@ -57,93 +53,63 @@ impl Store {
     /// # Errors
     /// [`SetUpError`] if no session could ever be opened; not if the database is away.
     pub fn connect_to(url: &str, pool_size: usize) -> Result<Self, SetUpError> {
-        Self::connect(url.parse().map_err(SetUpError::Url)?, pool_size)
+        Self::open(Address::parse(url)?, Options { pool_size, seen: None, log: discard() })
     }
 
-    /// Makes a store of at most `pool_size` sessions; connects at the first request.
+    /// Makes a store of at most `pool_size` sessions; connects at the first request, without TLS.
     ///
-    /// Of several hosts the first that accepts writes is taken.
     /// # Errors
     /// [`SetUpError`] if no session could ever be opened; not if the database is away.
     pub fn connect(config: Config, pool_size: usize) -> Result<Self, SetUpError> {
-        match config.get_ssl_mode() {
-            SslMode::Disable | SslMode::Prefer => {}
-            SslMode::Require => return Err(SetUpError::Tls("require")),
-            _ => return Err(SetUpError::Tls("(unknown)")),
-        }
-        let connector = Connector { runtime: ConnectionRuntime::start().map_err(SetUpError::Thread)? };
-        // `Fast`: a session that died is noticed by its task, and by TCP; a question before each request would double its time.
-        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let pool = Pool::builder(Manager::from_connect(with_defaults(config), connector, manager_config))
+        Self::open(Address::plain(config), Options { pool_size, seen: None, log: discard() })
+    }
+
+    /// Makes a store; connects at the first request.
+    ///
+    /// Of several hosts the first is taken that accepts writes and was not replaced.
+    /// # Errors
+    /// [`SetUpError`] if no session could ever be opened; not if the database is away.
+    pub fn open(address: Address, options: Options) -> Result<Self, SetUpError> {
+        let Options { pool_size, seen, log } = options;
+        let seen = Seen::recall(address.place(), seen, log.clone())?;
+        let runtime = ConnectionRuntime::start().map_err(SetUpError::Thread)?;
+        let opener = Opener::new(address.config, &address.tls, seen, runtime.handle.clone(), log.clone())?;
+        let doubts = Arc::new(Doubts::default());
+        let sessions = Sessions { opener: Arc::new(opener), doubts: Arc::clone(&doubts), _runtime: runtime };
+        let pool = Pool::builder(sessions)
             .max_size(pool_size.max(1))
             .runtime(Runtime::Tokio1)
-            .create_timeout(Some(CREATE_TIMEOUT))
             .wait_timeout(Some(WAIT_TIMEOUT))
             .build()
             .expect("a runtime was given, which is all that time-outs need");
-        Ok(Self { pool })
+        Ok(Self { pool, doubts, shortage: Arc::new(Shortage::new(log)) })
     }
 
     /// Gives a session, opened now or kept from before; it goes back to the pool when it is dropped.
     ///
-    /// All sessions are handed out here. `Object::take` ends one that can no longer be trusted, instead of giving it back.
+    /// All sessions are handed out here. [`Store::end`] ends one that can no longer be trusted, instead of giving it back.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if none is free for half a minute or none can be opened.
     pub(crate) async fn session(&self) -> Result<Object, StoreError> {
         self.pool.get().await.map_err(StoreError::from)
     }
-}
 
-/// Completes what a URL left open.
-fn with_defaults(mut config: Config) -> Config {
-    if config.get_application_name().is_none() {
-        config.application_name("retcon");
+    /// Ends a session on which something went wrong that may concern all: it may have turned read-only, or lead to a server that
+    /// was replaced, which the pool would never notice. All others are asked before they are handed out again.
+    pub(super) fn end(&self, session: Object) {
+        self.doubts.raise();
+        self.pool.manager().end(session);
     }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
+
+    /// Says which resource the database's server is short of, as far as is known.
+    pub fn shortage(&self) -> Option<String> {
+        self.shortage.text()
     }
-    if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(SILENCE_TIMEOUT);
-    }
-    config.keepalives_idle(SILENCE_TIMEOUT).target_session_attrs(TargetSessionAttrs::ReadWrite);
-    config
-}
-
-/// Opens sessions on the runtime that serves them.
-struct Connector {
-    runtime: ConnectionRuntime,
-}
-
-impl Connect for Connector {
-    fn connect(&self, config: &Config) -> Pin<Box<dyn Future<Output = Opened> + Send + '_>> {
-        let opening = self.runtime.handle.spawn(open(config.clone()));
-        Box::pin(async {
-            match opening.await {
-                Ok(opened) => opened,
-                Err(failure) => match failure.try_into_panic() {
-                    Ok(panic) => resume_unwind(panic),
-                    // The runtime ends with the pool only: nobody waits, or the pool's time-out answers.
-                    Err(_) => pending().await,
-                },
-            }
-        })
-    }
-}
-
-type Opened = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
-
-/// Opens one session and leaves its task to this runtime.
-async fn open(config: Config) -> Opened {
-    let (client, connection) = config.connect(NoTls).await?;
-    // What breaks a connection is told to every query on it.
-    let served = tokio::spawn(async { drop(connection.await) });
-    client.batch_execute(SESSION_SETTINGS).await?;
-    Ok((client, served))
 }
 
 /// A runtime on a thread of its own, which ends when this is dropped.
-struct ConnectionRuntime {
+pub(super) struct ConnectionRuntime {
     handle: Handle,
     _ended_by_drop: oneshot::Sender<()>,
 }

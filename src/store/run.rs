@@ -2,8 +2,9 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::time::Duration;
 
-use deadpool_postgres::{GenericClient as _, Object, Transaction};
+use deadpool_postgres::{GenericClient as _, Transaction};
 use futures_util::future::join_all;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -11,9 +12,13 @@ use tokio_postgres::{IsolationLevel, Row, Statement};
 
 use super::Store;
 use super::error::{Cause, StoreError};
+use super::session::Object;
 
 /// How often a request is tried while concurrent ones undo it.
 const ATTEMPTS: usize = 8;
+
+/// How long a request may take in all; longer than a lock is waited for. A server that is frozen breaks no connection.
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// A question to the database, or an order: runs in one transaction, which commits before the reply is given.
 pub trait Request: Send + Sync + Sized + 'static {
@@ -25,6 +30,9 @@ pub trait Request: Send + Sync + Sized + 'static {
 
     /// How its statements belong together.
     const MODE: Mode = Mode::Transaction;
+
+    /// Whether it changes anything: then it waits while the server has no room for that.
+    const WRITES: bool = !matches!(Self::MODE, Mode::Snapshot);
 
     /// Runs it once on `session`; may be called again if what it did was rolled back.
     fn attempt(&self, session: &Session<'_>) -> impl Future<Output = Result<Self::Reply, Fault>> + Send;
@@ -61,6 +69,8 @@ pub enum Fault {
     },
     /// A concurrent request changed what this one rests on: everything is undone and begins anew.
     Moved,
+    /// The server did not answer in time.
+    Silent,
 }
 
 impl From<tokio_postgres::Error> for Fault {
@@ -79,7 +89,7 @@ impl Fault {
                     .iter()
                     .any(|code| error.code() == Some(code))
             }
-            Self::Unreadable { .. } => false,
+            Self::Unreadable { .. } | Self::Silent => false,
             Self::Moved => true,
         }
     }
@@ -89,22 +99,27 @@ impl Fault {
             Self::Database(error) => StoreError::of(action, error),
             Self::Unreadable { what, source } => StoreError::Unreadable { what, source },
             Self::Moved => StoreError::Unavailable(Box::new(Cause::Contention)),
+            Self::Silent => StoreError::Unavailable(Box::new(Cause::Silent(TIMEOUT))),
         }
     }
 }
 
 async fn run<R: Request>(request: R, store: &Store) -> Result<R::Reply, StoreError> {
+    if R::WRITES {
+        store.may_write().await?;
+    }
     let mut attempts = 1;
     loop {
         let mut object = store.session().await?;
-        match attempt(&request, &mut object).await {
+        let attempted = tokio::time::timeout(TIMEOUT, attempt(&request, &mut object)).await;
+        match attempted.unwrap_or(Err(Fault::Silent)) {
             Ok(reply) => return Ok(reply),
             Err(fault) if fault.is_overtaken() && attempts < ATTEMPTS => attempts += 1,
             Err(fault) => {
                 let error = fault.into_error(R::ACTION);
                 if matches!(error, StoreError::Unavailable(_)) {
-                    // The session is ended: it may be broken, or have turned read-only, which the pool would never notice.
-                    drop(Object::take(object));
+                    store.end(object);
+                    store.note(&error);
                 }
                 return Err(error);
             }

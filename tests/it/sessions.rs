@@ -1,6 +1,6 @@
 //! Sessions with PostgreSQL: opened by URL, replaced when they die, independent of who opened them.
 
-use retcon::store::{SetUpError, Store, StoreError, migrate::MigrateError};
+use retcon::store::{Store, StoreError, migrate::MigrateError};
 
 use crate::support::postgres;
 
@@ -29,12 +29,6 @@ async fn a_database_that_is_away_is_unavailable_and_not_refused() {
     let store = Store::connect_to("postgres://retcon@%2Fnowhere/retcon", 2).expect("the URL is one");
     let error = ask(&store).await.expect_err("nobody listens there");
     assert!(matches!(error, MigrateError::Store(StoreError::Unavailable(_))), "{error:?}");
-}
-
-#[test]
-fn tls_is_refused_by_name_and_not_ignored() {
-    let error = Store::connect_to("postgres://localhost/retcon?sslmode=require", 2).err().expect("there is no TLS");
-    assert!(matches!(error, SetUpError::Tls("require")), "{error:?}");
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ async fn what_passes_is_unavailable_and_what_does_not_is_refused() {
         ("25006", true),
         ("40001", true),
         ("40P01", true),
-        ("53100", false),
+        ("54000", false),
         ("42501", false),
         ("23505", false),
         ("XX000", false),
@@ -87,7 +87,7 @@ async fn what_a_concurrent_request_undid_is_tried_again() {
 #[tokio::test]
 async fn what_cannot_be_undone_is_not_tried_again() {
     let database = postgres::store();
-    fail_with(&database, "53100", 1).await;
+    fail_with(&database, "54000", 1).await;
     one_notification().run(&database).await.expect_err("it is tried once");
     run(&database, one_notification()).await;
 }

@@ -13,7 +13,7 @@ use crate::log::key;
 use crate::store::StoreError;
 
 use super::super::store::requests::look::{Decide, Recall};
-use super::super::store::requests::queue::Finish;
+use super::super::store::requests::queue::{Confirm, Finish};
 use super::{Look, Readings, blocked_by};
 
 /// The intents of a look's writes, by source.
@@ -88,6 +88,8 @@ impl Look {
 
     /// Finds out, once the database answers again, whether the first transaction was committed.
     async fn is_decided(&self, known: &Known, plan: &Plan, intents: &Intents) -> Result<bool, StoreError> {
+        // No program is run again for what could not be recorded.
+        self.desk.insist(Confirm).await?;
         let recall = Recall { entity: self.desk.entity.name.clone(), record: known.record.id };
         let Some(now) = self.desk.insist(recall).await? else { return Ok(false) };
         let in_flight = |name: &SourceName, id: OperationId| {
@@ -95,9 +97,14 @@ impl Look {
             open.is_some_and(|open| open.id == id && open.state == OperationState::InFlight)
         };
         // Without a write and without a new version, doing it again changes nothing.
-        Ok(now.record.version == plan.record.version
+        let is_decided = now.record.version == plan.record.version
             && !(intents.is_empty() && plan.record.version == known.record.version)
-            && intents.iter().all(|(name, open)| in_flight(name, open.id)))
+            && intents.iter().all(|(name, open)| in_flight(name, open.id));
+        if is_decided {
+            // What was found may be on the server alone that is about to be replaced.
+            self.desk.insist(Confirm).await?;
+        }
+        Ok(is_decided)
     }
 
     /// The value by which another new item would be found to be this record.

@@ -42,11 +42,17 @@ impl Handler<GetStatus> for Supervisor {
                 entity_status(entity, state, counts, &ledger)
             };
             let entities: Vec<EntityStatus> = config.entities.values().map(status).collect();
-            let ready = entities.iter().all(|entity| entity.state == "up");
-            let database = DatabaseStatus { up: true, error: None };
+            let database = database_status(&ledger);
+            let ready = database.up && entities.iter().all(|entity| entity.state == "up");
             Ok(Status { uptime_s, database, entities, ready })
         })
     }
+}
+
+/// How the database is that has just been asked: it may be one that can only be read.
+fn database_status(ledger: &Ledger) -> DatabaseStatus {
+    let outage = ledger.find(&ActorPath::Store).and_then(|store| store.outage);
+    DatabaseStatus { up: outage.is_none(), error: outage.map(|outage| outage.error) }
 }
 
 fn entity_status(entity: &Entity, state: Option<EntityState>, counts: Counts, ledger: &Ledger) -> EntityStatus {

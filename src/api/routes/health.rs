@@ -25,6 +25,9 @@ async fn alive() -> HttpResponse {
 /// Says whether notifications are accepted and every entity's actor is up.
 async fn ready(service: web::Data<Service>) -> Result<HttpResponse, Refused> {
     let now = service.order(GetStatus).await.map_err(|refused| Refused::new(Code::NotReady, refused))?;
+    if let Some(trouble) = &now.database.error {
+        return Err(Refused::new(Code::NotReady, format_args!("nothing can be stored: {trouble}")));
+    }
     if !now.ready {
         return Err(Refused::new(Code::NotReady, "notifications are not accepted yet, or an entity is not up"));
     }

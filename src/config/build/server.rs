@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::Context;
+use crate::config::address::Address;
 use crate::config::file;
 use crate::config::key_path::KeyPath;
 use crate::config::model::{Database, DatabaseUrl, SOCKET, Server, Tls};
@@ -91,7 +92,10 @@ fn tls(context: &mut Context<'_>, path: &KeyPath, tls: file::Tls) -> Option<Tls>
 pub(super) fn database(context: &mut Context<'_>, database: file::Database) -> Database {
     let url = match database.url.as_str() {
         "embedded" => DatabaseUrl::Embedded,
-        _ => DatabaseUrl::External(database.url),
+        _ => {
+            check_url(context, &database.url);
+            DatabaseUrl::External(database.url)
+        }
     };
     let bin_dir = (!database.bin_dir.is_empty()).then(|| context.absolute(&database.bin_dir));
     let is_missing = |program: &str| bin_dir.as_ref().is_some_and(|directory| !directory.join(program).is_file());
@@ -105,4 +109,20 @@ pub(super) fn database(context: &mut Context<'_>, database: file::Database) -> D
         context.error(&path, message);
     }
     Database { url, bin_dir, pool_size: database.pool_size }
+}
+
+/// Says what is wrong with how the way to the database is to be secured.
+fn check_url(context: &mut Context<'_>, url: &str) {
+    let path = KeyPath::of(["database", "url"]);
+    match Address::parse(url) {
+        Ok(address) => {
+            for (name, file) in address.files().filter(|(_, file)| !file.is_file()) {
+                let message = format!("{name}: expected a file, and {} is none", quote(&file.to_string_lossy()));
+                context.error(&path, message);
+            }
+        }
+        // Its form has been told of already.
+        Err(error) if error.names_no_database() => {}
+        Err(error) => context.error(&path, error.to_string()),
+    }
 }

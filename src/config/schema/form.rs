@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::config::address::Address;
 use crate::config::suggestion::did_you_mean;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::pointer::Pointer;
@@ -105,11 +106,8 @@ fn is_host(text: &str) -> bool {
 
 fn is_database_url(text: &str) -> bool {
     let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
-    text == "embedded" || is_url && text.parse::<tokio_postgres::Config>().is_ok_and(|url| names_a_host(&url))
-}
-
-fn names_a_host(url: &tokio_postgres::Config) -> bool {
-    !url.get_hosts().is_empty() || !url.get_hostaddrs().is_empty()
+    // What else is wrong with it is told when the configuration is put together.
+    text == "embedded" || is_url && !Address::parse(text).is_err_and(|error| error.names_no_database())
 }
 
 /// The variables that retcon sets for each run of a source (docs/data-sources.md) are refused: they would be overwritten.

@@ -109,7 +109,7 @@ static DATABASE: Table = Table {
             "url",
             Kind::Text(form::DATABASE_URL),
             "\"embedded\"",
-            "`\"embedded\"` starts a private PostgreSQL in `server.state_dir`; else a `postgres://` URL, of several hosts if you like. Special characters in a password are written as `%` and two hexadecimal digits.",
+            "`\"embedded\"` starts a private PostgreSQL in `server.state_dir`; else a `postgres://` URL, of several hosts if you like: the first that accepts writes is taken. `sslmode` is `disable`, `prefer`, `require`, `verify-ca` or `verify-full`; docs/operations.md, \"PostgreSQL\", says what is checked. Special characters in a password are written as `%` and two hexadecimal digits.",
         ),
         setting(
             "bin_dir",

@@ -189,3 +189,8 @@ pub struct PurgeFinished {
 /// Asks whether the database answers.
 #[derive(Debug, Clone)]
 pub struct Ping;
+
+/// Waits until the database takes writes, and all that can be seen in it is as safe as any commit: on the standbys that commits
+/// wait for, if they do. After a crash, or a commit's wait that was cancelled, what can be seen need not be.
+#[derive(Debug, Clone)]
+pub struct Confirm;

@@ -38,6 +38,8 @@ impl Request for Recall {
     // While a look is at a record nothing else changes what is read here.
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<Option<Known>, Fault> {
         known(session, &self.entity, self.record).await
     }
@@ -131,6 +133,8 @@ impl Request for RecallUnknown {
     // If the key's row moves between the two statements, so has the moment by the time that something rests on it.
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<UnknownKey, Fault> {
         let (entity, source) = (self.entity.as_str().to_owned(), self.source.as_str().to_owned());
         let key = Step::new(
@@ -170,6 +174,8 @@ impl Request for FindRival {
     const ACTION: &'static str = "look for a match";
 
     const MODE: Mode = Mode::Statements;
+
+    const WRITES: bool = false;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<bool, Fault> {
         let (entity, source) = (self.entity.as_str(), self.source.as_str());

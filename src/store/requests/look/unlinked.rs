@@ -12,6 +12,8 @@ impl Request for ListUnlinked {
 
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<Vec<ForeignKey>, Fault> {
         let keys: Vec<&str> = self.keys.iter().map(ForeignKey::as_str).collect();
         let sql = include_str!("../../sql/foreign_key/list_unlinked.sql");

@@ -6,9 +6,10 @@ use crate::domain::name::EntityName;
 use crate::store::columns::{get, micros, parsed};
 use crate::store::requests::view::WorkState;
 use crate::store::run::{Fault, Mode, Request, Session, Step};
+use crate::store::session;
 
 use super::finish::PutBack;
-use super::{ListDue, Ping, PurgeFinished, Recover, Recovered, Release, ids};
+use super::{Confirm, ListDue, Ping, PurgeFinished, Recover, Recovered, Release, ids};
 
 const CREATE_ENTITY: &str = include_str!("../../sql/entity/create.sql");
 const LOCK_ENTITY: &str = include_str!("../../sql/entity/lock.sql");
@@ -67,6 +68,8 @@ impl Request for ListDue {
 
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<Vec<EntityName>, Fault> {
         let rows = session.list(LIST_DUE, &[]).await?;
         rows.iter().map(|row| parsed(row, "name")).collect()
@@ -123,8 +126,25 @@ impl Request for Ping {
 
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
         session.list(PING, &[]).await?;
         Ok(())
+    }
+}
+
+impl Request for Confirm {
+    type Reply = ();
+
+    const ACTION: &'static str = "confirm what was committed";
+
+    const MODE: Mode = Mode::Statements;
+
+    async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
+        match session.list(session::CONFIRM, &[]).await {
+            Err(Fault::Database(error)) if session::cannot_tell(&error) => Ok(()),
+            confirmed => confirmed.map(drop),
+        }
     }
 }

@@ -21,6 +21,8 @@ impl Request for ListConflicts {
 
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<Page<ConflictRow>, Fault> {
         let fetched = self.limit.saturating_add(1);
         let rows = match (&self.entity, self.record) {
@@ -43,6 +45,8 @@ impl Request for FindConflict {
     const ACTION: &'static str = "find a conflict";
 
     const MODE: Mode = Mode::Statements;
+
+    const WRITES: bool = false;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Option<ConflictRow>, Fault> {
         session.find(FIND, &[&self.id]).await?.as_ref().map(conflict_row).transpose()

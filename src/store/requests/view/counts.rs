@@ -19,6 +19,8 @@ impl Request for CountAll {
 
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<BTreeMap<EntityName, Counts>, Fault> {
         session.list(COUNT, &[]).await?.iter().map(counts).collect()
     }

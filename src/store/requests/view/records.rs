@@ -28,6 +28,8 @@ impl Request for ListRecords {
 
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<Page<RecordRow>, Fault> {
         let (entity, fetched) = (self.entity.as_str(), self.limit.saturating_add(1));
         let rows = match (&self.source, &self.key) {
@@ -84,6 +86,8 @@ impl Request for ListHistory {
     const ACTION: &'static str = "list history";
 
     const MODE: Mode = Mode::Statements;
+
+    const WRITES: bool = false;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Page<Version>, Fault> {
         let fetched = self.limit.saturating_add(1);

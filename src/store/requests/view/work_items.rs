@@ -24,6 +24,8 @@ impl Request for ListWorkItems {
 
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<Page<WorkItemRow>, Fault> {
         let (entity, fetched) = (self.entity.as_ref().map(|entity| entity.as_str()), self.limit.saturating_add(1));
         let sql = match self.state {
@@ -41,6 +43,8 @@ impl Request for FindWorkItem {
     const ACTION: &'static str = "find work";
 
     const MODE: Mode = Mode::Statements;
+
+    const WRITES: bool = false;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Option<WorkItemRow>, Fault> {
         session.find(FIND, &[&self.id.0]).await?.as_ref().map(work_item_row).transpose()

@@ -2,10 +2,10 @@
 
 CARGO ?= cargo
 
-.PHONY: help setup build demo test check bench
+.PHONY: help setup build demo test kill-points check bench
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: ## installs what is missing; does nothing where it is there
 	@packaging/setup.sh
@@ -19,6 +19,10 @@ demo: build ## the whole thing in a minute, in a temporary directory
 test: setup ## every test
 	$(CARGO) test --locked -p retcon-chaos
 	$(CARGO) test --locked
+
+kill-points: setup ## kill -9 at every named point, every time that it is passed, in a table
+	@RETCON_KILL_TIMES=1000 $(CARGO) test --locked --test it -- --nocapture kill_points:: > target/kill-points.txt 2>&1; \
+	status=$$?; grep -aE '^[a-z]+:[0-9]+ |panicked|^test result' target/kill-points.txt; exit $$status
 
 check: setup ## formatting, lints, layers, lengths of files
 	$(CARGO) fmt --all --check

@@ -2,6 +2,7 @@
 //!
 //! The layers, from rules to wiring; what each may import is in ARCHITECTURE.md, and a test holds it.
 
+pub mod points;
 pub mod domain;
 pub mod config;
 pub mod log;

@@ -21,6 +21,7 @@ use crate::actor::supervisor::{GetStore, Start, Supervisor};
 use crate::api;
 use crate::config::{self, Loaded};
 use crate::log::{chain, key};
+use crate::points::{self, Point};
 use crate::source::guardian::{Guardian, GuardianError, Post};
 use crate::source::process::cancel::Cancel;
 use crate::store::Store;
@@ -190,6 +191,7 @@ async fn serve(
         reason = failed.recv() => Err(DaemonError::Fatal(reason.flatten().unwrap_or_else(|| "the supervisor is gone".to_owned()))),
         () = served.clone() => Err(DaemonError::Fatal("the API is no longer served".to_owned())),
     };
+    points::pass(Point::Stopping);
     // Not waited for: it may be in the pause after a failure, and what it has asked for is done.
     reloader.do_send(Finish);
     if end.is_err() {

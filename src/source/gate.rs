@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::model::Throttle;
 use crate::domain::throttle::{Admission, Bucket, Pace};
+use crate::points::{Mistake, planted};
 
 use super::process::cancel::Cancel;
 
@@ -88,6 +89,7 @@ impl Gate {
             }
             let now = self.now();
             let patience = match line.admit(ticket, now) {
+                _ if planted(Mistake::NoThrottle) => return Ok(()),
                 None => self.heed,
                 Some(Admission::Wait { until }) => self.heed.min(until.saturating_sub(now)),
                 Some(Admission::Go) => {

@@ -13,6 +13,7 @@ mod cli;
 mod commands;
 mod database_outage;
 mod chaos;
+mod kill_points;
 mod config;
 mod embedded;
 mod demo;

@@ -22,6 +22,7 @@ use crate::config::model::Entity;
 use crate::domain::key::InternalKey;
 use crate::domain::name::SourceName;
 use crate::log::{chain, key};
+use crate::points::{self, Point};
 use crate::source::gate::GateState;
 use crate::source::guardian::Guardian;
 use crate::source::process::cancel::Cancel;
@@ -196,6 +197,7 @@ impl EntityActor {
         actix::spawn(async move {
             let (entity, held) = (desk.entity.name.clone(), desk.workshop.items());
             let recovered = desk.ask(Recover { entity, held }).await;
+            points::pass(Point::Recovered);
             drop(claiming);
             desk.workshop.tell(RecoveryEnded(recovered));
         });
@@ -229,6 +231,9 @@ impl EntityActor {
         let claim = Claim { entity: self.entity.name.clone(), limit: i64::from(room) };
         actix::spawn(async move {
             let claimed = desk.ask(claim).await.map(|Claimed { looks, next_due }| {
+                if !looks.is_empty() {
+                    points::pass(Point::Claimed);
+                }
                 // By the configuration of this moment, which may be another by now.
                 let desk = current.borrow().clone().unwrap_or(desk);
                 looks.into_iter().for_each(|look| begin(&desk, look));
@@ -400,6 +405,7 @@ impl Handler<CarryOut> for EntityActor {
             let Some(stored) = desk.ask(EnqueueRecord { entity, record, order: Some(order) }).await? else {
                 return Ok(Ordered::NotFound);
             };
+            points::pass(Point::Ordered);
             let told = workshop.orders.wait(stored.id);
             actor.do_send(Wake);
             match tokio::time::timeout(PATIENCE, told).await {

@@ -8,8 +8,9 @@ use crate::domain::json::{Json, Object};
 use crate::domain::matching;
 use crate::domain::name::SourceName;
 use crate::domain::plan::{Fate, Plan};
-use crate::domain::record::{Known, OpenOperation, OperationId, OperationState, Reading, RecordState};
+use crate::domain::record::{Known, OpenOperation, OperationId, OperationKind, OperationState, Reading, RecordState};
 use crate::log::key;
+use crate::points::{self, Mistake, Point, planted};
 use crate::store::StoreError;
 
 use super::super::store::requests::look::{Decide, Recall};
@@ -35,9 +36,11 @@ impl Look {
             .is_empty()
             .then(|| Finish { items: self.item_ids(), end: self.end(&plan.owed, outcome(&plan, 0, false)) });
         let waits = finish.as_ref().map(|finish| blocked_by(&finish.end));
+        points::pass(Point::Deciding);
         if !self.decide(known, taken, &plan, &intents, finish).await? {
             return Ok(None);
         }
+        points::pass(Point::Decided);
         let waits = match waits {
             Some(waits) => {
                 self.log_synced(&plan, 0);
@@ -61,20 +64,24 @@ impl Look {
         finish: Option<Finish>,
     ) -> Result<bool, StoreError> {
         let doubts = plan.in_doubt.iter().map(|(name, open)| (name.clone(), open.clone()));
+        let recorded = intents
+            .iter()
+            .filter(|(_, open)| open.kind != OperationKind::Create || !planted(Mistake::NoIntent))
+            .map(|(name, open)| (name.clone(), open.clone()));
         let request = Decide {
             entity: self.desk.entity.name.clone(),
             expected_version: known.record.version,
             record: plan.record.clone(),
             cause: plan.cause.clone(),
             changes: plan.changes.clone(),
-            overruled: plan.overruled.clone(),
+            overruled: if planted(Mistake::ForgetOverruled) { Vec::new() } else { plan.overruled.clone() },
             conflicts: plan.conflicts.clone(),
             closed_by: closed_by(plan),
             links: plan.links.iter().map(|(name, link)| (name.clone(), link.clone())).collect(),
             retired: plan.retired.clone(),
             match_value: self.match_value(plan, taken),
             ended: plan.ended.clone(),
-            operations: intents.iter().map(|(name, open)| (name.clone(), open.clone())).chain(doubts).collect(),
+            operations: recorded.chain(doubts).collect(),
             decided_items: self.item_ids(),
             finish,
         };

@@ -12,6 +12,7 @@ use crate::domain::name::SourceName;
 use crate::domain::plan::Owed;
 use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, OperationId, Reading};
 use crate::log::key;
+use crate::points::{self, Mistake, Point, planted};
 use crate::store::StoreError;
 
 use super::super::errand::Taken;
@@ -61,7 +62,10 @@ impl Look {
             Reading::Unreachable(why) => return Ok(Home::Unknown(Owed::Unreachable(why.clone()))),
             Reading::Broken(why) => return Ok(Home::Unknown(Owed::Failed(why.clone()))),
         };
-        if let Some((record, open)) = unknown.doubts.iter().find(|(_, open)| open.document.as_ref() == Some(document)) {
+        if !planted(Mistake::IgnoreOwnCreate)
+            && let Some((record, open)) =
+                unknown.doubts.iter().find(|(_, open)| open.document.as_ref() == Some(document))
+        {
             return Ok(Home::Doubt(*record, open.clone()));
         }
         if let Some(end) = self.must_wait(&unknown, document) {
@@ -77,7 +81,9 @@ impl Look {
             items: self.item_ids(),
             recalled_at: unknown.now,
         });
-        let (record, home) = match introduced.await? {
+        let introduced = introduced.await?;
+        points::pass(Point::Introduced);
+        let (record, home) = match introduced {
             Introduced::LookAgain => return Ok(Home::None(at_once())),
             // Other copies of this item may wait in the queue: they are introduced before copies of it are made.
             Introduced::New(record) if matches => (record, Home::None(at_once())),
@@ -101,7 +107,7 @@ impl Look {
             match_value.is_none()
                 || match_value == open.document.as_ref().and_then(|sent| matching::match_value(sent, rules))
         };
-        if unknown.doubts.iter().any(|(_, open)| may_be(open)) {
+        if unknown.doubts.iter().any(|(_, open)| may_be(open)) && !planted(Mistake::IgnoreOwnCreate) {
             let why = "it may be what a write in doubt has made";
             let due_in = self.desk.retry.delay(self.attempts(), rand::random());
             return Some(wait(due_in, why, true));
@@ -163,7 +169,9 @@ impl Look {
                 tidies: Vec::new(),
                 finish,
             })
-            .await
+            .await?;
+        points::pass(Point::Adopted);
+        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{Known, LinkState, Reading, RecordState};
 use crate::domain::restless;
 use crate::log::{chain, key};
+use crate::points::{self, Mistake, Point, planted};
 use crate::store::StoreError;
 
 use super::desk::SharedDesk;
@@ -72,6 +73,9 @@ impl Look {
             let Some(mut known) = self.desk.insist(recall).await? else {
                 return self.finish(WorkEnd::Done { outcome: "nothing-there" }).await;
             };
+            if planted(Mistake::Resurrect) {
+                known.record.state = RecordState::Live;
+            }
             if std::mem::take(&mut may_be_joined) && known.record.version == 0 {
                 // Keys that are being looked at may be other copies of this new item.
                 self.desk.workshop.all_introduced().await;
@@ -82,6 +86,7 @@ impl Look {
                 Err(refused) => return self.refuse(refused).await,
             };
             self.read_sources(&known, &mut taken).await;
+            points::pass(Point::Read);
             if self.search(&mut known, &mut taken).await? {
                 continue;
             }
@@ -194,6 +199,7 @@ impl Look {
         let blocked_by = blocked_by(&end);
         let finish = Finish { items: self.item_ids(), end };
         self.desk.insist(FinishItems { entity: self.desk.entity.name.clone(), finish }).await?;
+        points::pass(Point::Finished);
         Ok(blocked_by)
     }
 

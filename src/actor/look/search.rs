@@ -9,6 +9,7 @@ use crate::domain::matching;
 use crate::domain::name::SourceName;
 use crate::domain::record::{Base, Known, Link, OpenOperation, OperationKind, OperationState, Reading};
 use crate::log::key;
+use crate::points::{self, Point};
 use crate::store::StoreError;
 
 use super::super::errand::{Search, Searched, Taken};
@@ -89,7 +90,9 @@ impl Look {
             return Ok(Ok(Vec::new()));
         };
         let search = Search { record: known.record.id, operation: open.id, document: document.clone() };
-        let (keys, equal) = match visit(actor, search).await {
+        let searched = visit(actor, search).await;
+        points::pass(Point::Searched);
+        let (keys, equal) = match searched {
             Searched::Found(keys) => (keys, true),
             Searched::Listed(keys) => (keys, false),
             Searched::Failed(reading) => return Ok(Err(reading)),

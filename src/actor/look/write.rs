@@ -9,6 +9,7 @@ use crate::domain::merge;
 use crate::domain::name::SourceName;
 use crate::domain::plan::{self, Conclusion, Owed, Plan, WriteResult, conclude};
 use crate::domain::record::{Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Reading};
+use crate::points::{self, Point};
 use crate::store::StoreError;
 
 use super::super::errand::{Taken, Write, WriteOrder};
@@ -109,6 +110,7 @@ impl Look {
                 finish: Finish { items: self.item_ids(), end },
             })
             .await?;
+        points::pass(Point::Recorded);
         Ok(waits)
     }
 }

@@ -23,6 +23,7 @@ use tokio::sync::{oneshot, watch as channel};
 
 use crate::config::{Config, ConfigErrors, Finding, Inputs, Loaded};
 use crate::log::{Control, key};
+use crate::points::{self, Point};
 
 use super::messages::{Reconfigure, Refusal};
 use super::supervision::{self, ActorPath, Child, Drill, Ledger, Lifeline, Policy, Spec};
@@ -245,6 +246,7 @@ impl Means {
             error!(self.log, "configuration cannot be put in force"; key::ERROR => %away);
             return None;
         }
+        points::pass(Point::Reloaded);
         self.control.apply(&change.config.log);
         self.in_force.send_replace(Arc::clone(&change.config));
         Some(())

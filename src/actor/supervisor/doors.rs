@@ -6,10 +6,11 @@ use std::future::Future;
 use actix::{Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 
 use crate::domain::name::{EntityName, SourceName};
+use crate::points::{self, Mistake, Point, planted};
 
 use super::super::entity::{CarryOut, EntityActor, Wake};
 use super::super::messages::{DropItem, Notify, Ordered, Refusal, Resolve, RetryItem, SyncRecord, Undo};
-use super::super::store::requests::queue::{Enqueue, EnqueueRecord, Enqueued, Order};
+use super::super::store::requests::queue::{Enqueue, EnqueueRecord, Enqueued, Order, WorkItemId};
 use super::super::store::requests::view::{DropWorkItem, FindConflict, Handled, RetryWorkItem};
 use super::{Phase, Supervisor, put};
 
@@ -77,7 +78,13 @@ impl Handler<Notify> for Supervisor {
         let woken: Vec<_> = named.into_iter().filter_map(|name| self.entity(name).ok()).collect();
         let store = self.store.addr.clone();
         Box::pin(async move {
-            let enqueued = put(&store, Enqueue { notifications }).await?;
+            let number = notifications.len();
+            let stored = put(&store, Enqueue { notifications }).await;
+            if planted(Mistake::DropOnUnavailable) && stored.is_err() {
+                return Ok(vec![Enqueued { id: WorkItemId(0), coalesced: false }; number]);
+            }
+            let enqueued = stored?;
+            points::pass(Point::Notified);
             woken.iter().for_each(|entity| entity.do_send(Wake));
             Ok(enqueued)
         })
@@ -103,14 +110,15 @@ impl Handler<Resolve> for Supervisor {
 
     fn handle(&mut self, Resolve { conflict, revision, decision }: Resolve, _: &mut Context<Self>) -> Self::Result {
         let store = self.store.addr.clone();
-        let entities: BTreeMap<_, _> =
-            self.entities.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
+        let mut entities: BTreeMap<_, _> =
+            self.config.entities.keys().map(|name| (name.clone(), self.entity(name))).collect();
         Box::pin(async move {
             let Some(row) = put(&store, FindConflict { id: conflict }).await? else { return Ok(Ordered::NotFound) };
             if row.closed {
                 return Ok(Ordered::Stale(None));
             }
-            let actor = entities.get(&row.entity).ok_or_else(|| Refusal::UnknownEntity(row.entity.clone()))?;
+            let unknown = || Err(Refusal::UnknownEntity(row.entity.clone()));
+            let actor = entities.remove(&row.entity).unwrap_or_else(unknown)?;
             let order = Order::Resolve { conflict, revision: revision.unwrap_or(row.revision), decision };
             actor.send(CarryOut { record: row.record, order }).await.unwrap_or(Err(Refusal::Away))
         })

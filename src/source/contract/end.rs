@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::json::Json;
 use crate::domain::key::ForeignKey;
+use crate::points::{self, Mistake, planted};
 
 use super::super::lock::LockError;
 use super::super::process::Exit;
@@ -87,7 +88,8 @@ pub(super) struct Facts<'a> {
 
 pub(super) fn read(facts: Facts<'_>) -> Verdict<ReadEnd> {
     match facts.exit {
-        Exit::Status(0) => match Json::parse(facts.stdout) {
+        Exit::Status(1) if planted(Mistake::DeleteOnExit1) => bad(ReadEnd::Missing, facts.reason),
+        Exit::Status(0) => match Json::parse(&points::printed(facts.stdout)) {
             Ok(document) => good(ReadEnd::Document { document, sha256: Sha256::digest(facts.stdout).into() }),
             Err(error) => bad(ReadEnd::Broken, format!("the program printed no good document: {error}")),
         },
@@ -122,6 +124,7 @@ pub(super) fn update(old: &ForeignKey, facts: Facts<'_>) -> Verdict<WriteEnd> {
             Ok(key) => good(WriteEnd::Done { key: Some(key).filter(|key| key != old) }),
             Err(error) => bad(WriteEnd::InDoubt, format!("the program printed no good key: {error}")),
         },
+        Exit::Status(1) if planted(Mistake::BelieveFailedUpdate) => good(WriteEnd::Done { key: None }),
         Exit::Status(1) => bad(WriteEnd::Unreachable, facts.reason),
         Exit::Status(2) => bad(WriteEnd::Missing, facts.reason),
         Exit::Status(3) => bad(WriteEnd::Rejected, facts.reason),

@@ -15,6 +15,7 @@ use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::name::EntityName;
 use crate::domain::record::OperationId;
+use crate::points::{self, Point};
 
 use super::guardian::Guardian;
 use super::lock::{Lock, LockError};
@@ -154,7 +155,15 @@ impl Program {
             }
         };
         let limits = Limits { deadline, grace: GRACE, drain: DRAIN, stderr: STDERR };
-        Some(process::run(&spec, &limits, &context.cancel, self.guardian.as_ref(), stdout))
+        if task.operation.changes_something() {
+            points::pass(Point::Starting);
+            points::pass(Point::Started);
+        }
+        let ended = process::run(&spec, &limits, &context.cancel, self.guardian.as_ref(), stdout);
+        if task.operation.changes_something() {
+            points::pass(Point::Ran);
+        }
+        Some(ended)
     }
 
     /// Reads the end of a process by `judge`, and puts the report on it together.

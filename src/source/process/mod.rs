@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use crate::points::{self, Point};
+
 use super::guardian::Guardian;
 use cancel::Cancel;
 use leader::Leader;
@@ -107,6 +109,7 @@ pub fn run(
         Err(error) if is_shortage(&error) => return Ended::at_once(Exit::NoRoom(error.to_string())),
         Err(error) => return Ended::at_once(Exit::NotStarted(error.to_string())),
     };
+    points::pass(Point::Spawned);
     let pid = leader.pid();
     let mut pump = Pump::new(pipes, spec.stdin.as_deref().unwrap_or_default(), limits, stdout);
     pump.until_exit(&leader, limits, cancel);

@@ -14,7 +14,14 @@ pub(super) struct Layer {
 
 const POSTGRES: [&str; 3] = ["tokio_postgres", "deadpool_postgres", "postgres_types"];
 
-pub(super) const LAYERS: [Layer; 9] = [
+pub(super) const LAYERS: [Layer; 10] = [
+    Layer {
+        name: "points",
+        may: &[],
+        never: &["tokio", "actix", "actix_rt", "actix_web", "slog", POSTGRES[0], POSTGRES[1], POSTGRES[2], "std::fs"],
+        never_ends: &[],
+        may_be_async: false,
+    },
     Layer {
         name: "domain",
         may: &[],
@@ -64,21 +71,21 @@ pub(super) const LAYERS: [Layer; 9] = [
     },
     Layer {
         name: "source",
-        may: &["domain", "config", "log"],
+        may: &["domain", "config", "log", "points"],
         never: &["actix", "actix_rt", "actix_web", POSTGRES[0], POSTGRES[1], POSTGRES[2], "reqwest"],
         never_ends: &[],
         may_be_async: true,
     },
     Layer {
         name: "store",
-        may: &["domain", "config", "log"],
+        may: &["domain", "config", "log", "points"],
         never: &["actix", "actix_rt", "actix_web", "reqwest"],
         never_ends: &[],
         may_be_async: true,
     },
     Layer {
         name: "actor",
-        may: &["domain", "config", "log", "source", "store"],
+        may: &["domain", "config", "log", "source", "store", "points"],
         never: &[
             POSTGRES[0],
             POSTGRES[1],
@@ -110,7 +117,7 @@ pub(super) const LAYERS: [Layer; 9] = [
     },
     Layer {
         name: "daemon",
-        may: &["domain", "config", "log", "source", "store", "actor", "api"],
+        may: &["domain", "config", "log", "source", "store", "actor", "api", "points"],
         never: &[],
         never_ends: &[],
         may_be_async: true,

@@ -71,10 +71,13 @@ static void store(const char *item)
     char fresh[8192];
     FILE *file;
     snprintf(fresh, sizeof fresh, "%s.new", item);
-    file = fopen(fresh, "w");
+    file = fopen(fresh, "w+");
     if (!file)
         end(70, "cannot open ", fresh);
     copy(stdin, file);
+    /* Whoever died in the middle of a document did not want it stored. */
+    if (fseek(file, -1, SEEK_END) != 0 || fgetc(file) != '\n')
+        end(3, "no whole document", "");
     if (fclose(file) != 0 || rename(fresh, item) != 0)
         end(70, "cannot store ", item);
 }

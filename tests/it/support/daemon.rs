@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -46,8 +46,13 @@ impl<'a> Daemon<'a> {
     /// Starts `retcond` without waiting for anything.
     #[track_caller]
     pub(crate) fn spawn(site: &'a Site) -> Self {
+        Self::spawn_by(site, program(env!("CARGO_BIN_EXE_retcond")))
+    }
+
+    /// Likewise, by this command.
+    #[track_caller]
+    pub(crate) fn spawn_by(site: &'a Site, mut command: Command) -> Self {
         let log = File::options().append(true).create(true).open(log_path(site)).expect("a log file");
-        let mut command = program(env!("CARGO_BIN_EXE_retcond"));
         command.arg("--config").arg(site.path().join("retcon.toml")).current_dir("/");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         Self { site, child: command.spawn().expect("retcond starts") }
@@ -88,6 +93,16 @@ impl<'a> Daemon<'a> {
     pub(crate) fn kill_alone(mut self) {
         self.signal(Signal::KILL);
         self.child.wait().expect("the daemon is ours");
+        std::mem::forget(self);
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the daemon is ours")
+    }
+
+    /// Leaves what a daemon that is dead has started to the next one of the site.
+    pub(crate) fn bury(self) {
         std::mem::forget(self);
     }
 

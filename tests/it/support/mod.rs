@@ -11,6 +11,7 @@ pub(crate) mod system;
 pub(crate) mod bench;
 pub(crate) mod site;
 pub(crate) mod daemon;
+pub(crate) mod chaos;
 pub(crate) mod actors;
 pub(crate) mod scene;
 pub(crate) mod cable;

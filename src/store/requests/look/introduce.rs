@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::key::InternalKey;
 use crate::domain::record::{Link, LinkState, OperationId};
+use crate::points::{Mistake, bent};
 use crate::store::columns::{Word, get, unreadable};
 use crate::store::requests::queue::ids;
 use crate::store::run::{Fault, Request, Session, Step};
@@ -86,11 +87,12 @@ impl Introduce {
         let entity = || Box::new(self.entity.as_str().to_owned());
         let source = || Box::new(self.source.as_str().to_owned());
         let doubts: Vec<Uuid> = self.recalled_at.doubts.iter().map(|OperationId(id)| *id).collect();
+        let find_moved = bent(Mistake::IgnoreOwnCreate, FIND_MOVED, "'in-flight'", "'nothing'");
         let steps = [
             Step::new(CREATE_ENTITY, [entity()]),
             Step::new(LOCK_ENTITY, [entity()]),
             Step::new(FIND_KEY, [entity(), source(), Box::new(self.key.as_str().to_owned())]),
-            Step::new(FIND_MOVED, [entity(), source(), Box::new(doubts), Box::new(ids(&self.items))]),
+            Step::new(find_moved, [entity(), source(), Box::new(doubts), Box::new(ids(&self.items))]),
             Step::new(LOCK_MATCH, [entity(), Box::new(self.match_value.clone())]),
             Step::new(FIND_MATCH, [entity(), Box::new(self.match_value.clone()), source()]),
         ];

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Row;
 
 use crate::domain::key::InternalKey;
+use crate::points::{Mistake, bent};
 use crate::store::columns::{JsonText, get, parsed, unreadable};
 use crate::store::encoding::decode;
 use crate::store::run::{Fault, Request, Session, Step};
@@ -23,7 +24,8 @@ impl Request for Claim {
         let entity = self.entity.as_str().to_owned();
         // The second statement sees what the lock has waited for.
         let lock = Step::new(LOCK, [Box::new(entity.clone())]);
-        let claim = Step::new(CLAIM, [Box::new(entity), Box::new(self.limit.max(0))]);
+        let claim = bent(Mistake::IgnoreOwnCreate, CLAIM, "'in-flight'", "'nothing'");
+        let claim = Step::new(claim, [Box::new(entity), Box::new(self.limit.max(0))]);
         let rows = session.pipeline(vec![lock, claim]).await?.pop().unwrap_or_default();
         let due_in = rows.first().map(|row| get::<Option<i64>>(row, "due_in")).transpose()?.flatten();
         let next_due = due_in.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Row;
 
+use crate::points::{Mistake, STORED, bent};
 use crate::store::columns::{get, parsed};
 use crate::store::encoding::encode;
 use crate::store::run::{Fault, Mode, Request, Session};
@@ -27,7 +28,8 @@ impl Request for Enqueue {
         let entities: Vec<&str> = wanted.iter().map(|each| each.entity.as_str()).collect();
         let sources: Vec<&str> = wanted.iter().map(|each| each.source.as_str()).collect();
         let keys: Vec<&str> = wanted.iter().map(|each| each.key.as_str()).collect();
-        let rows = session.list(NOTIFY, &[&entities, &sources, &keys]).await?;
+        let notify = bent(Mistake::CoalesceIntoRunning, NOTIFY, STORED[0], STORED[1]);
+        let rows = session.list(notify, &[&entities, &sources, &keys]).await?;
         let mut stored = rows.iter().map(stored).collect::<Result<BTreeMap<_, _>, _>>()?;
         let answer = |notification: &Notification| {
             let enqueued = stored.get_mut(notification).expect("every notification was stored or the statement failed");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::name::EntityName;
+use crate::points::{Mistake, bent};
 use crate::store::columns::{get, micros, parsed};
 use crate::store::requests::view::WorkState;
 use crate::store::run::{Fault, Mode, Request, Session, Step};
@@ -38,9 +39,9 @@ impl Request for Recover {
             Step::new(CREATE_ENTITY, [entity()]),
             // A claim whose answer was lost may still be under way.
             Step::new(LOCK_ENTITY, [entity()]),
-            Step::new(RECOVER_OPERATIONS, [entity(), held()]),
+            Step::new(bent(Mistake::ForgetDoubt, RECOVER_OPERATIONS, "'in-doubt'", "'open'"), [entity(), held()]),
             Step::new(RELEASE_ALL, [entity()]),
-            Step::new(LIST_RUNNING, [entity(), held()]),
+            Step::new(bent(Mistake::NoRecovery, LIST_RUNNING, "'running'", "'nothing'"), [entity(), held()]),
             Step::new(FIND_UNCLAIMED, [entity()]),
         ];
         let [_, _, _, _, running, unclaimed] = session.pipeline_of(steps).await?;

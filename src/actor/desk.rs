@@ -6,22 +6,29 @@ use std::sync::Arc;
 
 use actix::Addr;
 use slog::Logger;
+use tokio::runtime::Handle;
 
 use crate::config::model::{Entity, Mode};
 use crate::domain::name::SourceName;
 use crate::domain::plan::{RetryTerms, Terms, Traits};
+use crate::domain::record::OperationId;
 use crate::domain::schema::Schema;
+use crate::log::chain;
 use crate::store::{Request, StoreError};
 
+use super::errand::Start;
 use super::source::SourceActor;
-use super::store::{Ask, StoreActor, until_there};
+use super::store::requests::lease::{Fence, StartWrite};
+use super::store::{AskUnder, StoreActor, until_there};
 use super::workshop::Workshop;
 
-/// The entity's configuration and the actors it works with; one for each configuration that runs.
+/// The entity's configuration and the actors it works with; one for each configuration and each lease that runs.
 pub(super) struct Desk {
     pub(super) entity: Arc<Entity>,
     pub(super) terms: Terms,
     pub(super) retry: RetryTerms,
+    /// The right to record what is decided here.
+    pub(super) fence: Fence,
     pub(super) store: Addr<StoreActor>,
     pub(super) sources: BTreeMap<SourceName, Addr<SourceActor>>,
     pub(super) workshop: Arc<Workshop>,
@@ -31,6 +38,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(
         entity: Arc<Entity>,
+        fence: Fence,
         store: Addr<StoreActor>,
         sources: BTreeMap<SourceName, Addr<SourceActor>>,
         workshop: Arc<Workshop>,
@@ -39,7 +47,7 @@ impl Desk {
         let terms = terms(&entity);
         let retry = &entity.retry;
         let retry = RetryTerms { first: retry.first, max: retry.max, attempts: retry.attempts };
-        Self { entity, terms, retry, store, sources, workshop, log }
+        Self { entity, terms, retry, fence, store, sources, workshop, log }
     }
 
     /// Puts a request to the store, and again for as long as the database is away.
@@ -53,10 +61,24 @@ impl Desk {
 
     /// Puts a request to the store, once.
     pub(super) async fn ask<R: Request>(&self, request: R) -> Result<R::Reply, StoreError> {
-        match self.store.send(Ask(request)).await {
-            Ok(reply) => reply,
-            Err(away) => Err(StoreError::Unavailable(Box::new(away))),
-        }
+        put(&self.store, self.fence.clone(), request).await
+    }
+
+    /// Gives what puts the start of a write on record, right before its program is started.
+    pub(super) fn start_of(&self, operation: OperationId) -> Start {
+        let (store, fence, runtime) = (self.store.clone(), self.fence.clone(), Handle::current());
+        Box::new(move || match runtime.block_on(put(&store, fence.clone(), StartWrite { operation })) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it is settled already".to_owned()),
+            Err(error) => Err(chain(&error)),
+        })
+    }
+}
+
+async fn put<R: Request>(store: &Addr<StoreActor>, fence: Fence, request: R) -> Result<R::Reply, StoreError> {
+    match store.send(AskUnder(fence, request)).await {
+        Ok(reply) => reply,
+        Err(away) => Err(StoreError::Unavailable(Box::new(away))),
     }
 }
 

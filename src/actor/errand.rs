@@ -46,13 +46,19 @@ impl Errand for Read {
 }
 
 /// Makes a write, with what belongs to it in the same turn.
-pub struct Write(pub WriteOrder);
+pub struct Write {
+    pub order: WriteOrder,
+    pub start: Start,
+}
+
+/// Puts on record that a program is about to be started; blocks until that is done, or says why it is not.
+pub type Start = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 impl Errand for Write {
     type Answer = WriteResult;
 
     fn make(&self, visitor: &Visitor) -> (WriteResult, Reach) {
-        visitor.write(&self.0)
+        visitor.write(&self.order, &self.start)
     }
 
     fn refused(&self, why: String) -> WriteResult {
@@ -60,7 +66,7 @@ impl Errand for Write {
     }
 
     fn lost(&self, why: String) -> WriteResult {
-        WriteResult::lost(self.0.kind, why)
+        WriteResult::lost(self.order.kind, why)
     }
 }
 

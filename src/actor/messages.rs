@@ -138,8 +138,10 @@ pub struct DatabaseStatus {
 #[derive(Debug, Clone)]
 pub struct EntityStatus {
     pub name: EntityName,
-    /// `up`, `starting`, `paused`, `given-up`.
+    /// `up`, `starting`, `standby`, `paused`, `given-up`.
     pub state: &'static str,
+    /// The daemon that serves it, if that is another one.
+    pub served_by: Option<String>,
     pub counts: Counts,
     pub in_flight: u32,
     pub throttle: GateState,
@@ -148,7 +150,7 @@ pub struct EntityStatus {
 
 #[derive(Debug, Clone)]
 pub struct SourceStatus {
-    /// `up`, `down`, `paused`, `given-up`.
+    /// `up`, `down`, `paused`, `given-up`; `standby` where another daemon serves the entity.
     pub state: &'static str,
     pub restarts: u64,
     pub last_error: Option<String>,

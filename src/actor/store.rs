@@ -1,6 +1,7 @@
 //! The store actor: owns the pool, and answers every question to the database.
 
 use std::error::Error;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::store::Store;
 use crate::store::migrate::MigrateError;
 
 use super::supervision::{Drill, Lifeline, panic_text};
+use requests::lease::Fence;
 
 pub use crate::store::{Request, StoreError, requests};
 
@@ -53,15 +55,42 @@ impl<R: Request> Message for Ask<R> {
     type Result = Result<R::Reply, StoreError>;
 }
 
+/// Puts one request for who holds the lease of an entity.
+pub struct AskUnder<R>(pub Fence, pub R);
+
+impl<R: Request> Message for AskUnder<R> {
+    type Result = Result<R::Reply, StoreError>;
+}
+
 impl<R: Request> Handler<Ask<R>> for StoreActor {
     type Result = ResponseFuture<Result<R::Reply, StoreError>>;
 
     fn handle(&mut self, Ask(request): Ask<R>, _: &mut Context<Self>) -> Self::Result {
+        let store = self.store.clone();
+        self.answer(R::ACTION, async move { request.run(&store).await })
+    }
+}
+
+impl<R: Request> Handler<AskUnder<R>> for StoreActor {
+    type Result = ResponseFuture<Result<R::Reply, StoreError>>;
+
+    fn handle(&mut self, AskUnder(fence, request): AskUnder<R>, _: &mut Context<Self>) -> Self::Result {
+        let store = self.store.clone();
+        self.answer(R::ACTION, async move { request.run_under(fence, &store).await })
+    }
+}
+
+impl StoreActor {
+    /// Answers a request, also if it panics, and takes in what it shows of the database.
+    fn answer<T: 'static>(
+        &self,
+        action: &'static str,
+        request: impl Future<Output = Result<T, StoreError>> + 'static,
+    ) -> ResponseFuture<Result<T, StoreError>> {
         let (store, lifeline) = (self.store.clone(), self.lifeline.clone());
         Box::pin(async move {
-            let answered = AssertUnwindSafe(request.run(&store)).catch_unwind().await;
-            let reply =
-                answered.unwrap_or_else(|panic| Err(StoreError::Failed { action: R::ACTION, why: panic_text(panic) }));
+            let answered = AssertUnwindSafe(request).catch_unwind().await;
+            let reply = answered.unwrap_or_else(|panic| Err(StoreError::Failed { action, why: panic_text(panic) }));
             match &reply {
                 // What can be read while nothing can be stored is no sign of health.
                 Ok(_) => match store.shortage() {
@@ -69,7 +98,12 @@ impl<R: Request> Handler<Ask<R>> for StoreActor {
                     None => lifeline.reaches(),
                 },
                 Err(away @ StoreError::Unavailable(_)) => lifeline.cannot_reach(&chain(away), None),
-                Err(StoreError::Refused { .. } | StoreError::Failed { .. } | StoreError::Unreadable { .. }) => {}
+                Err(
+                    StoreError::Refused { .. }
+                    | StoreError::Deposed { .. }
+                    | StoreError::Failed { .. }
+                    | StoreError::Unreadable { .. },
+                ) => {}
             }
             reply
         })

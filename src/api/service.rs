@@ -94,7 +94,10 @@ impl Service {
         let chain = chain(error);
         match error {
             StoreError::Unavailable(_) => Refused::new(Code::StoreUnavailable, chain),
-            StoreError::Refused { .. } | StoreError::Failed { .. } | StoreError::Unreadable { .. } => {
+            StoreError::Refused { .. }
+            | StoreError::Deposed { .. }
+            | StoreError::Failed { .. }
+            | StoreError::Unreadable { .. } => {
                 slog::error!(self.log, "request failed"; "error" => &chain);
                 Refused::new(Code::Internal, chain)
             }

@@ -68,14 +68,14 @@ fn rows(actors: &[Actor]) -> impl Iterator<Item = Row<'_>> {
 fn name(actor: &Actor) -> &str {
     match actor.kind {
         Kind::Source => actor.path.rsplit('/').next().unwrap_or(&actor.path),
-        Kind::Supervisor | Kind::Store | Kind::Reloader | Kind::Entity => &actor.path,
+        Kind::Supervisor | Kind::Store | Kind::Leases | Kind::Reloader | Kind::Entity => &actor.path,
     }
 }
 
 fn depth(kind: Kind) -> u8 {
     match kind {
         Kind::Supervisor => 0,
-        Kind::Store | Kind::Reloader | Kind::Entity => 1,
+        Kind::Store | Kind::Leases | Kind::Reloader | Kind::Entity => 1,
         Kind::Source => 2,
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::actor::reloader::Finish;
 use crate::actor::supervision::{Ledger, Policy};
-use crate::actor::supervisor::{GetStore, Start, Supervisor};
+use crate::actor::supervisor::{GetStore, Identity, Start, Supervisor};
 use crate::api;
 use crate::config::{self, Loaded};
 use crate::log::{chain, key};
@@ -26,6 +26,7 @@ use crate::source::guardian::{Guardian, GuardianError, Post};
 use crate::source::process::cancel::Cancel;
 use crate::store::Store;
 use crate::store::private::PrivatePostgres;
+use crate::store::requests::lease::DaemonId;
 use crate::store::state_dir::StateDir;
 
 use database::DatabaseError;
@@ -153,6 +154,15 @@ struct Surroundings<'a> {
     guardian: Guardian,
 }
 
+/// Says who this daemon is among those that share the database.
+fn identity(state_dir: &StateDir) -> Result<Identity, DaemonError> {
+    let daemon = DaemonId::new();
+    let former = state_dir.succeed(daemon)?;
+    let host = rustix::system::uname();
+    let name = format!("{}:{}", host.nodename().to_string_lossy(), std::process::id());
+    Ok(Identity { daemon, name, former })
+}
+
 /// Starts the actors and the API; then waits for the end, and brings it about in order.
 async fn serve(
     configuration: Configuration,
@@ -172,6 +182,7 @@ async fn serve(
         store,
         cancel: cancel.clone(),
         guardian: Some(guardian),
+        identity: identity(state_dir)?,
         policy: Policy::default(),
         ledger: ledger.clone(),
         log: log.clone(),

@@ -8,5 +8,6 @@ pub mod process;
 pub mod guardian;
 pub mod lock;
 pub mod gate;
+pub mod tenure;
 pub mod visit;
 pub mod log;

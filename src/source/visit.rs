@@ -17,6 +17,7 @@ use super::lock::LockError;
 use super::log::log_run;
 use super::process::Exit;
 use super::process::cancel::Cancel;
+use super::tenure::{Over, Tenure};
 
 /// A reading, with what a write that rests on it must know.
 #[derive(Debug, Clone)]
@@ -80,8 +81,14 @@ pub enum Reach {
 pub struct Visitor {
     program: Arc<Program>,
     gate: Arc<Gate>,
-    cancel: Cancel,
+    tenure: Arc<Tenure>,
     log: Logger,
+}
+
+/// A visit that has begun: programs may be started, until it is cancelled.
+struct Begun {
+    turn: Turn,
+    cancel: Cancel,
 }
 
 /// Why a program was not started, or not yet.
@@ -91,6 +98,8 @@ enum NotBegun {
     NoTurn(#[from] LockError),
     #[error(transparent)]
     NotAdmitted(#[from] Cancelled),
+    #[error(transparent)]
+    NotInOffice(#[from] Over),
 }
 
 impl NotBegun {
@@ -98,7 +107,7 @@ impl NotBegun {
     fn reach(&self) -> Reach {
         match self {
             Self::NoTurn(error) if error.is_shortage() => Reach::Unreachable(error.with_cause()),
-            Self::NoTurn(_) | Self::NotAdmitted(_) => Reach::Unknown,
+            Self::NoTurn(_) | Self::NotAdmitted(_) | Self::NotInOffice(_) => Reach::Unknown,
         }
     }
 
@@ -107,6 +116,7 @@ impl NotBegun {
         match self {
             Self::NoTurn(error) => reading(&ReadEnd::from(&error)),
             Self::NotAdmitted(cancelled) => Reading::Unreachable(cancelled.to_string()),
+            Self::NotInOffice(over) => Reading::Unreachable(over.to_string()),
         }
     }
 
@@ -116,28 +126,34 @@ impl NotBegun {
             Self::NoTurn(error) if error.is_shortage() => WriteResult::Held(error.with_cause()),
             Self::NoTurn(error) => result(WriteEnd::from(&error), None),
             Self::NotAdmitted(cancelled) => WriteResult::NotStarted(cancelled.to_string()),
+            Self::NotInOffice(over) => WriteResult::Held(over.to_string()),
         }
     }
 }
 
 impl Visitor {
-    /// Makes visits to `program`, through `gate`, until `cancel` is triggered.
-    pub fn new(program: Arc<Program>, gate: Arc<Gate>, cancel: Cancel, log: Logger) -> Self {
-        Self { program, gate, cancel, log }
+    /// Makes visits to `program`, through `gate`, while `tenure` lasts.
+    pub fn new(program: Arc<Program>, gate: Arc<Gate>, tenure: Arc<Tenure>, log: Logger) -> Self {
+        Self { program, gate, tenure, log }
     }
 
     /// Reads a copy.
     pub fn read(&self, key: &ForeignKey, record: Option<InternalKey>) -> (Taken, Reach) {
-        let look = || Ok(self.look(&mut self.begin()?, key, &self.context(record, None)));
+        let look = || {
+            let mut begun = self.begin()?;
+            let context = begun.context(record, None);
+            Ok(self.look(&mut begun, key, &context))
+        };
         look().unwrap_or_else(|not_begun: NotBegun| {
             let reach = not_begun.reach();
             (Taken::none(not_begun.reading()), reach)
         })
     }
 
-    /// Makes a write: reads again first where the basis is old, and afterwards where that is asked for.
-    pub fn write(&self, order: &WriteOrder) -> (WriteResult, Reach) {
-        self.write_once_admitted(order).unwrap_or_else(|not_begun| {
+    /// Makes a write: reads again first where the basis is old, and afterwards where that is asked for. Right before its program
+    /// is started `start` puts that on record; if it does not succeed, nothing is started.
+    pub fn write(&self, order: &WriteOrder, start: &dyn Fn() -> Result<(), String>) -> (WriteResult, Reach) {
+        self.write_once_admitted(order, start).unwrap_or_else(|not_begun| {
             let reach = not_begun.reach();
             (not_begun.result(), reach)
         })
@@ -145,10 +161,10 @@ impl Visitor {
 
     /// Searches for an item: with `find` where the source has it, else with `list`.
     pub fn search(&self, record: InternalKey, operation: OperationId, document: &Json) -> (Searched, Reach) {
-        let context = self.context(Some(record), Some(operation));
         let search = || {
-            let mut turn = self.begin()?;
-            Ok(match self.find(&mut turn, document, &context) {
+            let mut begun = self.begin()?;
+            let context = begun.context(Some(record), Some(operation));
+            Ok(match self.find(&mut begun.turn, document, &context) {
                 Some(found) => found,
                 None => self.list(&context),
             })
@@ -159,37 +175,42 @@ impl Visitor {
         })
     }
 
-    /// Waits for the source's turn, and then for the gate: one program may be started.
-    fn begin(&self) -> Result<Turn, NotBegun> {
-        let turn = self.program.turn(&self.cancel)?;
-        self.gate.pass(&self.cancel)?;
-        Ok(turn)
-    }
-
-    fn context(&self, internal_key: Option<InternalKey>, operation_id: Option<OperationId>) -> Context {
-        Context { internal_key, operation_id, expected_sha256: None, cancel: self.cancel.clone() }
+    /// Waits until programs may run, for the source's turn, and then for the gate: one program may be started.
+    fn begin(&self) -> Result<Begun, NotBegun> {
+        let cancel = self.tenure.admit()?;
+        let turn = self.program.turn(&cancel)?;
+        self.gate.pass(&cancel)?;
+        Ok(Begun { turn, cancel })
     }
 
     /// The age of the basis is judged when something may be started. If it is read again, the write waits for the gate once
     /// more, and is made however long that takes: at a rate that is low enough, every reading would be too old.
-    fn write_once_admitted(&self, order: &WriteOrder) -> Result<(WriteResult, Reach), NotBegun> {
-        let mut turn = self.begin()?;
-        let mut context = self.context(Some(order.record), Some(order.operation));
+    fn write_once_admitted(
+        &self,
+        order: &WriteOrder,
+        start: &dyn Fn() -> Result<(), String>,
+    ) -> Result<(WriteResult, Reach), NotBegun> {
+        let mut begun = self.begin()?;
+        let mut context = begun.context(Some(order.record), Some(order.operation));
         context.expected_sha256 = order.basis.as_ref().and_then(|basis| basis.sha256);
         if let (Some(basis), Some(key)) = (&order.basis, &order.key)
             && basis.at.elapsed() > order.recheck
         {
-            let (taken, reach) = self.look(&mut turn, key, &self.context(Some(order.record), None));
+            let afresh = begun.context(Some(order.record), None);
+            let (taken, reach) = self.look(&mut begun, key, &afresh);
             if taken.reading != basis.reading {
                 return Ok((WriteResult::Moved, reach));
             }
             context.expected_sha256 = taken.sha256;
-            self.gate.pass(&self.cancel)?;
+            self.gate.pass(&begun.cancel)?;
         }
-        let (result, reach) = self.act(&mut turn, order, &context);
+        if let Err(why) = start() {
+            return Ok((WriteResult::Held(why), Reach::Unknown));
+        }
+        let (result, reach) = self.act(&mut begun.turn, order, &context);
         Ok(match result {
             WriteResult::Done { key, .. } if order.kind != OperationKind::Delete => {
-                self.look_after(&mut turn, order, key)
+                self.look_after(&mut begun, order, key)
             }
             other => (other, reach),
         })
@@ -248,14 +269,15 @@ impl Visitor {
     }
 
     /// Reads what was written: to see that a new key is one, or what the source made of it.
-    fn look_after(&self, turn: &mut Turn, order: &WriteOrder, key: Option<ForeignKey>) -> (WriteResult, Reach) {
+    fn look_after(&self, begun: &mut Begun, order: &WriteOrder, key: Option<ForeignKey>) -> (WriteResult, Reach) {
         let renamed = order.kind == OperationKind::Update && key.is_some();
         let Some(now) = key.as_ref().or(order.key.as_ref()).filter(|_| renamed || order.read_back) else {
             return (WriteResult::Done { key, stored: None }, Reach::Reached);
         };
-        let (reading, reach) = match self.gate.pass(&self.cancel) {
+        let (reading, reach) = match self.gate.pass(&begun.cancel) {
             Ok(()) => {
-                let (taken, reach) = self.look(turn, now, &self.context(Some(order.record), None));
+                let context = begun.context(Some(order.record), None);
+                let (taken, reach) = self.look(begun, now, &context);
                 (taken.reading, reach)
             }
             Err(cancelled) => (NotBegun::from(cancelled).reading(), Reach::Reached),
@@ -270,9 +292,9 @@ impl Visitor {
         (result, reach)
     }
 
-    fn look(&self, turn: &mut Turn, key: &ForeignKey, context: &Context) -> (Taken, Reach) {
+    fn look(&self, begun: &mut Begun, key: &ForeignKey, context: &Context) -> (Taken, Reach) {
         let at = Instant::now();
-        let Answer { end, run } = turn.read(key, context);
+        let Answer { end, run } = begun.turn.read(key, context);
         log_run(&self.log, &run);
         let reach = match &end {
             ReadEnd::Document { .. } | ReadEnd::Missing(_) => Reach::Reached,
@@ -287,6 +309,12 @@ impl Visitor {
             ReadEnd::Missing(_) | ReadEnd::Unreachable(_) | ReadEnd::Broken(_) => None,
         };
         (Taken { reading: reading(&end), sha256, at }, reach)
+    }
+}
+
+impl Begun {
+    fn context(&self, internal_key: Option<InternalKey>, operation_id: Option<OperationId>) -> Context {
+        Context { internal_key, operation_id, expected_sha256: None, cancel: self.cancel.clone() }
     }
 }
 

@@ -5,6 +5,8 @@ use std::error::Error;
 use deadpool::managed::PoolError;
 use tokio_postgres::error::SqlState;
 
+use crate::domain::name::EntityName;
+
 use super::session::OpenError;
 
 /// What the store could not do.
@@ -20,6 +22,9 @@ pub enum StoreError {
         #[source]
         source: Cause,
     },
+    /// Another daemon serves the entity now: nothing was done.
+    #[error("cannot {action} in the database: another daemon serves {entity} now")]
+    Deposed { action: &'static str, entity: EntityName },
     /// The request itself failed: a defect of ours.
     #[error("cannot {action} in the database: {why}")]
     Failed { action: &'static str, why: String },
@@ -73,7 +78,7 @@ impl StoreError {
                 Some(Cause::Short(text)) => Some(text),
                 Some(Cause::Server { .. } | Cause::Connection(_) | Cause::Silent(_) | Cause::Contention) | None => None,
             },
-            Self::Refused { .. } | Self::Failed { .. } | Self::Unreadable { .. } => None,
+            Self::Refused { .. } | Self::Deposed { .. } | Self::Failed { .. } | Self::Unreadable { .. } => None,
         }
     }
 }

@@ -14,7 +14,7 @@ pub mod requests;
 
 pub use error::{Cause, StoreError};
 pub use pool::{Options, SetUpError};
-pub use run::{Fault, Mode, Request, Session};
+pub use run::{Authority, Fault, Mode, Request, Session};
 pub use session::{OpenError, Refusal, SeenError, TlsError};
 
 /// Runs requests against one database.

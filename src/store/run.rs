@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{GenericClient as _, Transaction};
@@ -10,9 +11,15 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row, Statement};
 
+use crate::domain::name::EntityName;
+
 use super::Store;
 use super::error::{Cause, StoreError};
+use super::requests::lease::Fence;
 use super::session::Object;
+
+const LOCK_LEASE: &str = include_str!("sql/lease/lock_shared.sql");
+const FIND_HELD: &str = include_str!("sql/lease/find_held.sql");
 
 /// How often a request is tried while concurrent ones undo it.
 const ATTEMPTS: usize = 8;
@@ -31,6 +38,9 @@ pub trait Request: Send + Sync + Sized + 'static {
     /// How its statements belong together.
     const MODE: Mode = Mode::Transaction;
 
+    /// Who may put it.
+    const AUTHORITY: Authority = Authority::Anybody;
+
     /// Whether it changes anything: then it waits while the server has no room for that.
     const WRITES: bool = !matches!(Self::MODE, Mode::Snapshot);
 
@@ -43,8 +53,24 @@ pub trait Request: Send + Sync + Sized + 'static {
     /// [`StoreError::Unavailable`] if the database cannot be reached or the end of the commit is unknown;
     /// every request may be sent again then.
     fn run(self, store: &Store) -> impl Future<Output = Result<Self::Reply, StoreError>> + Send {
-        run(self, store)
+        run(self, store, None)
     }
+
+    /// Runs it for who holds the lease of an entity.
+    ///
+    /// # Errors
+    /// As [`Request::run`]; [`StoreError::Deposed`] if the lease has another holder by now, and it is for the holder alone.
+    fn run_under(self, fence: Fence, store: &Store) -> impl Future<Output = Result<Self::Reply, StoreError>> + Send {
+        run(self, store, Some(fence))
+    }
+}
+
+/// Who may put a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    Anybody,
+    /// The daemon that serves the entity: it is recorded in one transaction with a look at the lease.
+    Server,
 }
 
 /// How the statements of a request belong together.
@@ -71,6 +97,8 @@ pub enum Fault {
     Moved,
     /// The server did not answer in time.
     Silent,
+    /// Another daemon holds the lease.
+    Deposed(EntityName),
 }
 
 impl From<tokio_postgres::Error> for Fault {
@@ -89,7 +117,7 @@ impl Fault {
                     .iter()
                     .any(|code| error.code() == Some(code))
             }
-            Self::Unreadable { .. } | Self::Silent => false,
+            Self::Unreadable { .. } | Self::Silent | Self::Deposed(_) => false,
             Self::Moved => true,
         }
     }
@@ -100,18 +128,20 @@ impl Fault {
             Self::Unreadable { what, source } => StoreError::Unreadable { what, source },
             Self::Moved => StoreError::Unavailable(Box::new(Cause::Contention)),
             Self::Silent => StoreError::Unavailable(Box::new(Cause::Silent(TIMEOUT))),
+            Self::Deposed(entity) => StoreError::Deposed { action, entity },
         }
     }
 }
 
-async fn run<R: Request>(request: R, store: &Store) -> Result<R::Reply, StoreError> {
+async fn run<R: Request>(request: R, store: &Store, fence: Option<Fence>) -> Result<R::Reply, StoreError> {
+    let fence = fence.filter(|_| R::AUTHORITY == Authority::Server);
     if R::WRITES {
         store.may_write().await?;
     }
     let mut attempts = 1;
     loop {
         let mut object = store.session().await?;
-        let attempted = tokio::time::timeout(TIMEOUT, attempt(&request, &mut object)).await;
+        let attempted = tokio::time::timeout(TIMEOUT, attempt(&request, &mut object, fence.as_ref())).await;
         match attempted.unwrap_or(Err(Fault::Silent)) {
             Ok(reply) => return Ok(reply),
             Err(fault) if fault.is_overtaken() && attempts < ATTEMPTS => attempts += 1,
@@ -127,21 +157,26 @@ async fn run<R: Request>(request: R, store: &Store) -> Result<R::Reply, StoreErr
     }
 }
 
-async fn attempt<R: Request>(request: &R, object: &mut Object) -> Result<R::Reply, Fault> {
-    let transaction = match R::MODE {
-        Mode::Statements => return request.attempt(&Session(Handle::Alone(object))).await,
-        Mode::Transaction => object.transaction().await?,
-        Mode::Snapshot => {
+async fn attempt<R: Request>(request: &R, object: &mut Object, fence: Option<&Fence>) -> Result<R::Reply, Fault> {
+    let transaction = match (R::MODE, fence) {
+        (Mode::Statements, None) => return request.attempt(&Session::new(Handle::Alone(object), None)).await,
+        (Mode::Transaction, _) | (Mode::Statements, Some(_)) => object.transaction().await?,
+        (Mode::Snapshot, _) => {
             object.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?
         }
     };
-    let reply = request.attempt(&Session(Handle::Within(&transaction))).await?;
+    let reply = request.attempt(&Session::new(Handle::Within(&transaction), fence)).await?;
     transaction.commit().await?;
     Ok(reply)
 }
 
 /// The session on which a request runs.
-pub struct Session<'a>(Handle<'a>);
+pub struct Session<'a> {
+    handle: Handle<'a>,
+    fence: Option<&'a Fence>,
+    /// Whether the lease was looked at, which is done with the first statements.
+    is_checked: AtomicBool,
+}
 
 enum Handle<'a> {
     Alone(&'a Object),
@@ -173,9 +208,14 @@ impl Step {
     }
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    fn new(handle: Handle<'a>, fence: Option<&'a Fence>) -> Self {
+        Self { handle, fence, is_checked: AtomicBool::new(false) }
+    }
+
     /// Runs one statement, and gives its rows.
     pub(super) async fn list(&self, sql: &'static str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+        self.check().await?;
         let statement = self.prepare(sql).await?;
         Ok(self.query(&statement, parameters).await?)
     }
@@ -191,25 +231,47 @@ impl Session<'_> {
 
     /// Runs one statement, and gives the number of rows that it changed.
     pub(super) async fn execute(&self, sql: &'static str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Fault> {
+        self.check().await?;
         let statement = self.prepare(sql).await?;
-        Ok(match self.0 {
+        Ok(match self.handle {
             Handle::Alone(client) => client.execute(&statement, parameters).await?,
             Handle::Within(transaction) => transaction.execute(&statement, parameters).await?,
         })
     }
 
-    /// Runs statements in their order, in one round trip, and gives the rows of each.
+    /// Looks at the lease, if that is still to be done.
+    async fn check(&self) -> Result<(), Fault> {
+        self.pipeline(Vec::new()).await.map(drop)
+    }
+
+    /// Runs statements in their order, in one round trip, and gives the rows of each. The first statements of a request that
+    /// rests on a lease are preceded by a look at that.
     pub(super) async fn pipeline(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Fault> {
+        let fence = self.fence.filter(|_| !self.is_checked.swap(true, Ordering::Relaxed));
+        let guards = fence.map_or_else(Vec::new, guards);
+        let is_contested: Vec<bool> = steps.iter().map(|step| step.is_contested).collect();
+        let guarded = guards.len();
+        let mut ended = self.send(guards.into_iter().chain(steps).collect()).await?;
+        let wanted = ended.split_off(guarded);
+        // Whoever lost the lease learns that first, whatever else went wrong.
+        let held = ended.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if let (Some(fence), true) = (fence, held.last().is_none_or(Vec::is_empty)) {
+            return Err(Fault::Deposed(fence.entity.clone()));
+        }
+        let rows = wanted.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let is_lost = is_contested.iter().zip(&rows).any(|(contested, rows)| *contested && rows.is_empty());
+        if is_lost { Err(Fault::Moved) } else { Ok(rows) }
+    }
+
+    /// Sends statements in their order, all at once, and gives what came of each.
+    async fn send(&self, steps: Vec<Step>) -> Result<Vec<Result<Vec<Row>, tokio_postgres::Error>>, Fault> {
         // All are prepared first: a statement is sent when its future is first polled, and none may overtake another.
         let mut ready = Vec::with_capacity(steps.len());
         for step in &steps {
             let parameters: Vec<&(dyn ToSql + Sync)> = step.parameters.iter().map(|each| &**each as _).collect();
             ready.push((self.prepare(step.sql).await?, parameters));
         }
-        let ended = join_all(ready.iter().map(|(statement, parameters)| self.query(statement, parameters))).await;
-        let rows = ended.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let is_lost = steps.iter().zip(&rows).any(|(step, rows)| step.is_contested && rows.is_empty());
-        if is_lost { Err(Fault::Moved) } else { Ok(rows) }
+        Ok(join_all(ready.iter().map(|(statement, parameters)| self.query(statement, parameters))).await)
     }
 
     /// Like [`Session::pipeline`], for a number of statements that is known.
@@ -219,7 +281,7 @@ impl Session<'_> {
     }
 
     async fn prepare(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
-        match self.0 {
+        match self.handle {
             Handle::Alone(client) => client.prepare_cached(sql).await,
             Handle::Within(transaction) => transaction.prepare_cached(sql).await,
         }
@@ -230,9 +292,16 @@ impl Session<'_> {
         sql: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        match self.0 {
+        match self.handle {
             Handle::Alone(client) => client.query(sql, parameters).await,
             Handle::Within(transaction) => transaction.query(sql, parameters).await,
         }
     }
+}
+
+/// The look at a lease: locked first, and looked at by a statement of its own, which sees what the lock has waited for.
+fn guards(fence: &Fence) -> Vec<Step> {
+    let entity = || Box::new(fence.entity.as_str().to_owned());
+    let held = Step::new(FIND_HELD, [entity(), Box::new(fence.number), Box::new(fence.holder.0)]);
+    vec![Step::new(LOCK_LEASE, [entity()]), held]
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::requests::lease::DaemonId;
+
 /// A directory that exists and that no other daemon uses, for as long as this lives.
 #[derive(Debug)]
 pub struct StateDir {
@@ -38,6 +40,24 @@ impl StateDir {
         let path = fs::canonicalize(path).map_err(failed("resolve", path))?;
         let lock = take_lock(&path)?;
         Ok(Self { path, _lock: lock })
+    }
+
+    /// Notes the name of the daemon that uses the directory now, and gives that of the last one if it cannot live any more: its
+    /// lock was given up while this machine has been up.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn succeed(&self, daemon: DaemonId) -> Result<Option<DaemonId>, StateDirError> {
+        let path = self.path.join("daemon.id");
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let noted = fs::read_to_string(&path).unwrap_or_default();
+        let former = match noted.split_once(' ') {
+            Some((former, of_boot)) if of_boot.trim() == boot.trim() && !boot.is_empty() => former.parse().ok(),
+            Some(_) | None => None,
+        };
+        let new = path.with_extension("new");
+        let written = fs::write(&new, format!("{daemon} {boot}")).and_then(|()| fs::rename(&new, &path));
+        written.map_err(failed("write", &path)).map(|()| former)
     }
 
     /// Gives the directory's path, absolute and without symbolic links.

@@ -34,8 +34,8 @@ fn wait_for(site: &Site, path: &str, state: &str) -> Value {
 fn every_actor_is_shown_with_its_state_and_its_start_among_the_events() {
     let site = site();
     let daemon = site.start();
-    let paths = ["supervisor", "store", "reloader", "customer", "customer/billing", "customer/crm"];
-    let kinds = ["supervisor", "store", "reloader", "entity", "source", "source"];
+    let paths = ["supervisor", "store", "leases", "reloader", "customer", "customer/billing", "customer/crm"];
+    let kinds = ["supervisor", "store", "leases", "reloader", "entity", "source", "source"];
     for path in paths {
         wait_for(&site, path, "up");
     }
@@ -58,7 +58,7 @@ fn every_actor_is_shown_with_its_state_and_its_start_among_the_events() {
     let tree = site.retcon(&["tree"]).exits(0);
     let shown = tree.stdout();
     let lines: Vec<&str> = shown.lines().map(|line| line.split("  ").next().unwrap_or("")).collect();
-    assert_eq!(lines[..5], ["ACTOR", "supervisor", "├─ store", "├─ reloader", "└─ customer"], "{tree}");
+    assert_eq!(lines[..6], ["ACTOR", "supervisor", "├─ store", "├─ leases", "├─ reloader", "└─ customer"], "{tree}");
     assert!(shown.contains("\n   ├─ billing") && shown.contains("\n   └─ crm"), "{tree}");
     assert_eq!(site.ask(&["tree"])["actors"], view["actors"]);
     daemon.stop();

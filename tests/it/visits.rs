@@ -11,6 +11,7 @@ use retcon::domain::plan::WriteResult;
 use retcon::domain::record::{OperationId, OperationKind, Reading};
 use retcon::source::gate::Gate;
 use retcon::source::process::cancel::Cancel;
+use retcon::source::tenure::Tenure;
 use retcon::source::visit::{Reach, Searched, Taken, Visitor, WriteOrder};
 use rstest::rstest;
 use slog::{Discard, Logger, o};
@@ -50,7 +51,12 @@ fn gate_for(passages: u32) -> Arc<Gate> {
 }
 
 fn visitor(bench: &Bench, gate: &Arc<Gate>, cancel: &Cancel) -> Visitor {
-    Visitor::new(bench.program(), Arc::clone(gate), cancel.clone(), Logger::root(Discard, o!()))
+    Visitor::new(
+        bench.program(),
+        Arc::clone(gate),
+        Arc::new(Tenure::unlimited(cancel.clone())),
+        Logger::root(Discard, o!()),
+    )
 }
 
 fn runs(bench: &Bench) -> Vec<String> {
@@ -83,7 +89,7 @@ enum Made {
 fn make(task: Task, visitor: &Visitor) -> (Made, Reach) {
     let key = "1".parse().expect("it is a key");
     let write = |kind| {
-        let (result, reach) = visitor.write(&order(kind));
+        let (result, reach) = visitor.write(&order(kind), &|| Ok(()));
         (Made::Write(result), reach)
     };
     match task {
@@ -195,7 +201,7 @@ fn a_basis_that_grows_too_old_at_the_throttle_is_read_again() {
     (order.recheck, order.read_back) = (Duration::from_millis(200), false);
     let read = order.basis.as_ref().map(|basis| basis.at).expect("an update has a basis");
     let of_thread = visitor(&bench, &gate, &Cancel::never());
-    let visit = thread::spawn(move || of_thread.write(&order));
+    let visit = thread::spawn(move || of_thread.write(&order, &|| Ok(())));
     wait_for_waiting(&gate);
     until(|| (read.elapsed() > Duration::from_millis(200)).then_some(()), || "time stands still");
     gate.set(&NO_LIMIT);

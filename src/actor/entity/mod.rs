@@ -2,6 +2,7 @@
 //!
 //! What is under way, claims and looks, runs beside the actor and not in it: a failure of the actor does not touch it.
 
+mod mandate;
 mod sources;
 
 use std::cell::RefCell;
@@ -25,14 +26,15 @@ use crate::log::{chain, key};
 use crate::points::{self, Point};
 use crate::source::gate::GateState;
 use crate::source::guardian::Guardian;
-use crate::source::process::cancel::Cancel;
 
 use super::desk::SharedDesk;
 use super::look::{self, LookEnd};
 use super::messages::{Ordered, Refusal, SourceStatus};
+use super::office::{Mandate, Office};
 use super::source::{self, Health, SourceActor};
+use super::store::requests::lease::Fence;
 use super::store::requests::queue::{Claim, Claimed, ClaimedLook, EnqueueRecord, Order, Recover, Recovered};
-use super::store::{PAUSES, StoreActor, StoreError};
+use super::store::{Ask, PAUSES, StoreActor, StoreError};
 use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline, Policy, panic_text};
 use super::workshop::Workshop;
 use sources::Condition;
@@ -49,7 +51,9 @@ pub struct EntityActor {
     workshop: Arc<Workshop>,
     lifeline: Lifeline,
     log: Logger,
-    /// Of the configuration by which looks are begun; `None` before the first start.
+    /// The right to serve the entity; `None` while another daemon does.
+    mandate: Option<Mandate>,
+    /// Of the configuration by which looks are begun; `None` without a mandate.
     desk: Rc<RefCell<Option<SharedDesk>>>,
     sources: BTreeMap<SourceName, Child<SourceActor>>,
     conditions: BTreeMap<SourceName, Condition>,
@@ -68,10 +72,10 @@ pub struct EntityActor {
 pub struct Kit {
     pub state_dir: PathBuf,
     pub store: Addr<StoreActor>,
-    /// Cancels what runs at the sources.
-    pub cancel: Cancel,
     /// Kills what runs at the sources when this process cannot.
     pub guardian: Option<Guardian>,
+    /// What this daemon serves.
+    pub(super) office: Office,
     pub ledger: Ledger,
     pub policy: Policy,
 }
@@ -79,6 +83,8 @@ pub struct Kit {
 /// What the actor is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// Another daemon serves the entity.
+    Standby,
     /// Puts back what was claimed and is not looked at.
     Recovering,
     Working,
@@ -120,6 +126,8 @@ pub struct GetEntityState;
 pub struct EntityState {
     /// Whether it claims work.
     pub working: bool,
+    /// Whether another daemon serves it.
+    pub standby: bool,
     pub in_flight: u32,
     pub throttle: GateState,
     pub sources: BTreeMap<SourceName, SourceStatus>,
@@ -128,7 +136,11 @@ pub struct EntityState {
 /// What was claimed and is not looked at was put back.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct RecoveryEnded(Result<Recovered, StoreError>);
+struct RecoveryEnded {
+    /// The mandate under which it was made.
+    fence: Fence,
+    recovered: Result<Recovered, StoreError>,
+}
 
 /// A claim has ended, and its looks have begun: the time until the next item is due, if one is.
 #[derive(Message)]
@@ -168,11 +180,12 @@ impl EntityActor {
             workshop,
             lifeline,
             log,
+            mandate: None,
             desk: Rc::default(),
             sources: BTreeMap::new(),
             conditions: BTreeMap::new(),
             timers: BTreeMap::new(),
-            phase: Phase::Recovering,
+            phase: Phase::Standby,
             pause: PAUSES.0,
             again: false,
             timer: None,
@@ -199,7 +212,8 @@ impl EntityActor {
             let recovered = desk.ask(Recover { entity, held }).await;
             points::pass(Point::Recovered);
             drop(claiming);
-            desk.workshop.tell(RecoveryEnded(recovered));
+            let fence = desk.fence.clone();
+            desk.workshop.tell(RecoveryEnded { fence, recovered });
         });
     }
 
@@ -210,7 +224,7 @@ impl EntityActor {
         self.pause = (pause * 2).min(PAUSES.1);
         ctx.run_later(pause, |actor, ctx| match actor.phase {
             Phase::Recovering => actor.recover(ctx),
-            Phase::Working | Phase::Draining | Phase::Closing => {}
+            Phase::Standby | Phase::Working | Phase::Draining | Phase::Closing => {}
         });
     }
 
@@ -234,8 +248,9 @@ impl EntityActor {
                 if !looks.is_empty() {
                     points::pass(Point::Claimed);
                 }
-                // By the configuration of this moment, which may be another by now.
-                let desk = current.borrow().clone().unwrap_or(desk);
+                // By the configuration of this moment, which may be another by now, but for what was claimed under another lease.
+                let current = current.borrow().clone().filter(|current| current.fence == desk.fence);
+                let desk = current.unwrap_or(desk);
                 looks.into_iter().for_each(|look| begin(&desk, look));
                 next_due
             });
@@ -293,12 +308,13 @@ impl Actor for EntityActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        if self.desk().is_none() {
-            self.arrange(ctx);
-        }
         self.set_timers(ctx);
         self.lifeline.up(ctx);
+        if self.follow_lease(ctx) {
+            return;
+        }
         match self.phase {
+            Phase::Standby => {}
             Phase::Recovering => self.recover(ctx),
             Phase::Working => self.pump(),
             Phase::Draining | Phase::Closing => {
@@ -330,8 +346,11 @@ impl Handler<Wake> for EntityActor {
 impl Handler<RecoveryEnded> for EntityActor {
     type Result = ();
 
-    fn handle(&mut self, RecoveryEnded(recovered): RecoveryEnded, ctx: &mut Context<Self>) {
+    fn handle(&mut self, RecoveryEnded { fence, recovered }: RecoveryEnded, ctx: &mut Context<Self>) {
+        let is_of_today = self.mandate.as_ref().is_some_and(|mandate| mandate.fence == fence);
         match (self.phase, recovered) {
+            // What is to be put back under this mandate is put back later.
+            (Phase::Recovering, _) if !is_of_today => {}
             (Phase::Recovering, Ok(Recovered { put_back, has_work })) => {
                 debug!(self.log, "queue taken over"; "items" => put_back);
                 self.phase = Phase::Working;
@@ -345,7 +364,7 @@ impl Handler<RecoveryEnded> for EntityActor {
                 self.recover_later(ctx);
             }
             (Phase::Draining, _) => self.close_if_idle(ctx),
-            (Phase::Working | Phase::Closing, _) => {}
+            (Phase::Standby | Phase::Working | Phase::Closing, _) => {}
         }
     }
 }
@@ -357,6 +376,7 @@ impl Handler<ClaimEnded> for EntityActor {
         let again = std::mem::take(&mut self.again);
         match (self.phase, claimed) {
             (Phase::Draining | Phase::Closing, _) => self.close_if_idle(ctx),
+            (Phase::Standby, _) => {}
             (Phase::Recovering | Phase::Working, Ok(next_due)) => {
                 self.pause = PAUSES.0;
                 self.set_timer(next_due, ctx);
@@ -386,7 +406,7 @@ impl Handler<LookEnded> for EntityActor {
             }
             LookEnd::Stuck => drop(ctx.run_later(STUCK, |actor, ctx| match actor.phase {
                 Phase::Working => actor.recover(ctx),
-                Phase::Recovering | Phase::Draining | Phase::Closing => {}
+                Phase::Standby | Phase::Recovering | Phase::Draining | Phase::Closing => {}
             })),
         }
         self.close_if_idle(ctx);
@@ -398,11 +418,11 @@ impl Handler<CarryOut> for EntityActor {
     type Result = ResponseFuture<Result<Ordered, Refusal>>;
 
     fn handle(&mut self, CarryOut { record, order }: CarryOut, ctx: &mut Context<Self>) -> Self::Result {
-        let (desk, workshop, actor) = (self.desk(), Arc::clone(&self.workshop), ctx.address());
+        let (store, workshop, actor) = (self.kit.store.clone(), Arc::clone(&self.workshop), ctx.address());
+        let entity = self.entity.name.clone();
         Box::pin(async move {
-            let desk = desk.ok_or(Refusal::Away)?;
-            let entity = desk.entity.name.clone();
-            let Some(stored) = desk.ask(EnqueueRecord { entity, record, order: Some(order) }).await? else {
+            let stored = store.send(Ask(EnqueueRecord { entity, record, order: Some(order) })).await;
+            let Some(stored) = stored.map_err(|_| Refusal::Away)?? else {
                 return Ok(Ordered::NotFound);
             };
             points::pass(Point::Ordered);
@@ -435,6 +455,7 @@ impl Handler<GetEntityState> for EntityActor {
     fn handle(&mut self, _: GetEntityState, _: &mut Context<Self>) -> Self::Result {
         MessageResult(EntityState {
             working: self.phase == Phase::Working,
+            standby: self.phase == Phase::Standby,
             in_flight: self.workshop.looks(),
             throttle: self.workshop.gate.state(),
             sources: self.source_statuses(),

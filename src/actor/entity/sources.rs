@@ -68,13 +68,14 @@ impl EntityActor {
 
     /// Starts the actor of a source. The one that stood there ends as soon as no look needs it any more.
     fn start_source(&mut self, source: &Arc<Source>, ctx: &mut Context<Self>) {
+        let Some(tenure) = self.mandate.as_ref().map(|mandate| Arc::clone(&mandate.tenure)) else { return };
         let (entity, name) = (self.entity.name.clone(), source.name.clone());
         let path = self.path_of(&name);
         let log = self.log.new(o!(key::SOURCE => name.to_string(), key::ACTOR => path.to_string()));
         let program = Program::new(entity, Arc::clone(source), &self.kit.state_dir);
         let program = Arc::new(program.guarded_by(self.kit.guardian.clone()));
         let gate = Arc::clone(&self.workshop.gate);
-        let visitor = Visitor::new(program, gate, self.kit.cancel.clone(), log.clone());
+        let visitor = Visitor::new(program, gate, tenure, log.clone());
         let (parent, reporter) = (ctx.address(), ctx.address());
         let of_source = name.clone();
         let spec = Spec {
@@ -95,22 +96,26 @@ impl EntityActor {
     }
 
     fn lay_desk(&self) {
+        let Some(fence) = self.mandate.as_ref().map(|mandate| mandate.fence.clone()) else { return };
         let sources = self.sources.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
         let (entity, workshop) = (Arc::clone(&self.entity), Arc::clone(&self.workshop));
-        let desk = Desk::new(entity, self.kit.store.clone(), sources, workshop, self.log.clone());
+        let desk = Desk::new(entity, fence, self.kit.store.clone(), sources, workshop, self.log.clone());
         *self.desk.borrow_mut() = Some(Rc::new(desk));
     }
 
     /// Works by another configuration: starts what is new before it lets go of what is old.
     fn rearrange(&mut self, entity: Arc<Entity>, ctx: &mut Context<Self>) {
         let former = std::mem::replace(&mut self.entity, entity);
+        self.workshop.gate.set(&self.entity.throttle);
+        if self.phase == Phase::Standby {
+            return;
+        }
         let is_to_start = |source: &&Arc<Source>| {
             former.sources.get(&source.name) != Some(*source)
                 || matches!(self.conditions.get(&source.name), None | Some(Condition::GivenUp { .. }))
         };
         let started: Vec<_> = self.entity.sources.values().filter(is_to_start).cloned().collect();
         started.iter().for_each(|source| self.start_source(source, ctx));
-        self.workshop.gate.set(&self.entity.throttle);
         let configured = Arc::clone(&self.entity);
         for name in former.sources.keys().filter(|name| !configured.sources.contains_key(*name)) {
             self.kit.ledger.strike_out(&self.path_of(name));

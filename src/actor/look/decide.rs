@@ -153,7 +153,7 @@ fn intents(plan: &Plan) -> Intents {
         carries: write.carries.clone(),
         version: write.version,
         attempts: write.again.as_ref().map_or(1, |again| again.attempts + 1),
-        may_have_taken_effect: true,
+        may_have_taken_effect: write.again.as_ref().is_some_and(|again| again.may_have_taken_effect),
     };
     plan.writes.iter().map(|(name, write)| (name.clone(), intent(write))).collect()
 }

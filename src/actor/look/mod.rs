@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use slog::{Logger, error, o, warn};
+use slog::{Logger, error, info, o, warn};
 
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::matching;
@@ -59,6 +59,10 @@ pub(super) async fn look(desk: SharedDesk, claimed: ClaimedLook) -> LookEnd {
     };
     match ended {
         Ok(blocked_by) => LookEnd::Settled { blocked_by },
+        Err(deposed @ StoreError::Deposed { .. }) => {
+            info!(look.log, "look left to another daemon"; key::ERROR => chain(&deposed));
+            LookEnd::Stuck
+        }
         Err(error) => look.fail(&chain(&error)).await,
     }
 }

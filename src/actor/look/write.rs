@@ -44,7 +44,8 @@ impl Look {
                 read_back: self.reads_back(known, name, write),
             };
             let Some(actor) = self.desk.sources.get(name) else { continue };
-            results.insert(name.clone(), visit(actor, Write(order)).await);
+            let start = self.desk.start_of(operation.id);
+            results.insert(name.clone(), visit(actor, Write { order, start }).await);
         }
         results
     }

@@ -10,6 +10,7 @@ use crate::domain::name::{EntityName, SourceName};
 pub enum ActorPath {
     Supervisor,
     Store,
+    Leases,
     Reloader,
     Entity(EntityName),
     Source(EntityName, SourceName),
@@ -20,9 +21,10 @@ impl ActorPath {
         match self {
             Self::Supervisor => (0, None, None),
             Self::Store => (1, None, None),
-            Self::Reloader => (2, None, None),
-            Self::Entity(entity) => (3, Some(entity), None),
-            Self::Source(entity, source) => (3, Some(entity), Some(source)),
+            Self::Leases => (2, None, None),
+            Self::Reloader => (3, None, None),
+            Self::Entity(entity) => (4, Some(entity), None),
+            Self::Source(entity, source) => (4, Some(entity), Some(source)),
         }
     }
 }
@@ -40,12 +42,13 @@ impl PartialOrd for ActorPath {
     }
 }
 
-/// Writes it as logs do: `store`, `customer`, `customer/crm`.
+/// Writes it as logs do: `store`, `leases`, `customer`, `customer/crm`.
 impl fmt::Display for ActorPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Supervisor => f.write_str("supervisor"),
             Self::Store => f.write_str("store"),
+            Self::Leases => f.write_str("leases"),
             Self::Reloader => f.write_str("reloader"),
             Self::Entity(entity) => write!(f, "{entity}"),
             Self::Source(entity, source) => write!(f, "{entity}/{source}"),

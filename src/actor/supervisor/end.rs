@@ -12,7 +12,7 @@ use crate::source::process::cancel::Cancel;
 use super::super::lock::whole;
 use super::super::supervision::{Child, Ended};
 use super::super::workshop::Workshops;
-use super::super::{entity, store};
+use super::super::{entity, leases, store};
 use super::{Finish, Phase, StopEntities, Supervisor};
 
 /// How long runs that were cancelled may still take before they are left alone: their own grace, and a moment to record them.
@@ -50,7 +50,13 @@ impl Handler<StopEntities> for Supervisor {
     fn handle(&mut self, _: StopEntities, _: &mut Context<Self>) -> Self::Result {
         self.phase = Phase::Stopping;
         self.lifeline.stopping();
-        Box::pin(self.finish_entities())
+        let (finished, leases) = (self.finish_entities(), self.leases.clone());
+        Box::pin(async move {
+            finished.await;
+            // Nothing is under way any more: others may go on at once. Who is gone has nothing to give up.
+            let _ = leases.addr.send(leases::Finish).await;
+            leases.ended().await;
+        })
     }
 }
 

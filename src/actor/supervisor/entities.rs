@@ -13,6 +13,7 @@ use crate::domain::name::EntityName;
 use crate::log::key;
 
 use super::super::entity::{self, EntityActor, Rearrange};
+use super::super::leases::{Leave, Want};
 use super::super::messages::Reconfigure;
 use super::super::supervision::{ActorPath, ActorState, Child, Ended, Spec, start};
 use super::{Phase, Supervisor};
@@ -55,6 +56,7 @@ impl Supervisor {
         diff: &ConfigDiff,
         ctx: &mut Context<Self>,
     ) -> impl Future<Output = ()> + use<> {
+        self.leases.addr.do_send(Want(self.config.entities.keys().cloned().collect()));
         let mut told = Vec::new();
         for (name, change) in &diff.entities {
             match change {
@@ -84,6 +86,7 @@ impl Supervisor {
         let path = ActorPath::Entity(name.clone());
         if self.is_given_up(&path) {
             // It has ended, and nothing more will be heard of it.
+            self.leases.addr.do_send(Leave(name.clone()));
             return self.kit.ledger.strike_out(&path);
         }
         child.addr.do_send(entity::Finish);
@@ -153,6 +156,7 @@ impl Handler<EntityEnded> for Supervisor {
     fn handle(&mut self, EntityEnded { entity, actor, ended }: EntityEnded, ctx: &mut Context<Self>) {
         if self.leaving.get(&entity).is_some_and(|child| child.id == actor) {
             self.leaving.remove(&entity);
+            self.leases.addr.do_send(Leave(entity.clone()));
             self.kit.ledger.strike_out(&ActorPath::Entity(entity.clone()));
             // It may have come back meanwhile.
             return self.start_again(&entity, ctx);

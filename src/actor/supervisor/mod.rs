@@ -23,12 +23,15 @@ use crate::source::process::cancel::Cancel;
 use crate::store::{Store, StoreError};
 
 use super::entity::{EntityActor, Kit, Wake};
+use super::leases::{LeaseActor, Sweep};
+use super::office::Office;
 use super::store::requests::queue::{ListDue, PurgeFinished};
 use super::store::{Ask, Prepare, Request, StoreActor};
 use super::supervision::{ActorPath, Child, Drill, Ended, Ledger, Lifeline, Policy, Spec, start};
 use super::workshop::Workshops;
 use threads::Threads;
 
+pub use super::leases::Identity;
 pub use super::messages::{
     DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, Notify, Ordered, Reconfigure, Refusal, Resolve,
     RetryItem, SourceStatus, Standing, Status, SyncRecord, Undo,
@@ -46,6 +49,7 @@ pub struct Supervisor {
     config: Arc<Config>,
     kit: Kit,
     store: Child<StoreActor>,
+    leases: Child<LeaseActor>,
     workshops: Workshops,
     entities: BTreeMap<EntityName, Child<EntityActor>>,
     /// Removed from the configuration, and not yet done with what they had begun.
@@ -77,6 +81,8 @@ pub struct Start {
     pub cancel: Cancel,
     /// Ends it when this process cannot.
     pub guardian: Option<Guardian>,
+    /// Who this daemon is among those that share the database.
+    pub identity: Identity,
     pub policy: Policy,
     pub ledger: Ledger,
     pub log: Logger,
@@ -107,8 +113,9 @@ struct StoreEnded(Ended);
 impl Supervisor {
     /// Starts the supervisor on this thread, and with it the store; the entities follow when the database is ready for them.
     pub fn start(with: Start) -> Child<Self> {
-        let Start { config, state_dir, store, cancel, guardian, policy, ledger, log, ended } = with;
+        let Start { config, state_dir, store, cancel, guardian, identity, policy, ledger, log, ended } = with;
         let workshops = Workshops::default();
+        let office = Office::new(identity.daemon, cancel.clone());
         let report = end::report(ended, workshops.clone(), cancel.clone());
         let spec = Spec {
             path: ActorPath::Supervisor,
@@ -119,11 +126,13 @@ impl Supervisor {
         };
         start(&Arbiter::current(), spec, move |ctx, lifeline| {
             let store = start_store(store, ctx.address(), &policy, &ledger, &log);
-            let kit = Kit { state_dir, store: store.addr.clone(), cancel, guardian, ledger, policy };
+            let kit = Kit { state_dir, store: store.addr.clone(), office, guardian, ledger, policy };
+            let leases = start_leases(identity, &kit, ctx.address(), workshops.clone(), &log);
             Self {
                 config,
                 kit,
                 store,
+                leases,
                 workshops,
                 entities: BTreeMap::new(),
                 leaving: BTreeMap::new(),
@@ -210,6 +219,28 @@ fn start_store(
     start(&Arbiter::current(), spec, move |_, lifeline| StoreActor::new(store, lifeline, log))
 }
 
+fn start_leases(
+    identity: Identity,
+    kit: &Kit,
+    supervisor: Addr<Supervisor>,
+    workshops: Workshops,
+    log: &Logger,
+) -> Child<LeaseActor> {
+    let log = log.new(o!(key::ACTOR => ActorPath::Leases.to_string()));
+    let spec = Spec {
+        path: ActorPath::Leases,
+        // It is started again for as long as it takes: without it nothing would be served.
+        policy: Policy { intensity: usize::MAX, ..kit.policy.clone() },
+        ledger: kit.ledger.clone(),
+        log: log.clone(),
+        report: Box::new(|_, _| ()),
+    };
+    let (office, store, guardian) = (kit.office.clone(), kit.store.clone(), kit.guardian.clone());
+    start(&Arbiter::current(), spec, move |_, lifeline| {
+        LeaseActor::new(identity, office, (store, supervisor), (workshops, guardian), lifeline, log)
+    })
+}
+
 /// Puts a request to the store.
 async fn put<R: Request>(store: &Addr<StoreActor>, request: R) -> Result<R::Reply, StoreError> {
     let reply = store.send(Ask(request)).await;
@@ -247,6 +278,14 @@ impl Handler<StoreEnded> for Supervisor {
     }
 }
 
+impl Handler<Sweep> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Sweep, ctx: &mut Context<Self>) {
+        self.sweep(ctx);
+    }
+}
+
 impl Handler<GetSupervision> for Supervisor {
     type Result = MessageResult<GetSupervision>;
 
@@ -269,6 +308,7 @@ impl Handler<Drill> for Supervisor {
     fn handle(&mut self, drill: Drill, ctx: &mut Context<Self>) {
         match &drill.path {
             ActorPath::Store => self.store.addr.do_send(drill),
+            ActorPath::Leases => self.leases.addr.do_send(drill),
             ActorPath::Entity(name) | ActorPath::Source(name, _) => {
                 if let Some(child) = self.entities.get(name) {
                     child.addr.do_send(drill);

@@ -9,15 +9,20 @@ use futures_util::future::join_all;
 
 use crate::config::model::Entity;
 use crate::domain::name::SourceName;
+use crate::source::gate::GateState;
 
 use super::super::entity::{EntityState, GetEntityState};
 use super::super::messages::{DatabaseStatus, EntityStatus, GetStatus, Refusal, SourceStatus, Status};
+use super::super::store::requests::lease::ListServers;
 use super::super::store::requests::view::{CountAll, Counts};
 use super::super::supervision::{ActorPath, ActorState, Ledger};
 use super::{Phase, Supervisor, put};
 
 /// How long an entity is waited for that does not answer at once: it may be on its way to being restarted.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The state of an entity that another daemon serves.
+const STANDBY: &str = "standby";
 
 impl Handler<GetStatus> for Supervisor {
     type Result = ResponseFuture<Result<Status, Refusal>>;
@@ -36,14 +41,23 @@ impl Handler<GetStatus> for Supervisor {
                 (name, state.ok())
             });
             let mut states: BTreeMap<_, _> = join_all(states).await.into_iter().collect();
+            let is_standby = |state: &Option<EntityState>| state.as_ref().is_some_and(|state| state.standby);
+            let mut servers = match states.values().any(is_standby) {
+                true => put(&store, ListServers).await?,
+                false => BTreeMap::new(),
+            };
             let status = |entity: &Arc<Entity>| {
                 let state = states.remove(&entity.name).flatten();
                 let counts = counts.remove(&entity.name).unwrap_or_default();
-                entity_status(entity, state, counts, &ledger)
+                let server = servers.remove(&entity.name).filter(|_| is_standby(&state));
+                match server {
+                    Some((_, server)) => stands_by(entity, server, counts),
+                    None => entity_status(entity, state, counts, &ledger),
+                }
             };
             let entities: Vec<EntityStatus> = config.entities.values().map(status).collect();
             let database = database_status(&ledger);
-            let ready = database.up && entities.iter().all(|entity| entity.state == "up");
+            let ready = database.up && entities.iter().all(|entity| matches!(entity.state, "up" | STANDBY));
             Ok(Status { uptime_s, database, entities, ready })
         })
     }
@@ -55,18 +69,32 @@ fn database_status(ledger: &Ledger) -> DatabaseStatus {
     DatabaseStatus { up: outage.is_none(), error: outage.map(|outage| outage.error) }
 }
 
+/// How an entity is that another daemon serves: what only that one knows is left out.
+fn stands_by(entity: &Entity, server: String, counts: Counts) -> EntityStatus {
+    let unknown = || SourceStatus { state: STANDBY, restarts: 0, last_error: None, next_probe_ms: None };
+    EntityStatus {
+        name: entity.name.clone(),
+        state: STANDBY,
+        served_by: Some(server),
+        counts,
+        in_flight: 0,
+        throttle: GateState::default(),
+        sources: entity.sources.keys().map(|source| (source.clone(), unknown())).collect(),
+    }
+}
+
 fn entity_status(entity: &Entity, state: Option<EntityState>, counts: Counts, ledger: &Ledger) -> EntityStatus {
     let name = entity.name.clone();
     match state {
-        Some(EntityState { working, in_flight, throttle, sources }) => {
+        Some(EntityState { working, standby: _, in_flight, throttle, sources }) => {
             let state = if working { "up" } else { "starting" };
-            EntityStatus { name, state, counts, in_flight, throttle, sources }
+            EntityStatus { name, state, served_by: None, counts, in_flight, throttle, sources }
         }
         None => {
             let sources = entity.sources.keys().map(|source| (source.clone(), unasked(entity, source, ledger)));
             let (in_flight, throttle) = Default::default();
             let state = word(&ActorPath::Entity(name.clone()), ledger);
-            EntityStatus { name, state, counts, in_flight, throttle, sources: sources.collect() }
+            EntityStatus { name, state, served_by: None, counts, in_flight, throttle, sources: sources.collect() }
         }
     }
 }

@@ -69,8 +69,11 @@ pub struct DatabaseStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EntityStatus {
     pub name: String,
-    /// `up`, `starting`, `paused` or `given-up`.
+    /// `up`, `starting`, `standby`, `paused` or `given-up`.
     pub state: String,
+    /// While it stands by: the daemon that serves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served_by: Option<String>,
     pub queue: Queue,
     /// Live records.
     pub records: i64,
@@ -130,7 +133,7 @@ impl Throttle {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceStatus {
     pub name: String,
-    /// `up`, `down`, `paused` or `given-up`.
+    /// `up`, `down`, `paused` or `given-up`; `standby` where another daemon serves the entity.
     pub state: String,
     pub restarts: u64,
     pub last_error: Option<String>,
@@ -156,6 +159,7 @@ impl EntityStatus {
         Self {
             name: now.name.to_string(),
             state: now.state.to_owned(),
+            served_by: now.served_by.clone(),
             queue: Queue::from(&now.counts),
             records: now.counts.records,
             conflicts: now.counts.conflicts,

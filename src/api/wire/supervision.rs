@@ -40,6 +40,7 @@ pub struct Actor {
 pub enum Kind {
     Supervisor,
     Store,
+    Leases,
     Reloader,
     Entity,
     Source,
@@ -161,6 +162,7 @@ impl From<&supervision::ActorPath> for Kind {
         match path {
             supervision::ActorPath::Supervisor => Self::Supervisor,
             supervision::ActorPath::Store => Self::Store,
+            supervision::ActorPath::Leases => Self::Leases,
             supervision::ActorPath::Reloader => Self::Reloader,
             supervision::ActorPath::Entity(_) => Self::Entity,
             supervision::ActorPath::Source(..) => Self::Source,

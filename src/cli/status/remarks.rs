@@ -92,8 +92,8 @@ fn of_actor(actor: &Actor) -> Option<Remark> {
         (State::Up | State::Stopping, _) => return None,
         (State::Starting | State::Restarting, _) => Weight::Passing,
         (State::Down | State::GivenUp, Kind::Store | Kind::Supervisor) => Weight::Daemon,
-        (State::GivenUp, Kind::Reloader | Kind::Entity | Kind::Source) => Weight::GivenUp,
-        (State::Down, Kind::Reloader | Kind::Entity | Kind::Source) => Weight::Down,
+        (State::GivenUp, Kind::Leases | Kind::Reloader | Kind::Entity | Kind::Source) => Weight::GivenUp,
+        (State::Down, Kind::Leases | Kind::Reloader | Kind::Entity | Kind::Source) => Weight::Down,
     };
     let is = match (actor.state, actor.kind) {
         (State::Down, Kind::Store) => "the database is away".to_owned(),

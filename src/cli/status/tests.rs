@@ -16,6 +16,7 @@ fn entity(name: &str, state: &str) -> EntityStatus {
     EntityStatus {
         name: name.to_owned(),
         state: state.to_owned(),
+        served_by: None,
         queue: Queue { ready: 1, running: 0, waiting: 2, parked: 0, oldest_s: 61 },
         records: 10,
         conflicts: 0,

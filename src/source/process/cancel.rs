@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -11,7 +11,31 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 ///
 /// Clones share one state. Once triggered it stays so: use a new one for what shall run after it.
 #[derive(Debug, Clone)]
-pub struct Cancel(Option<Arc<OwnedFd>>);
+pub struct Cancel(Option<Arc<Switch>>);
+
+#[derive(Debug)]
+struct Switch {
+    fd: OwnedFd,
+    /// What is triggered with it.
+    children: Mutex<Vec<Weak<Switch>>>,
+}
+
+impl Switch {
+    fn open() -> io::Result<Arc<Self>> {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Arc::new(Self { fd, children: Mutex::default() }))
+    }
+
+    fn trigger(&self) {
+        // Fails only where the counter is full: it has been triggered then.
+        let _ = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
+        self.children().iter().filter_map(Weak::upgrade).for_each(|child| child.trigger());
+    }
+
+    fn children(&self) -> MutexGuard<'_, Vec<Weak<Self>>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Cancel {
     /// Makes a handle that is not triggered yet.
@@ -19,8 +43,24 @@ impl Cancel {
     /// # Errors
     /// No descriptor is left.
     pub fn new() -> io::Result<Self> {
-        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self(Some(Arc::new(fd))))
+        Ok(Self(Some(Switch::open()?)))
+    }
+
+    /// Makes a handle of its own that is triggered with this one, too.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn child(&self) -> io::Result<Self> {
+        let child = Self::new()?;
+        if let (Some(parent), Some(switch)) = (&self.0, &child.0) {
+            let mut children = parent.children();
+            children.retain(|other| other.strong_count() > 0);
+            children.push(Arc::downgrade(switch));
+        }
+        if self.is_triggered() {
+            child.trigger();
+        }
+        Ok(child)
     }
 
     /// Returns the handle of what nobody cancels.
@@ -30,9 +70,8 @@ impl Cancel {
 
     /// Cancels all that waits on this handle now or later.
     pub fn trigger(&self) {
-        if let Some(fd) = &self.0 {
-            // Fails only where the counter is full: it has been triggered then.
-            let _ = rustix::io::write(fd, &1u64.to_ne_bytes());
+        if let Some(switch) = &self.0 {
+            switch.trigger();
         }
     }
 
@@ -50,6 +89,6 @@ impl Cancel {
 
     /// Returns the descriptor that is readable once it has been triggered.
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.0.as_deref().map(AsFd::as_fd)
+        self.0.as_deref().map(|switch| switch.fd.as_fd())
     }
 }

@@ -1,5 +1,6 @@
 //! The requests: one struct each, with what it gives. Grouped by who asks.
 
+pub mod lease;
 pub mod queue;
 pub mod look;
 pub mod view;

@@ -13,10 +13,12 @@ use retcon::actor::supervision::{
     ActorPath, ActorState, ActorStatus, Drill, Fault, Ledger, Moment, Policy, Supervision,
 };
 use retcon::actor::supervisor::{
-    Finish, GetStatus, GetStore, GetSupervision, Notify, Reconfigure, Refusal, Start, Status, StopEntities, Supervisor,
+    Finish, GetStatus, GetStore, GetSupervision, Identity, Notify, Reconfigure, Refusal, Start, Status, StopEntities,
+    Supervisor,
 };
 use retcon::config::{Config, ConfigDiff, load};
 use retcon::source::process::cancel::Cancel;
+use retcon::store::requests::lease::DaemonId;
 use retcon::store::requests::queue::{Enqueued, Notification};
 use retcon::store::requests::view::Counts;
 use retcon::store::{Request, Store, StoreError};
@@ -69,6 +71,7 @@ impl<'a> Actors<'a> {
             store,
             cancel: cancel.clone(),
             guardian: None,
+            identity: Identity { daemon: DaemonId::new(), name: "test".to_owned(), former: None },
             policy,
             ledger: ledger.clone(),
             log,

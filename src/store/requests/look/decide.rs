@@ -6,7 +6,7 @@ use crate::domain::record::{LinkState, OperationKind, RecordState};
 use crate::store::columns::{JsonText, Word, get};
 use crate::store::encoding::encode_list;
 use crate::store::requests::queue::ids;
-use crate::store::run::{Fault, Request, Session, Step};
+use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::Decide;
 use super::conflicts::{Standing, changes};
@@ -25,6 +25,8 @@ impl Request for Decide {
     type Reply = bool;
 
     const ACTION: &'static str = "record a decision";
+
+    const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<bool, Fault> {
         let copies = Copies { entity: &self.entity, record: self.record.id };

@@ -9,7 +9,7 @@ use crate::domain::record::{Link, LinkState, OperationId};
 use crate::points::{Mistake, bent};
 use crate::store::columns::{Word, get, unreadable};
 use crate::store::requests::queue::ids;
-use crate::store::run::{Fault, Request, Session, Step};
+use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::copies::Copies;
 use super::{Introduce, Introduced};
@@ -30,6 +30,8 @@ impl Request for Introduce {
     type Reply = Introduced;
 
     const ACTION: &'static str = "introduce a record";
+
+    const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Introduced, Fault> {
         let scene = self.scene(session).await?;

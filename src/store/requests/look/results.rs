@@ -7,7 +7,7 @@ use crate::domain::name::SourceName;
 use crate::domain::record::{Link, LinkState};
 use crate::store::columns::{get, parsed};
 use crate::store::requests::queue::{Finish, WorkEnd, ids};
-use crate::store::run::{Fault, Request, Session, Step};
+use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::RecordResults;
 use super::copies::{Copies, column};
@@ -32,6 +32,8 @@ impl Request for RecordResults {
     type Reply = ();
 
     const ACTION: &'static str = "record results";
+
+    const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
         let copies = Copies { entity: &self.entity, record: self.record };

@@ -8,7 +8,7 @@ use crate::domain::key::InternalKey;
 use crate::points::{Mistake, bent};
 use crate::store::columns::{JsonText, get, parsed, unreadable};
 use crate::store::encoding::decode;
-use crate::store::run::{Fault, Request, Session, Step};
+use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::{Claim, Claimed, ClaimedItem, ClaimedLook, Subject, WorkItemId};
 
@@ -19,6 +19,8 @@ impl Request for Claim {
     type Reply = Claimed;
 
     const ACTION: &'static str = "claim work";
+
+    const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Claimed, Fault> {
         let entity = self.entity.as_str().to_owned();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::name::EntityName;
 use crate::store::columns::{Word, micros, storable};
 use crate::store::requests::view::WorkState;
-use crate::store::run::{Fault, Mode, Request, Session, Step};
+use crate::store::run::{Authority, Fault, Mode, Request, Session, Step};
 
 use super::{Finish, FinishItems, WorkEnd, WorkItemId};
 
@@ -19,6 +19,8 @@ impl Request for FinishItems {
     const ACTION: &'static str = "end work";
 
     const MODE: Mode = Mode::Statements;
+
+    const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
         let entity = self.entity.as_str().to_owned();

@@ -6,7 +6,7 @@ use crate::domain::name::EntityName;
 use crate::points::{Mistake, bent};
 use crate::store::columns::{get, micros, parsed};
 use crate::store::requests::view::WorkState;
-use crate::store::run::{Fault, Mode, Request, Session, Step};
+use crate::store::run::{Authority, Fault, Mode, Request, Session, Step};
 use crate::store::session;
 
 use super::finish::PutBack;
@@ -31,6 +31,8 @@ impl Request for Recover {
     type Reply = Recovered;
 
     const ACTION: &'static str = "recover work";
+
+    const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Recovered, Fault> {
         let entity = || Box::new(self.entity.as_str().to_owned());

@@ -1,6 +1,6 @@
 -- Settles what looks that end without results have left in flight at their records, as recover.sql does for a dead daemon.
 update operation
-set state = case kind when 'create' then 'in-doubt' else 'open' end, may_have_taken_effect = true
+set state = case when kind = 'create' and may_have_taken_effect then 'in-doubt' else 'open' end
 where operation.id = any (array(
     select unended.id
     from work_item

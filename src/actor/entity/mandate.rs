@@ -1,0 +1,61 @@
+//! Whether the entity is served here: what begins with a lease, and what ends with it.
+
+use std::sync::Arc;
+
+use actix::{Context, Handler};
+use slog::info;
+
+use super::super::leases::LeasesChanged;
+use super::super::office::Mandate;
+use super::super::store::PAUSES;
+use super::{EntityActor, Phase};
+
+impl EntityActor {
+    /// Begins or ceases to serve the entity, as the lease has it; tells whether anything has changed.
+    pub(super) fn follow_lease(&mut self, ctx: &mut Context<Self>) -> bool {
+        let mandate = self.kit.office.mandate(&self.entity.name);
+        if matches!(self.phase, Phase::Draining | Phase::Closing) || is_same(&self.mandate, &mandate) {
+            return false;
+        }
+        // Looks that were begun under another mandate end by that: what they record is refused if the lease has moved on.
+        self.lay_down();
+        self.mandate = mandate;
+        match &self.mandate {
+            None => info!(self.log, "entity left to another daemon"),
+            Some(_) => {
+                (self.phase, self.pause) = (Phase::Recovering, PAUSES.0);
+                self.arrange(ctx);
+                self.recover(ctx);
+            }
+        }
+        true
+    }
+
+    /// Lets go of everything by which looks are begun.
+    fn lay_down(&mut self) {
+        *self.desk.borrow_mut() = None;
+        self.sources.keys().for_each(|source| self.kit.ledger.strike_out(&self.path_of(source)));
+        self.sources.clear();
+        self.conditions.clear();
+        self.timers.clear();
+        self.timer = None;
+        self.phase = Phase::Standby;
+    }
+}
+
+/// Tells whether nothing has changed hands, and nothing was cut off.
+fn is_same(one: &Option<Mandate>, other: &Option<Mandate>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.fence == other.fence && Arc::ptr_eq(&one.tenure, &other.tenure),
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
+impl Handler<LeasesChanged> for EntityActor {
+    type Result = ();
+
+    fn handle(&mut self, _: LeasesChanged, ctx: &mut Context<Self>) {
+        self.follow_lease(ctx);
+    }
+}

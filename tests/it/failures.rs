@@ -104,9 +104,10 @@ fn an_actor_that_fails_at_its_end_holds_up_nobody_else_end(
     };
     assert_eq!(failed.iter().map(|event| event.path.clone()).collect::<Vec<_>>(), expected, "{failed:#?}");
     let stopped: Vec<_> = ended.events.iter().filter(|event| event.event == "actor stopped").collect();
-    assert_eq!(stopped.len(), 10, "{stopped:#?}");
+    assert_eq!(stopped.len(), 11, "{stopped:#?}");
     assert_eq!(stopped.last().expect("there are").path, ActorPath::Supervisor);
-    assert_eq!(stopped[8].path, ActorPath::Store);
+    assert_eq!(stopped[8].path, ActorPath::Leases);
+    assert_eq!(stopped[9].path, ActorPath::Store);
     scene.assert_nothing_held();
 
     // What had not been begun is done by the next one.

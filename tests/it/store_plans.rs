@@ -39,7 +39,9 @@ const FILL: &str = "
 
 /// Tables that stay small.
 fn is_small(line: &str) -> bool {
-    [" on entity", " on source", " on schema_migration"].iter().any(|name| line.contains(name))
+    [" on daemon", " on entity", " on lease", " on source", " on schema_migration"]
+        .iter()
+        .any(|name| line.contains(name))
 }
 
 fn statements() -> Vec<(String, String)> {

@@ -1,5 +1,7 @@
 //! What a person should know, the gravest first.
 
+use std::collections::BTreeMap;
+
 use super::super::{output, tree};
 use crate::api::wire::status::{ConfigStatus, EntityStatus, Status};
 use crate::api::wire::supervision::{Actor, Kind, State, Supervision};
@@ -20,7 +22,7 @@ pub(super) enum Weight {
     Down,
     Parked,
     Open,
-    /// It passes by itself, and is no trouble.
+    /// It is no trouble: it passes by itself, or is as it should be.
     Passing,
 }
 
@@ -39,6 +41,7 @@ pub(super) fn of(status: &Status, supervision: &Supervision) -> Vec<Remark> {
     }
     remarks.extend(config(&status.config));
     status.entities.iter().for_each(|entity| remarks.extend(of_entity(entity)));
+    remarks.extend(served_elsewhere(&status.entities));
     remarks.extend(supervision.actors.iter().filter_map(of_actor));
     sorted(remarks)
 }
@@ -84,6 +87,19 @@ fn of_entity(entity: &EntityStatus) -> impl Iterator<Item = Remark> {
         counted(Weight::Open, entity.in_doubt, format!("{name}: {} in doubt", entity.in_doubt)),
     ];
     remarks.into_iter().flatten()
+}
+
+/// Names the daemons that serve what this one does not, each with the number of its entities.
+fn served_elsewhere(entities: &[EntityStatus]) -> impl Iterator<Item = Remark> {
+    let mut servers: BTreeMap<&str, usize> = BTreeMap::new();
+    for server in entities.iter().filter_map(|entity| entity.served_by.as_deref()) {
+        *servers.entry(server).or_default() += 1;
+    }
+    let remark = |(server, count): (&str, usize)| match count {
+        1 => Remark::new(Weight::Passing, format!("1 entity is served by {server}")),
+        count => Remark::new(Weight::Passing, format!("{count} entities are served by {server}")),
+    };
+    servers.into_iter().map(remark)
 }
 
 /// Returns what is to be known of an actor: its state, why, and what will be tried next.

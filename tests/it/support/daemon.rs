@@ -1,7 +1,7 @@
 //! A running `retcond`, whose end is part of every test: it must leave no process behind.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,14 +16,25 @@ use super::wait::until;
 /// A daemon that serves a [`Site`].
 pub(crate) struct Daemon<'a> {
     site: &'a Site,
+    /// The name of its state directory.
+    state: &'a str,
     child: Child,
 }
+
+/// The state directory of the configuration.
+const STATE: &str = "state";
 
 impl<'a> Daemon<'a> {
     /// Starts `retcond` and waits until `/readyz` says that it is ready.
     #[track_caller]
     pub(crate) fn start(site: &'a Site) -> Self {
-        let mut daemon = Self::spawn(site);
+        Self::start_in(site, STATE)
+    }
+
+    /// Starts one with a state directory of its own, beside others on the same database.
+    #[track_caller]
+    pub(crate) fn start_in(site: &'a Site, state: &'a str) -> Self {
+        let mut daemon = Self::spawn_in(site, state);
         daemon.wait_until_ready();
         daemon
     }
@@ -31,12 +42,12 @@ impl<'a> Daemon<'a> {
     /// Waits until `/readyz` says that it is ready.
     #[track_caller]
     pub(crate) fn wait_until_ready(&mut self) {
-        let Self { site, child } = self;
+        let (site, socket) = (self.site, self.socket());
         until(
             || {
-                let ended = child.try_wait().expect("the daemon is ours");
+                let ended = self.child.try_wait().expect("the daemon is ours");
                 assert!(ended.is_none(), "retcond ended, {ended:?}:\n{}", log_text(site));
-                let ready = call(&site.socket(), "GET", "/readyz", None);
+                let ready = call(&socket, "GET", "/readyz", None);
                 ready.is_ok_and(|answer| answer.status == 200).then_some(())
             },
             || format!("retcond is not ready:\n{}", log_text(site)),
@@ -46,16 +57,36 @@ impl<'a> Daemon<'a> {
     /// Starts `retcond` without waiting for anything.
     #[track_caller]
     pub(crate) fn spawn(site: &'a Site) -> Self {
-        Self::spawn_by(site, program(env!("CARGO_BIN_EXE_retcond")))
+        Self::spawn_in(site, STATE)
+    }
+
+    fn spawn_in(site: &'a Site, state: &'a str) -> Self {
+        Self::spawn_with(site, state, program(env!("CARGO_BIN_EXE_retcond")))
     }
 
     /// Likewise, by this command.
     #[track_caller]
-    pub(crate) fn spawn_by(site: &'a Site, mut command: Command) -> Self {
+    pub(crate) fn spawn_by(site: &'a Site, command: Command) -> Self {
+        Self::spawn_with(site, STATE, command)
+    }
+
+    fn spawn_with(site: &'a Site, state: &'a str, mut command: Command) -> Self {
         let log = File::options().append(true).create(true).open(log_path(site)).expect("a log file");
         command.arg("--config").arg(site.path().join("retcon.toml")).current_dir("/");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        Self { site, child: command.spawn().expect("retcond starts") }
+        command.env("RETCON__SERVER__STATE_DIR", site.path().join(state));
+        Self { site, state, child: command.spawn().expect("retcond starts") }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.site.path().join(self.state).join("retcon.sock")
+    }
+
+    /// Sends a request to this daemon, and gives the body of its answer.
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let answer = call(&self.socket(), "GET", path, None);
+        answer.unwrap_or_else(|error| panic!("no answer to {path}: {error}")).has_status(200).json()
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -109,7 +140,7 @@ impl<'a> Daemon<'a> {
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let Self { site, child } = self;
+        let Self { site, child, .. } = self;
         until(
             || child.try_wait().expect("the daemon is ours"),
             || format!("retcond does not stop:\n{}", log_text(site)),

@@ -31,3 +31,12 @@ check: setup ## formatting, lints, layers, lengths of files
 
 bench: setup ## what things cost, each beside its floor
 	$(CARGO) bench --locked --bench merge --bench entities
+
+CHAOS_BUILD = $(CARGO) build --locked -p retcon -p retcon-chaos --features retcon/chaos \
+	--bin retcond-chaos --bin chaos --bin sim
+CHAOS_SECONDS ?= 60
+
+chaos: setup ## breaks a running retcon for CHAOS_SECONDS (SEED=N repeats a run, PLANT=NAME plants a mistake, PLANT=all each)
+	@$(CHAOS_BUILD)
+	@"$${CARGO_TARGET_DIR:-target}/debug/chaos" --seconds $(CHAOS_SECONDS) $(if $(SEED),--seed $(SEED)) \
+		$(if $(PLANT),$(if $(filter all,$(PLANT)),--planted,--plant $(PLANT)))

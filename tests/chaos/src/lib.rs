@@ -4,6 +4,14 @@
 //! retcon writes down what was done. The checker (`check`) reads the books and retcon's database, and shares no code with retcon.
 
 pub mod books;
-pub mod chance;
 pub mod clock;
+pub mod chance;
+pub mod scenario;
+pub mod sim;
+pub mod client;
+pub mod stage;
+pub mod crowd;
+pub mod nemesis;
+pub mod drive;
 pub mod check;
+pub mod report;

@@ -1,3 +1,176 @@
-//! A placeholder.
+//! `make chaos`: breaks a running retcon for a while, and says whether anything was lost or done twice.
 
-fn main() {}
+use std::error::Error;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use retcon_chaos::books::RunDir;
+use retcon_chaos::check;
+use retcon_chaos::drive::{Order, drive};
+use retcon_chaos::nemesis::{Class, sources};
+use retcon_chaos::report::{Report, Verdict};
+use retcon_chaos::stage::list_mistakes;
+use retcon_chaos::stage::space::Space;
+
+/// Breaks a running retcon for a while, and says whether anything was lost or done twice.
+#[derive(Debug, Parser)]
+#[command(name = "chaos")]
+struct Arguments {
+    /// For how long things are broken; what takes long to recover from is on the list of a longer run
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// What determines users, faults and their order; by default another one each time
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many daemons share the database
+    #[arg(long)]
+    daemons: Option<u32>,
+    /// Plants a mistake into the daemons (`retcond-chaos --kill-points` lists them)
+    #[arg(long)]
+    plant: Option<String>,
+    /// Plants each mistake in turn; each must be found
+    #[arg(long, conflicts_with = "plant")]
+    planted: bool,
+    /// Breaks these only; by default all that the time allows
+    #[arg(long, value_delimiter = ',')]
+    classes: Vec<String>,
+    /// The daemon's program
+    #[arg(long)]
+    retcond: Option<PathBuf>,
+    /// Keeps the run's directory also where all is well
+    #[arg(long)]
+    keep: bool,
+    /// Decides once more about a run that was kept and whose database runs
+    #[arg(long, value_name = "DIR")]
+    check: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.check {
+        Some(dir) => report(&RunDir::new(dir), &[], 0).map(conclude),
+        None if arguments.planted => plant_all(&arguments),
+        None => perform(&arguments, arguments.plant.clone()).map(conclude),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            eprintln!("  because: {error}");
+            cause = error.source();
+        }
+        println!("verdict: void");
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints the last line.
+fn conclude(verdict: Verdict) -> ExitCode {
+    println!("verdict: {}", verdict.as_str());
+    match verdict {
+        Verdict::Valid => ExitCode::SUCCESS,
+        Verdict::Invalid | Verdict::Void => ExitCode::FAILURE,
+    }
+}
+
+/// Makes a run, and prints its report but for the last line.
+fn perform(arguments: &Arguments, plant: Option<String>) -> Result<Verdict, Box<dyn Error>> {
+    let temporary = tempfile::Builder::new()
+        .prefix("retcon-chaos.")
+        // PostgreSQL runs as another user where we are root.
+        .permissions(Permissions::from_mode(0o711))
+        .tempdir()?;
+    let run = RunDir::new(temporary.path());
+    let order = order(arguments, plant, &run)?;
+    eprintln!("seed {}, {} seconds, in {}", order.seed, order.seconds, run.path().display());
+    let driven = drive(&run, &order);
+    let judged = driven.map_err(Box::<dyn Error>::from).and_then(|aftermath| {
+        let verdict = report(&run, &aftermath.disorders, aftermath.edits)?;
+        drop(aftermath.stage);
+        Ok(verdict)
+    });
+    if arguments.keep || !matches!(judged, Ok(Verdict::Valid)) {
+        println!("the run is kept in {}", temporary.keep().display());
+    }
+    judged
+}
+
+fn report(run: &RunDir, disorders: &[String], edits: u64) -> Result<Verdict, Box<dyn Error>> {
+    let findings = check::check(run)?;
+    let report = Report::of(run, &findings, disorders, edits)?;
+    print!("{}", report.text());
+    std::fs::write(run.path().join("report.txt"), report.text())?;
+    Ok(report.verdict())
+}
+
+fn order(arguments: &Arguments, plant: Option<String>, run: &RunDir) -> Result<Order, Box<dyn Error>> {
+    let seed = arguments.seed.unwrap_or_else(|| retcon_chaos::clock::now().unsigned_abs() % 1_000_000);
+    let sim = neighbour("sim")?;
+    let retcond = match &arguments.retcond {
+        Some(retcond) => retcond.clone(),
+        None => neighbour("retcond-chaos")?,
+    };
+    let is_long = arguments.seconds >= 120;
+    let daemons = arguments.daemons.unwrap_or(if is_long { 2 } else { 1 });
+    let classes =
+        if arguments.classes.is_empty() { classes(arguments.seconds, daemons, run) } else { arguments.classes.clone() };
+    Ok(Order { seed, seconds: arguments.seconds, plant, classes, daemons, retcond, sim })
+}
+
+/// Gives the program that was built beside this one.
+fn neighbour(name: &str) -> std::io::Result<PathBuf> {
+    std::env::current_exe().map(|own| own.with_file_name(name))
+}
+
+/// Lists the faults that a run of this length has time for.
+fn classes(seconds: u64, daemons: u32, run: &RunDir) -> Vec<String> {
+    let is_listed = |class: Class| match class {
+        Class::Freeze | Class::Failover => seconds >= 120,
+        Class::Takeover => seconds >= 120 && daemons > 1,
+        Class::DiskFull if seconds >= 120 => {
+            let is_possible = Space::is_possible(run.path());
+            if !is_possible {
+                println!("disk-full is not on the list: no file system can be mounted here (only root can)");
+            }
+            is_possible
+        }
+        Class::DiskFull => false,
+        Class::KillAnywhere
+        | Class::KillAtPoint
+        | Class::Terminate
+        | Class::PostgresFast
+        | Class::PostgresImmediate
+        | Class::PostgresKill
+        | Class::BackendKill
+        | Class::CommitUnknown
+        | Class::ReloadValid
+        | Class::ReloadBroken
+        | Class::ReloadHalf => true,
+    };
+    let made = Class::ALL.iter().filter(|(class, _)| is_listed(*class)).map(|(_, name)| *name);
+    made.chain(sources::CLASSES).map(str::to_owned).collect()
+}
+
+/// Plants each mistake in turn; valid only if each was found.
+fn plant_all(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let retcond = match &arguments.retcond {
+        Some(retcond) => retcond.clone(),
+        None => neighbour("retcond-chaos")?,
+    };
+    let mut table = Vec::new();
+    for name in list_mistakes(&retcond) {
+        println!("\n== planted: {name}");
+        let verdict = perform(arguments, Some(name.clone()))?;
+        println!("verdict of {name}: {}", verdict.as_str());
+        table.push((name, verdict));
+    }
+    println!();
+    for (name, verdict) in &table {
+        println!("{name:24} {}", if *verdict == Verdict::Invalid { "found" } else { "NOT FOUND" });
+    }
+    let all_found = !table.is_empty() && table.iter().all(|(_, verdict)| *verdict == Verdict::Invalid);
+    Ok(conclude(if all_found { Verdict::Valid } else { Verdict::Invalid }))
+}

@@ -6,7 +6,7 @@ use crate::domain::plan::WriteResult;
 use crate::domain::record::{OperationId, Reading};
 use crate::source::visit::{Reach, Visitor};
 
-pub use crate::source::visit::{Searched, Taken, WriteOrder};
+pub use crate::source::visit::{Searched, Taken, WriteOrder, Written};
 
 /// Something to be done at a source in one turn.
 pub trait Errand: Send + Sync + 'static {
@@ -55,18 +55,18 @@ pub struct Write {
 pub type Start = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 impl Errand for Write {
-    type Answer = WriteResult;
+    type Answer = Written;
 
-    fn make(&self, visitor: &Visitor) -> (WriteResult, Reach) {
+    fn make(&self, visitor: &Visitor) -> (Written, Reach) {
         visitor.write(&self.order, &self.start)
     }
 
-    fn refused(&self, why: String) -> WriteResult {
-        WriteResult::Held(why)
+    fn refused(&self, why: String) -> Written {
+        WriteResult::Held(why).into()
     }
 
-    fn lost(&self, why: String) -> WriteResult {
-        WriteResult::lost(self.order.kind, why)
+    fn lost(&self, why: String) -> Written {
+        WriteResult::lost(self.order.kind, why).into()
     }
 }
 

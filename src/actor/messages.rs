@@ -6,10 +6,11 @@ use std::sync::Arc;
 use actix::Message;
 
 use crate::config::Config;
-use crate::domain::key::InternalKey;
+use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::{ConflictKind, Contender, Decision};
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::pointer::Pointer;
+use crate::domain::record::{DoubtId, Settlement};
 use crate::source::gate::GateState;
 use crate::store::StoreError;
 use crate::store::requests::queue::{Enqueued, Notification, WorkItemId};
@@ -63,6 +64,14 @@ pub struct Undo {
     pub version: i64,
 }
 
+/// Carries a person's word on a doubt out: makes a look at once.
+#[derive(Message)]
+#[rtype(result = "Result<Ordered, Refusal>")]
+pub struct Settle {
+    pub doubt: DoubtId,
+    pub settlement: Settlement,
+}
+
 /// What came of a person's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ordered {
@@ -70,7 +79,7 @@ pub enum Ordered {
     Applied { record: InternalKey, version: i64 },
     /// Stored; the look at it takes longer than 5 s.
     Pending(WorkItemId),
-    /// No such conflict, record or version.
+    /// No such conflict, record, version or doubt.
     NotFound,
     /// The values moved: nothing was applied; the conflict as it stands now, or `None` if it is closed.
     Stale(Option<Standing>),
@@ -78,8 +87,23 @@ pub enum Ordered {
     Blocked(Vec<Pointer>),
     /// The decision makes no sense for this conflict: the reason.
     Senseless(String),
+    /// What is in doubt cannot be settled so: nothing was applied.
+    Unsettleable(Unsettleable),
     /// The look failed before it could decide; the order is stored and will be tried again.
     Failed { item: WorkItemId, error: String },
+}
+
+/// Why a doubt cannot be settled in the way that was ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsettleable {
+    /// It is not in doubt any more.
+    Closed,
+    /// The key is that of another record's copy.
+    Taken { key: ForeignKey, record: InternalKey },
+    /// There is no such item at the source.
+    NothingThere(ForeignKey),
+    /// The copy that is said to be gone is there.
+    StillThere(ForeignKey),
 }
 
 /// A conflict as it stands now.

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::wire::List;
 use super::wire::conflict::Conflict;
+use super::wire::doubt::{Doubt, Settlement};
 use super::wire::order::{OrderAnswer, Resolution, Undo};
 use super::wire::problem::Problem;
 use super::wire::provenance::Provenance;
@@ -182,6 +183,18 @@ impl Client {
     pub async fn resolve(&self, conflict: i64, resolution: &Resolution) -> Result<Answer<OrderAnswer>, ClientError> {
         self.send(Method::POST, self.url(&["v1", "conflicts", &conflict.to_string(), "resolve"]), Some(resolution))
             .await
+    }
+
+    pub async fn list_doubts(
+        &self,
+        entity: Option<&str>,
+        window: &Window,
+    ) -> Result<Answer<List<Doubt>>, ClientError> {
+        self.get(self.list_url(&["v1", "doubts"], &[("entity", entity)], window)).await
+    }
+
+    pub async fn settle(&self, doubt: i64, settlement: &Settlement) -> Result<Answer<OrderAnswer>, ClientError> {
+        self.send(Method::POST, self.url(&["v1", "doubts", &doubt.to_string(), "settle"]), Some(settlement)).await
     }
 
     fn url(&self, segments: &[&str]) -> Url {

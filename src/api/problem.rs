@@ -50,6 +50,8 @@ codes! {
     UnknownVersion = "unknown-version", NOT_FOUND;
     /// There never was a conflict of this number.
     UnknownConflict = "unknown-conflict", NOT_FOUND;
+    /// There is no doubt of this number.
+    UnknownDoubt = "unknown-doubt", NOT_FOUND;
     /// There is no work item of this number.
     UnknownWorkItem = "unknown-work-item", NOT_FOUND;
     /// Nothing is served at this path.
@@ -62,12 +64,20 @@ codes! {
     WrongState = "wrong-state", CONFLICT;
     /// The conflict has moved, or is closed: nothing was applied.
     StaleConflict = "stale-conflict", CONFLICT;
+    /// The write is not in doubt any more: nothing was applied.
+    SettledDoubt = "settled-doubt", CONFLICT;
+    /// The key is that of another record's copy.
+    KeyTaken = "key-taken", CONFLICT;
+    /// The copy that is said to be gone is there.
+    CopyThere = "copy-there", CONFLICT;
     /// A later version changed these places again: nothing was undone.
     UndoBlocked = "undo-blocked", CONFLICT;
     /// The body is larger than 1 MiB.
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE;
     /// The text can be no foreign key.
     InvalidForeignKey = "invalid-foreign-key", UNPROCESSABLE_ENTITY;
+    /// The source has nothing under this key.
+    NothingThere = "nothing-there", UNPROCESSABLE_ENTITY;
     /// The resolution makes no sense for this conflict.
     SenselessResolution = "senseless-resolution", UNPROCESSABLE_ENTITY;
     /// A defect of the daemon, or a database that refuses; the log says more.

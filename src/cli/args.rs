@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{
-    completions, conflicts, drop_item, explain, history, init, merge, notify, records, resolve, retry, show, source,
-    status, tree, undo, work,
+    completions, conflicts, doubts, drop_item, explain, history, init, merge, notify, records, resolve, retry, settle,
+    show, source, status, tree, undo, work,
 };
 
 const EXAMPLES: &str = "\
@@ -83,6 +83,10 @@ pub(super) enum Command {
     Conflicts(conflicts::Args),
     /// Decide a conflict
     Resolve(resolve::Args),
+    /// List the writes of which nobody knows whether they took effect
+    Doubts(doubts::Args),
+    /// Say what became of a write in doubt
+    Settle(settle::Args),
     /// Take back what a version changed
     Undo(undo::Args),
     /// List the work items

@@ -26,6 +26,8 @@ mod history;
 mod explain;
 mod conflicts;
 mod resolve;
+mod doubts;
+mod settle;
 mod undo;
 mod work;
 mod retry;
@@ -80,6 +82,8 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Explain(args) => online(explain::run(&args, &context)),
         Command::Conflicts(args) => online(conflicts::run(&args, &context)),
         Command::Resolve(args) => online(resolve::run(&args, &context)),
+        Command::Doubts(args) => online(doubts::run(&args, &context)),
+        Command::Settle(args) => online(settle::run(&args, &context)),
         Command::Undo(args) => online(undo::run(&args, &context)),
         Command::Work(args) => online(work::run(&args, &context)),
         Command::Retry(args) => online(retry::run(&args, &context)),

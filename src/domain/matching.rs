@@ -6,8 +6,10 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::json::Json;
+use super::merge;
 use super::patch;
-use super::rules::Rules;
+use super::pointer::Pointer;
+use super::rules::{Fields, Rules};
 use super::spelling::canonical;
 
 /// The longest text, in bytes, that is given as it is; a longer one is given by its hash.
@@ -25,6 +27,15 @@ pub fn match_value(document: &Json, rules: &Rules) -> Option<String> {
     };
     let values = places.into_iter().map(value).collect::<Option<Vec<_>>>()?;
     (!values.is_empty()).then(|| bounded(Json::Array(values).to_string()))
+}
+
+/// Says whether a copy that was read is what was sent, within the source's `fields` and but for spellings that count as equal.
+pub fn is_what_was_sent(sent: &Json, found: &Json, fields: &Fields, rules: &Rules) -> bool {
+    let within = |document| {
+        let document = merge::restrict(document, fields)?;
+        Some(canonical(&document, &Pointer::root(), rules).into_owned())
+    };
+    within(sent) == within(found)
 }
 
 /// Writes each number in the one spelling that its value has.

@@ -109,6 +109,30 @@ impl Link {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId(pub uuid::Uuid);
 
+/// The short name of an operation, which a person can type: its number among all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DoubtId(pub i64);
+
+/// What a person says of a copy in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// This is the copy's key.
+    Key(ForeignKey),
+    /// There is no such copy: a create made none, or what an update was sent to is gone.
+    Absent,
+}
+
+/// What a program said at its end, as it is kept for a person: a few KiB, nothing in it that a terminal would act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// As `exit status 3` or `signal 9`.
+    pub exit: String,
+    /// The first of it.
+    pub stdout: String,
+    /// The last of it.
+    pub stderr: String,
+}
+
 /// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationKind {

@@ -9,7 +9,7 @@ use slog::Logger;
 use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::plan::WriteResult;
-use crate::domain::record::{OperationId, OperationKind, Reading};
+use crate::domain::record::{OperationId, OperationKind, Output, Reading};
 
 use super::contract::{Answer, Context, FindEnd, ListEnd, Program, ReadEnd, Run, Turn, WriteEnd};
 use super::gate::{Cancelled, Gate};
@@ -51,6 +51,20 @@ pub struct WriteOrder {
     /// A basis older than this is read again first.
     pub recheck: Duration,
     pub read_back: bool,
+}
+
+/// What came of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub result: WriteResult,
+    /// What the program said that was to change something; `None` if none ran.
+    pub output: Option<Output>,
+}
+
+impl From<WriteResult> for Written {
+    fn from(result: WriteResult) -> Self {
+        Self { result, output: None }
+    }
 }
 
 /// What a search for an item gave.
@@ -152,10 +166,10 @@ impl Visitor {
 
     /// Makes a write: reads again first where the basis is old, and afterwards where that is asked for. Right before its program
     /// is started `start` puts that on record; if it does not succeed, nothing is started.
-    pub fn write(&self, order: &WriteOrder, start: &dyn Fn() -> Result<(), String>) -> (WriteResult, Reach) {
+    pub fn write(&self, order: &WriteOrder, start: &dyn Fn() -> Result<(), String>) -> (Written, Reach) {
         self.write_once_admitted(order, start).unwrap_or_else(|not_begun| {
             let reach = not_begun.reach();
-            (not_begun.result(), reach)
+            (not_begun.result().into(), reach)
         })
     }
 
@@ -189,7 +203,7 @@ impl Visitor {
         &self,
         order: &WriteOrder,
         start: &dyn Fn() -> Result<(), String>,
-    ) -> Result<(WriteResult, Reach), NotBegun> {
+    ) -> Result<(Written, Reach), NotBegun> {
         let mut begun = self.begin()?;
         let mut context = begun.context(Some(order.record), Some(order.operation));
         context.expected_sha256 = order.basis.as_ref().and_then(|basis| basis.sha256);
@@ -199,21 +213,22 @@ impl Visitor {
             let afresh = begun.context(Some(order.record), None);
             let (taken, reach) = self.look(&mut begun, key, &afresh);
             if taken.reading != basis.reading {
-                return Ok((WriteResult::Moved, reach));
+                return Ok((WriteResult::Moved.into(), reach));
             }
             context.expected_sha256 = taken.sha256;
             self.gate.pass(&begun.cancel)?;
         }
         if let Err(why) = start() {
-            return Ok((WriteResult::Held(why), Reach::Unknown));
+            return Ok((WriteResult::Held(why).into(), Reach::Unknown));
         }
-        let (result, reach) = self.act(&mut begun.turn, order, &context);
-        Ok(match result {
+        let (Written { result, output }, reach) = self.act(&mut begun.turn, order, &context);
+        let (result, reach) = match result {
             WriteResult::Done { key, .. } if order.kind != OperationKind::Delete => {
                 self.look_after(&mut begun, order, key)
             }
             other => (other, reach),
-        })
+        };
+        Ok((Written { result, output }, reach))
     }
 
     /// Gives nothing if the source has no `find`.
@@ -246,17 +261,24 @@ impl Visitor {
         }
     }
 
-    fn act(&self, turn: &mut Turn, order: &WriteOrder, context: &Context) -> (WriteResult, Reach) {
+    fn act(&self, turn: &mut Turn, order: &WriteOrder, context: &Context) -> (Written, Reach) {
         let answer = match (order.kind, &order.key, &order.document) {
             (OperationKind::Create, _, Some(document)) => turn.create(document, context),
             (OperationKind::Update, Some(key), Some(document)) => turn.update(key, document, context),
             (OperationKind::Delete, Some(key), _) => turn.delete(key, context),
             (OperationKind::Create | OperationKind::Update | OperationKind::Delete, _, _) => {
-                return (WriteResult::Unsupported("a write without its key or document".to_owned()), Reach::Unknown);
+                let why = "a write without its key or document".to_owned();
+                return (WriteResult::Unsupported(why).into(), Reach::Unknown);
             }
         };
         let Answer { end, run } = answer;
         log_run(&self.log, &run);
+        let output = match run.exit {
+            Exit::NotStarted(_) | Exit::NoRoom(_) => None,
+            Exit::Status(_) | Exit::Signal(_) | Exit::TimedOut | Exit::Cancelled | Exit::Flooded | Exit::Lost => {
+                Some(run.output())
+            }
+        };
         let reach = match (&end, &run.exit) {
             (WriteEnd::Unreachable(why), _) => Reach::Unreachable(why.clone()),
             (_, Exit::TimedOut | Exit::NoRoom(_)) => {
@@ -265,7 +287,7 @@ impl Visitor {
             (_, Exit::NotStarted(_) | Exit::Cancelled | Exit::Lost) => Reach::Unknown,
             (_, Exit::Status(_) | Exit::Signal(_) | Exit::Flooded) => Reach::Reached,
         };
-        (result(end, Some(&run.exit)), reach)
+        (Written { result: result(end, Some(&run.exit)), output }, reach)
     }
 
     /// Reads what was written: to see that a new key is one, or what the source made of it.

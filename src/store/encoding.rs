@@ -9,7 +9,7 @@ use crate::domain::json::{Json, present};
 use crate::domain::merge::{Change, Conflict, ConflictKind, Contender, Decision, Overruled};
 use crate::domain::name::SourceName;
 use crate::domain::pointer::Pointer;
-use crate::domain::record::Base;
+use crate::domain::record::{Base, DoubtId, Settlement};
 
 use super::columns::{JsonText, Word};
 use super::requests::queue::Order;
@@ -192,6 +192,14 @@ impl Encoded for Base {
 pub(super) enum OrderForm {
     Resolve { conflict: i64, revision: i64, decision: DecisionForm },
     Undo { version: i64 },
+    Settle { doubt: i64, settlement: SettlementForm },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SettlementForm {
+    Key(String),
+    Absent,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -209,6 +217,13 @@ impl Encoded for Order {
     fn to_form(&self) -> OrderForm {
         match self {
             Self::Undo { version } => OrderForm::Undo { version: *version },
+            Self::Settle { doubt, settlement } => {
+                let settlement = match settlement {
+                    Settlement::Key(key) => SettlementForm::Key(key.as_str().to_owned()),
+                    Settlement::Absent => SettlementForm::Absent,
+                };
+                OrderForm::Settle { doubt: doubt.0, settlement }
+            }
             Self::Resolve { conflict, revision, decision } => {
                 let decision = match decision {
                     Decision::Take(source) => DecisionForm::Take(source.as_str().to_owned()),
@@ -224,6 +239,13 @@ impl Encoded for Order {
     fn of_form(form: OrderForm) -> Result<Self, Unfit> {
         Ok(match form {
             OrderForm::Undo { version } => Self::Undo { version },
+            OrderForm::Settle { doubt, settlement } => {
+                let settlement = match settlement {
+                    SettlementForm::Key(key) => Settlement::Key(key.parse()?),
+                    SettlementForm::Absent => Settlement::Absent,
+                };
+                Self::Settle { doubt: DoubtId(doubt), settlement }
+            }
             OrderForm::Resolve { conflict, revision, decision } => {
                 let decision = match decision {
                     DecisionForm::Take(source) => Decision::Take(source.parse()?),

@@ -256,7 +256,7 @@ async fn operations_are_stored_updated_and_settled_once() {
     let again = OpenOperation { state: OperationState::InFlight, attempts: 2, ..first.clone() };
     assert!(run(&store, Decide { operations: put(&again), ..decision(&known) }).await);
     assert_eq!(recall(&store, one).await.links[&source("crm")].open, Some(again.clone()));
-    assert_eq!(rows(&store, "select last_end is null from operation").await, ["f"]);
+    assert_eq!(rows(&store, "select last_end is null from operation").await, ["t"], "of this attempt nothing is known");
     // Another document takes its place.
     let second = intent(OperationKind::Update);
     let ended = vec![(first.id, OperationEnd::Superseded)];

@@ -31,6 +31,8 @@ const FILL: &str = "
     insert into work_item (entity, subject, source, foreign_key, state, due_at, blocked_by)
         select 'customer', 'copy', 'billing', 'billing' || n, 'waiting', 'infinity', '{billing}'
         from generate_series(1, 2000) as n;
+    insert into work_item (entity, subject, source, foreign_key, state, due_at, held_by)
+        select 'customer', 'copy', 'hr', 'hr' || n, 'waiting', 'infinity', n from generate_series(1, 2000) as n;
     insert into work_item (entity, subject, source, foreign_key, record, state)
         select 'customer', 'copy', 'ldap', 'ldap' || n, n, 'parked' from generate_series(1, 2000) as n;
     insert into work_item (entity, subject, source, foreign_key, state, finished_at)
@@ -82,8 +84,8 @@ async fn plan(client: &Client, sql: &str) -> Vec<String> {
     answer.into_iter().filter_map(row).collect()
 }
 
-/// What is running is little, and may always be read as a whole.
-const ALWAYS_SMALL: &str = "work_item_running";
+/// What is running, or in flight, is little, and may always be read as a whole.
+const ALWAYS_SMALL: [&str; 2] = ["work_item_running", "operation_in_flight"];
 
 /// Indexes that hold only what is open, and the statements that want all of that.
 const READ_WHOLE: &[(&str, &[&str])] = &[
@@ -92,6 +94,7 @@ const READ_WHOLE: &[(&str, &[&str])] = &[
     ("work_item/probe.sql", &["work_item_blocked"]),
     ("work_item/release.sql", &["work_item_blocked"]),
     ("work_item/release_all.sql", &["work_item_blocked"]),
+    ("work_item/release_all_held.sql", &["work_item_held"]),
 ];
 
 /// Gives the first line of a plan that reads more than what is asked for.
@@ -101,7 +104,7 @@ fn greedy<'a>(name: &str, lines: &'a [String]) -> Option<&'a String> {
         let index = line.split_once(" using ").map(|(_, index)| index);
         is_small(line)
             || index.is_some_and(|index| {
-                index.starts_with(ALWAYS_SMALL)
+                ALWAYS_SMALL.iter().any(|small| index.starts_with(small))
                     || whole.iter().any(|whole| index.starts_with(whole))
                     || is_narrow(lines.get(place + 1))
             })

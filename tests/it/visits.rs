@@ -12,7 +12,7 @@ use retcon::domain::record::{OperationId, OperationKind, Reading};
 use retcon::source::gate::Gate;
 use retcon::source::process::cancel::Cancel;
 use retcon::source::tenure::Tenure;
-use retcon::source::visit::{Reach, Searched, Taken, Visitor, WriteOrder};
+use retcon::source::visit::{Reach, Searched, Taken, Visitor, WriteOrder, Written};
 use rstest::rstest;
 use slog::{Discard, Logger, o};
 
@@ -89,7 +89,7 @@ enum Made {
 fn make(task: Task, visitor: &Visitor) -> (Made, Reach) {
     let key = "1".parse().expect("it is a key");
     let write = |kind| {
-        let (result, reach) = visitor.write(&order(kind), &|| Ok(()));
+        let (Written { result, .. }, reach) = visitor.write(&order(kind), &|| Ok(()));
         (Made::Write(result), reach)
     };
     match task {

@@ -10,14 +10,17 @@ use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::matching;
 use crate::domain::name::SourceName;
 use crate::domain::plan::Owed;
-use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, OperationId, Reading};
+use crate::domain::record::{DoubtId, Link, LinkState, OperationEnd, OperationId, OperationState, Reading};
 use crate::log::key;
 use crate::points::{self, Mistake, Point, planted};
 use crate::store::StoreError;
 
 use super::super::errand::Taken;
-use super::super::store::requests::look::{Introduce, Introduced, Recall, RecallUnknown, RecordResults, UnknownKey};
-use super::super::store::requests::queue::{Finish, WorkEnd};
+use super::super::store::requests::look::{
+    Introduce, Introduced, Recall, RecallUnknown, RecordResults, UnknownKey, Unsettled,
+};
+use super::super::store::requests::queue::{Finish, Hold, WorkEnd, WorkItemId};
+use super::search::Likeness;
 use super::{Look, Readings, at_once};
 
 /// For how long a copy that shows again after our delete, unchanged, is taken for a stale answer.
@@ -28,11 +31,22 @@ enum Home {
     /// This record's; with the reading by which it was found.
     Record(InternalKey, Taken),
     /// The one that this write, whose end was not known, has made or renamed.
-    Doubt(InternalKey, OpenOperation),
+    Doubt(Unsettled),
+    /// It may be the one that this write has made or will make: it waits for it.
+    Held(Hold),
     /// It cannot be told now.
     Unknown(Owed),
     /// Nobody's, or it is too early to tell, or its record is to be looked at later: the end of the work items.
     None(WorkEnd),
+}
+
+/// What a write whose end was not known has made.
+pub(super) struct Found {
+    pub(super) source: SourceName,
+    pub(super) key: ForeignKey,
+    pub(super) operation: OperationId,
+    /// With its base; it is linked to the key.
+    pub(super) link: Link,
 }
 
 impl Look {
@@ -44,7 +58,8 @@ impl Look {
         };
         match home {
             Home::Record(record, taken) => self.at(record, Readings::from([(source, taken)])).await,
-            Home::Doubt(record, operation) => self.adopt(record, &operation, source, key).await,
+            Home::Doubt(doubt) => self.adopt(doubt, source, key).await,
+            Home::Held(hold) => self.desk.insist(hold).await.map(|()| Vec::new()),
             Home::Unknown(owed) => self.owe(source, owed).await,
             Home::None(end) => self.finish(end).await,
         }
@@ -63,12 +78,11 @@ impl Look {
             Reading::Broken(why) => return Ok(Home::Unknown(Owed::Failed(why.clone()))),
         };
         if !planted(Mistake::IgnoreOwnCreate)
-            && let Some((record, open)) =
-                unknown.doubts.iter().find(|(_, open)| open.document.as_ref() == Some(document))
+            && let Some(home) = self.home_in_doubt(&unknown, source, document)
         {
-            return Ok(Home::Doubt(*record, open.clone()));
+            return Ok(home);
         }
-        if let Some(end) = self.must_wait(&unknown, document) {
+        if let Some(end) = shows_again(&unknown, document) {
             return Ok(Home::None(end));
         }
         let match_value = matching::match_value(document, &self.desk.terms.rules);
@@ -85,6 +99,7 @@ impl Look {
         points::pass(Point::Introduced);
         let (record, home) = match introduced {
             Introduced::LookAgain => return Ok(Home::None(at_once())),
+            Introduced::Unsettled { by, state } => return Ok(Home::Held(self.hold(by, state))),
             // Other copies of this item may wait in the queue: they are introduced before copies of it are made.
             Introduced::New(record) if matches => (record, Home::None(at_once())),
             Introduced::New(record) | Introduced::Joined(record) | Introduced::Rival { record, .. } => {
@@ -95,39 +110,53 @@ impl Look {
         Ok(home)
     }
 
-    async fn owe(&self, source: SourceName, owed: Owed) -> Result<Vec<SourceName>, StoreError> {
+    /// Ends the work items of a look that a source cannot serve now.
+    pub(super) async fn owe(&self, source: SourceName, owed: Owed) -> Result<Vec<SourceName>, StoreError> {
         self.finish(self.end(&BTreeMap::from([(source, owed)]), "failed")).await
     }
 
-    /// Says whether it is too early to tell whose copy this is.
-    fn must_wait(&self, unknown: &UnknownKey, document: &Json) -> Option<WorkEnd> {
-        let rules = &self.desk.terms.rules;
-        let match_value = matching::match_value(document, rules);
-        let may_be = |open: &OpenOperation| {
-            match_value.is_none()
-                || match_value == open.document.as_ref().and_then(|sent| matching::match_value(sent, rules))
+    /// Finds the write of unknown end that has made this copy, or may have.
+    ///
+    /// What was sent settles it. The same item by `match` with another document does not: somebody may have changed what the write
+    /// made, or made an item of their own beside it, which nobody but a person can tell apart.
+    fn home_in_doubt(&self, unknown: &UnknownKey, source: &SourceName, document: &Json) -> Option<Home> {
+        let like = |doubt: &&Unsettled, wanted: &[Likeness]| {
+            doubt.open.document.as_ref().is_some_and(|sent| wanted.contains(&self.likeness(source, sent, document)))
         };
-        if unknown.doubts.iter().any(|(_, open)| may_be(open)) && !planted(Mistake::IgnoreOwnCreate) {
-            let why = "it may be what a write in doubt has made";
-            let due_in = self.desk.retry.delay(self.attempts(), rand::random());
-            return Some(wait(due_in, why, true));
+        let mut doubts = unknown.doubts.iter();
+        if let Some(same) = doubts.clone().find(|doubt| like(doubt, &[Likeness::Same])) {
+            return Some(Home::Doubt(same.clone()));
         }
-        match &unknown.retired {
-            Some((Some(held), age)) if held == document && *age < SETTLING => {
-                Some(wait(SETTLING - *age, "it was deleted a moment ago and shows unchanged", false))
+        let possible = doubts.find(|doubt| like(doubt, &[Likeness::Matching, Likeness::Possible]))?;
+        Some(Home::Held(self.hold(possible.id, possible.open.state)))
+    }
+
+    /// Has the work items wait for a write.
+    fn hold(&self, by: DoubtId, state: OperationState) -> Hold {
+        let number = by.0;
+        let (error, spent) = match state {
+            OperationState::InDoubt => {
+                let error = format!(
+                    "it may be what the write {number} has made, which is in doubt: retcon settle {number} --key KEY | --absent"
+                );
+                (error, false)
             }
-            Some(_) | None => None,
-        }
+            OperationState::InFlight | OperationState::Open => {
+                (format!("it may be what the write {number} makes, which is still tried"), true)
+            }
+        };
+        let due_in = self.desk.retry.delay(self.attempts(), rand::random());
+        Hold { entity: self.desk.entity.name.clone(), items: self.item_ids(), by, due_in, error, spent }
     }
 
     /// Settles a doubt: the key that its write had not told is known now.
     async fn adopt(
         &self,
-        record: InternalKey,
-        operation: &OpenOperation,
+        doubt: Unsettled,
         source: SourceName,
         key: ForeignKey,
     ) -> Result<Vec<SourceName>, StoreError> {
+        let Unsettled { record, open: operation, .. } = doubt;
         let _alone = self.desk.workshop.alone_with(record).await;
         let entity = self.desk.entity.name.clone();
         let Some(known) = self.desk.insist(Recall { entity: entity.clone(), record }).await? else {
@@ -138,24 +167,23 @@ impl Look {
         let Some(link) = link.cloned() else {
             return self.finish(at_once()).await;
         };
-        let link = Link { base: operation.carries.clone(), ..link };
+        let link = Link { base: operation.carries.clone(), missing_since: None, ..link };
         info!(self.log, "doubt settled"; key::SOURCE => %source, key::FOREIGN_KEY => %key, key::INTERNAL_KEY => record.0,
             key::OPERATION => %operation.id.0);
         let finish = Finish { items: self.item_ids(), end: at_once() };
-        self.link_found(record, source, link, operation.id, key, finish).await?;
+        self.link_found(record, Found { source, key, operation: operation.id, link }, Vec::new(), finish).await?;
         Ok(Vec::new())
     }
 
-    /// Records that a write whose end was not known has made the copy under `key`.
+    /// Records that a write whose end was not known has made a copy, and that the order of `decided_items` is decided with it.
     pub(super) async fn link_found(
         &self,
         record: InternalKey,
-        source: SourceName,
-        link: Link,
-        operation: OperationId,
-        key: ForeignKey,
+        found: Found,
+        decided_items: Vec<WorkItemId>,
         finish: Finish,
     ) -> Result<(), StoreError> {
+        let Found { source, key, operation, link } = found;
         let link = Link { state: LinkState::Linked, key: Some(key.clone()), last_error: None, ..link };
         self.desk
             .insist(RecordResults {
@@ -166,6 +194,8 @@ impl Look {
                 retired: Vec::new(),
                 ended: vec![(operation, OperationEnd::Done { key: Some(key) })],
                 operations: Vec::new(),
+                outputs: Vec::new(),
+                decided_items,
                 tidies: Vec::new(),
                 finish,
             })
@@ -175,6 +205,16 @@ impl Look {
     }
 }
 
-fn wait(due_in: Duration, why: &str, spent: bool) -> WorkEnd {
-    WorkEnd::Again { due_in, error: Some(why.to_owned()), blocked_by: Vec::new(), spent, waiting: true }
+/// Says whether this is a copy that we have deleted, and that a source which answers late still shows.
+fn shows_again(unknown: &UnknownKey, document: &Json) -> Option<WorkEnd> {
+    match &unknown.retired {
+        Some((Some(held), age)) if held == document && *age < SETTLING => Some(WorkEnd::Again {
+            due_in: SETTLING - *age,
+            error: Some("it was deleted a moment ago and shows unchanged".to_owned()),
+            blocked_by: Vec::new(),
+            spent: false,
+            waiting: true,
+        }),
+        Some(_) | None => None,
+    }
 }

@@ -4,6 +4,7 @@ mod decide;
 mod introduce;
 mod order;
 mod search;
+mod settle;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ use super::errand::{Read, Taken};
 use super::source::visit;
 use super::store::requests::look::{FindRival, Recall, RecallRecent};
 use super::store::requests::queue::{ClaimedItem, ClaimedLook, Finish, FinishItems, Subject, WorkEnd, WorkItemId};
+use settle::Settling;
 
 /// The readings of one look.
 type Readings = BTreeMap<SourceName, Taken>;
@@ -72,6 +74,7 @@ impl Look {
     async fn at(&self, record: InternalKey, mut taken: Readings) -> Result<Vec<SourceName>, StoreError> {
         let _alone = self.desk.workshop.alone_with(record).await;
         let mut may_be_joined = !self.desk.terms.rules.matching.is_empty();
+        let mut to_be_settled = true;
         loop {
             let recall = Recall { entity: self.desk.entity.name.clone(), record };
             let Some(mut known) = self.desk.insist(recall).await? else {
@@ -84,6 +87,14 @@ impl Look {
                 // Keys that are being looked at may be other copies of this new item.
                 self.desk.workshop.all_introduced().await;
                 continue;
+            }
+            if std::mem::take(&mut to_be_settled) {
+                match self.settle(&known).await? {
+                    Settling::Nothing => {}
+                    Settling::Settled => continue,
+                    Settling::Refused(why) => return self.refuse(why).await,
+                    Settling::Later(source, owed) => return self.put_off(source, owed).await,
+                }
             }
             let will = match self.will(&known).await? {
                 Ok(will) => will,

@@ -3,7 +3,7 @@
 use crate::domain::history::Version;
 use crate::domain::merge::{Contender, Decision};
 use crate::domain::name::SourceName;
-use crate::domain::plan::{Fate, Plan, Will};
+use crate::domain::plan::{Fate, Owed, Plan, Will};
 use crate::domain::record::{Known, OpenConflict};
 use crate::domain::undo::{self, Undone};
 use crate::points::{Mistake, planted};
@@ -21,7 +21,8 @@ impl Look {
     /// Says what the person's order means for this record, or what there is to say against it.
     pub(super) async fn will(&self, known: &Known) -> Result<Result<Will, Ordered>, StoreError> {
         match self.order() {
-            None => Ok(Ok(Will::Nothing)),
+            // What was to be settled is, by now.
+            None | Some((_, Order::Settle { .. })) => Ok(Ok(Will::Nothing)),
             Some((_, Order::Resolve { conflict, revision, decision })) => {
                 Ok(resolution(known, *conflict, *revision, decision))
             }
@@ -38,7 +39,7 @@ impl Look {
         }
     }
 
-    fn order(&self) -> Option<(WorkItemId, &Order)> {
+    pub(super) fn order(&self) -> Option<(WorkItemId, &Order)> {
         self.items.iter().find_map(|item| item.order.as_ref().map(|order| (item.id, order)))
     }
 
@@ -59,6 +60,14 @@ impl Look {
         let waits = self.finish(WorkEnd::Done { outcome: "refused" }).await?;
         self.tell(why);
         Ok(waits)
+    }
+
+    /// Leaves an order for later whose source cannot be asked now, and says so.
+    pub(super) async fn put_off(&self, source: SourceName, owed: Owed) -> Result<Vec<SourceName>, StoreError> {
+        if let Some(why) = owed.reason() {
+            self.tell_failure(&format!("{source}: {why}"));
+        }
+        self.owe(source, owed).await
     }
 
     /// Tells the person what came of the order, once the look has ended.

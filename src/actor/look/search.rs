@@ -14,7 +14,8 @@ use crate::store::StoreError;
 
 use super::super::errand::{Search, Searched, Taken};
 use super::super::source::visit;
-use super::super::store::requests::look::ListUnlinked;
+use super::super::store::requests::look::{ListUnlinked, Unlinked};
+use super::introduce::Found;
 use super::{Look, Readings};
 
 /// What the search for one copy came to.
@@ -23,8 +24,8 @@ enum Finding {
     Copy { key: ForeignKey, document: Json },
     /// It was not there, twice.
     Absent,
-    /// Several may be it: a person decides.
-    Several,
+    /// Several may be it, or one that may have been changed since: a person decides.
+    Uncertain,
     /// The source cannot tell now.
     Away(Reading),
 }
@@ -49,7 +50,7 @@ impl Look {
                     found = true;
                 }
                 Finding::Absent => set_state(known, &source, OperationState::Open),
-                Finding::Several => set_state(known, &source, OperationState::InDoubt),
+                Finding::Uncertain => set_state(known, &source, OperationState::InDoubt),
                 Finding::Away(reading) => drop(taken.insert(source, Taken::none(reading))),
             }
         }
@@ -68,26 +69,27 @@ impl Look {
                 Ok(candidates) => candidates,
                 Err(reading) => return Ok(Finding::Away(reading)),
             };
-            match <[_; 1]>::try_from(candidates) {
-                Ok([(key, document)]) => return Ok(Finding::Copy { key, document }),
-                Err(several) if !several.is_empty() => return Ok(Finding::Several),
+            match (<[_; 1]>::try_from(candidates.equal), candidates.possible) {
+                (Ok([(key, document)]), _) => return Ok(Finding::Copy { key, document }),
+                (Err(equal), possible) if possible || !equal.is_empty() => return Ok(Finding::Uncertain),
                 // Once is no evidence: what was made a moment ago may not show yet.
-                Err(_) if sighting == 1 => tokio::time::sleep(self.desk.retry.first).await,
-                Err(_) => {}
+                (Err(_), _) if sighting == 1 => tokio::time::sleep(self.desk.retry.first).await,
+                (Err(_), _) => {}
             }
         }
         Ok(Finding::Absent)
     }
 
-    /// Lists the unlinked copies that may be what `open` has made, with their documents.
+    /// Lists the unlinked copies that may be what `open` has made.
     async fn candidates(
         &self,
         known: &Known,
         source: &SourceName,
         open: &OpenOperation,
-    ) -> Result<Result<Vec<(ForeignKey, Json)>, Reading>, StoreError> {
+    ) -> Result<Result<Candidates, Reading>, StoreError> {
+        let mut candidates = Candidates::default();
         let (Some(actor), Some(document)) = (self.desk.sources.get(source), open.document.clone()) else {
-            return Ok(Ok(Vec::new()));
+            return Ok(Ok(candidates));
         };
         let search = Search { record: known.record.id, operation: open.id, document: document.clone() };
         let searched = visit(actor, search).await;
@@ -98,25 +100,48 @@ impl Look {
             Searched::Failed(reading) => return Ok(Err(reading)),
         };
         let entity = self.desk.entity.name.clone();
-        let keys = self.desk.insist(ListUnlinked { entity, source: source.clone(), keys }).await?;
-        let readings = join_all(keys.iter().map(|key| self.read_one(source, key))).await;
-        let mut candidates = Vec::new();
-        for (key, taken) in keys.into_iter().zip(readings) {
-            match taken.reading {
-                Reading::Present(found) if equal || self.may_be(&document, &found) => candidates.push((key, found)),
-                Reading::Present(_) | Reading::Missing => {}
+        let operation = open.id;
+        let unlinked = self.desk.insist(ListUnlinked { entity, source: source.clone(), keys, operation }).await?;
+        let readings = join_all(unlinked.iter().map(|unlinked| self.read_one(source, &unlinked.key))).await;
+        for (Unlinked { key, is_older }, taken) in unlinked.into_iter().zip(readings) {
+            let found = match taken.reading {
+                Reading::Present(found) => found,
+                Reading::Missing => continue,
                 away @ (Reading::Unreachable(_) | Reading::Broken(_)) => return Ok(Err(away)),
+            };
+            match self.likeness(source, &document, &found) {
+                Likeness::Same | Likeness::Matching => candidates.equal.push((key, found)),
+                Likeness::Possible | Likeness::Other if equal => candidates.equal.push((key, found)),
+                Likeness::Possible => candidates.possible |= !is_older,
+                Likeness::Other => {}
             }
         }
         Ok(Ok(candidates))
     }
 
-    /// Whether `found` is equal to what was sent in the `match` fields, or whole if there are none.
-    fn may_be(&self, sent: &Json, found: &Json) -> bool {
+    /// Compares a copy that was found with what a write has sent.
+    pub(super) fn likeness(&self, source: &SourceName, sent: &Json, found: &Json) -> Likeness {
         let rules = &self.desk.terms.rules;
-        match matching::match_value(sent, rules) {
-            Some(value) => matching::match_value(found, rules) == Some(value),
-            None => sent == found,
+        let whole = None;
+        let fields = self.desk.terms.sources.get(source).map_or(&whole, |traits| &traits.fields);
+        if matching::is_what_was_sent(sent, found, fields, rules) {
+            return Likeness::Same;
+        }
+        match (matching::match_value(sent, rules), matching::match_value(found, rules)) {
+            (Some(sent), Some(found)) if sent == found => Likeness::Matching,
+            (Some(_), Some(_)) => Likeness::Other,
+            (_, None) | (None, _) => Likeness::Possible,
+        }
+    }
+
+    /// The base of a copy that was found, of which `open` is taken to be the write that made it what it is.
+    ///
+    /// Holding anything else than was sent, it may have been made by somebody else: what it says is weighed like a new copy's, and
+    /// not like an edit by somebody who had seen what is agreed.
+    pub(super) fn adopted(&self, source: &SourceName, open: &OpenOperation, found: &Json) -> Base {
+        match open.document.as_ref().map(|sent| self.likeness(source, sent, found)) {
+            Some(Likeness::Same) => open.carries.clone(),
+            Some(Likeness::Matching | Likeness::Possible | Likeness::Other) | None => Base::unknown(),
         }
     }
 
@@ -129,10 +154,33 @@ impl Look {
         document: &Json,
     ) -> Result<(), StoreError> {
         let Some(link) = known.links.get(&source).cloned() else { return Ok(()) };
-        let base = if open.document.as_ref() == Some(document) { open.carries.clone() } else { Base::unknown() };
+        let base = self.adopted(&source, &open, document);
         info!(self.log, "copy found"; key::SOURCE => %source, key::FOREIGN_KEY => %key, key::OPERATION => %open.id.0);
-        self.link_found(known.record.id, source, Link { base, ..link }, open.id, key, self.nothing_finished()).await
+        let found = Found { source, key, operation: open.id, link: Link { base, ..link } };
+        self.link_found(known.record.id, found, Vec::new(), self.nothing_finished()).await
     }
+}
+
+/// What a create may have made.
+#[derive(Default)]
+struct Candidates {
+    /// What is equal to what it sent in the `match` fields, or whole if there are none.
+    equal: Vec<(ForeignKey, Json)>,
+    /// Whether there is anything else that it may have made, and somebody may have changed since.
+    possible: bool,
+}
+
+/// How a copy stands to what a write has sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Likeness {
+    /// It is that, within the source's fields.
+    Same,
+    /// It is the same item by `match`, and holds something else.
+    Matching,
+    /// Nothing tells them apart.
+    Possible,
+    /// Another item by `match`.
+    Other,
 }
 
 /// Whether a create has left a copy that nobody knows the key of, perhaps.

@@ -7,12 +7,12 @@ use crate::domain::json::Json;
 use crate::domain::key::ForeignKey;
 use crate::domain::merge;
 use crate::domain::name::SourceName;
-use crate::domain::plan::{self, Conclusion, Owed, Plan, WriteResult, conclude};
-use crate::domain::record::{Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Reading};
+use crate::domain::plan::{self, Conclusion, Owed, Plan, conclude};
+use crate::domain::record::{Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Output, Reading};
 use crate::points::{self, Point};
 use crate::store::StoreError;
 
-use super::super::errand::{Taken, Write, WriteOrder};
+use super::super::errand::{Taken, Write, WriteOrder, Written};
 use super::super::source::visit;
 use super::super::store::requests::look::RecordResults;
 use super::super::store::requests::queue::Finish;
@@ -27,7 +27,7 @@ impl Look {
         taken: &Readings,
         plan: &Plan,
         intents: &Intents,
-    ) -> BTreeMap<SourceName, WriteResult> {
+    ) -> BTreeMap<SourceName, Written> {
         let mut results = BTreeMap::new();
         for (name, write) in &plan.writes {
             let (Some(operation), Some(source)) = (intents.get(name), self.desk.entity.sources.get(name)) else {
@@ -76,10 +76,10 @@ impl Look {
         &self,
         plan: &Plan,
         intents: &Intents,
-        results: BTreeMap<SourceName, WriteResult>,
+        results: BTreeMap<SourceName, Written>,
     ) -> Result<Vec<SourceName>, StoreError> {
         let mut sheet = Sheet { owed: plan.owed.clone(), ..Sheet::default() };
-        for (name, result) in results {
+        for (name, Written { result, output }) in results {
             let (Some(write), Some(operation)) = (plan.writes.get(&name), intents.get(&name)) else { continue };
             let (Some(link), Some(traits)) = (plan.links.get(&name), self.desk.terms.sources.get(&name)) else {
                 continue;
@@ -93,6 +93,7 @@ impl Look {
                 conclusion.in_doubt = false;
                 conclusion.owed = conclusion.link.last_error.clone().map(Owed::Unknown);
             }
+            sheet.outputs.extend(output.map(|output| (operation.id, output)));
             sheet.enter(&name, operation.id, conclusion);
         }
         let end = self.end(&sheet.owed, outcome(plan, sheet.done, sheet.in_doubt));
@@ -107,6 +108,8 @@ impl Look {
                 retired: sheet.retired,
                 ended: sheet.ended,
                 operations: sheet.open,
+                outputs: sheet.outputs,
+                decided_items: Vec::new(),
                 tidies: sheet.tidies,
                 finish: Finish { items: self.item_ids(), end },
             })
@@ -124,6 +127,7 @@ struct Sheet {
     retired: Vec<(SourceName, ForeignKey, Option<Json>)>,
     ended: Vec<(OperationId, OperationEnd)>,
     open: Vec<(SourceName, OpenOperation, String)>,
+    outputs: Vec<(OperationId, Output)>,
     tidies: Vec<SourceName>,
     owed: BTreeMap<SourceName, Owed>,
     in_doubt: bool,

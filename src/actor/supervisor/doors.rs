@@ -9,9 +9,11 @@ use crate::domain::name::{EntityName, SourceName};
 use crate::points::{self, Mistake, Point, planted};
 
 use super::super::entity::{CarryOut, EntityActor, Wake};
-use super::super::messages::{DropItem, Notify, Ordered, Refusal, Resolve, RetryItem, SyncRecord, Undo};
+use super::super::messages::{
+    DropItem, Notify, Ordered, Refusal, Resolve, RetryItem, Settle, SyncRecord, Undo, Unsettleable,
+};
 use super::super::store::requests::queue::{Enqueue, EnqueueRecord, Enqueued, Order, WorkItemId};
-use super::super::store::requests::view::{DropWorkItem, FindConflict, Handled, RetryWorkItem};
+use super::super::store::requests::view::{DropWorkItem, FindConflict, FindDoubt, Handled, RetryWorkItem};
 use super::{Phase, Supervisor, put};
 
 impl Supervisor {
@@ -120,6 +122,25 @@ impl Handler<Resolve> for Supervisor {
             let unknown = || Err(Refusal::UnknownEntity(row.entity.clone()));
             let actor = entities.remove(&row.entity).unwrap_or_else(unknown)?;
             let order = Order::Resolve { conflict, revision: revision.unwrap_or(row.revision), decision };
+            actor.send(CarryOut { record: row.record, order }).await.unwrap_or(Err(Refusal::Away))
+        })
+    }
+}
+
+impl Handler<Settle> for Supervisor {
+    type Result = ResponseFuture<Result<Ordered, Refusal>>;
+
+    fn handle(&mut self, Settle { doubt, settlement }: Settle, _: &mut Context<Self>) -> Self::Result {
+        let store = self.store.addr.clone();
+        let entities: BTreeMap<_, _> =
+            self.entities.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
+        Box::pin(async move {
+            let Some(row) = put(&store, FindDoubt { id: doubt }).await? else { return Ok(Ordered::NotFound) };
+            if row.settled {
+                return Ok(Ordered::Unsettleable(Unsettleable::Closed));
+            }
+            let actor = entities.get(&row.entity).ok_or_else(|| Refusal::UnknownEntity(row.entity.clone()))?;
+            let order = Order::Settle { doubt, settlement };
             actor.send(CarryOut { record: row.record, order }).await.unwrap_or(Err(Refusal::Away))
         })
     }

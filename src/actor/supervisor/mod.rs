@@ -34,7 +34,7 @@ use threads::Threads;
 pub use super::leases::Identity;
 pub use super::messages::{
     DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, Notify, Ordered, Reconfigure, Refusal, Resolve,
-    RetryItem, SourceStatus, Standing, Status, SyncRecord, Undo,
+    RetryItem, Settle, SourceStatus, Standing, Status, SyncRecord, Undo, Unsettleable,
 };
 
 /// The pause after the store could not be asked for the database.

@@ -5,6 +5,7 @@ mod work_items;
 mod records;
 mod history;
 mod conflicts;
+mod doubts;
 mod orders;
 mod reload;
 mod status;
@@ -27,6 +28,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
         records::routes(),
         history::routes(),
         conflicts::routes(),
+        doubts::routes(),
         reload::routes(),
         status::routes(),
         supervision::routes(),

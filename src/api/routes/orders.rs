@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 
-use crate::actor::supervisor::Ordered;
+use crate::actor::supervisor::{Ordered, Unsettleable};
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::conflict::Contender;
 use crate::api::wire::order::{OrderAnswer, OrderState};
@@ -33,10 +33,28 @@ pub(super) fn answer(ordered: Ordered, not_found: impl FnOnce() -> Refused) -> R
                 problem.contenders = Some(now.contenders.into_iter().map(Contender::from).collect());
             }))
         }
+        Ordered::Unsettleable(why) => Err(unsettleable(&why)),
         Ordered::Blocked(pointers) => {
             let places = pointers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let detail = format!("a later version changed these places again: {places}");
             Err(Refused::new(Code::UndoBlocked, detail).with(|problem| problem.pointers = Some(pointers)))
+        }
+    }
+}
+
+/// Says why a doubt cannot be settled so.
+fn unsettleable(why: &Unsettleable) -> Refused {
+    match why {
+        Unsettleable::Closed => Refused::new(Code::SettledDoubt, "it is not in doubt any more: nothing was applied"),
+        Unsettleable::Taken { key, record } => {
+            Refused::new(Code::KeyTaken, format_args!("{:?} is the copy of record {record}", key.as_str()))
+        }
+        Unsettleable::NothingThere(key) => {
+            Refused::new(Code::NothingThere, format_args!("the source has nothing under the key {:?}", key.as_str()))
+        }
+        Unsettleable::StillThere(key) => {
+            let key = key.as_str();
+            Refused::new(Code::CopyThere, format_args!("the copy is there, under its key {key:?}; settle it with that"))
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod work;
 pub mod record;
 pub mod provenance;
 pub mod conflict;
+pub mod doubt;
 pub mod order;
 pub mod reload;
 pub mod status;

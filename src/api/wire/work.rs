@@ -146,6 +146,7 @@ impl From<view::WorkItemRow> for WorkItem {
         let order = row.order.map(|order| match order {
             Order::Resolve { .. } => "resolve".to_owned(),
             Order::Undo { .. } => "undo".to_owned(),
+            Order::Settle { .. } => "settle".to_owned(),
         });
         Self {
             id: row.id.0,

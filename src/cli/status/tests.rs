@@ -89,7 +89,7 @@ fn the_gravest_comes_first_with_what_will_be_tried_next() {
         "! customer/crm is down: exit 1: no route (probe in 12s)",
         "! customer: 3 parked (retcon work --state parked)",
         "! customer: 2 in conflict (retcon conflicts customer)",
-        "! customer: 1 in doubt",
+        "! customer: 1 in doubt (retcon doubts customer)",
         "- order is starting",
         "- order/crm is restarting: panicked: a bug (restart in 3s)",
     ];

@@ -188,6 +188,7 @@ impl Program {
             internal_key: context.internal_key,
             exit: ended.exit.clone(),
             elapsed: ended.elapsed,
+            stdout: if task.operation.changes_something() { beginning(stdout) } else { String::new() },
             stderr,
             severity,
             message,
@@ -284,6 +285,13 @@ impl Operation {
     fn rests_on_a_read(self) -> bool {
         self.has_key() && self.changes_something()
     }
+}
+
+/// Gives the first of what a program printed, and says what of it is left out.
+fn beginning(stdout: &[u8]) -> String {
+    let (first, rest) = stdout.split_at(stdout.len().min(run::KEPT));
+    let text = visible(first, 0);
+    if rest.is_empty() { text } else { format!("{text} [{} bytes left out]", rest.len()) }
 }
 
 /// Says how a process ended, with its last words if it had any.

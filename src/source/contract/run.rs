@@ -6,9 +6,13 @@ use std::time::Duration;
 use crate::config::model::Severity;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::name::{EntityName, SourceName};
+use crate::domain::record::Output;
 
 use super::super::process::Exit;
 use super::Operation;
+
+/// How much of either stream is kept for a person, in bytes.
+pub(super) const KEPT: usize = 2 << 10;
 
 /// What is logged of one invocation.
 #[derive(Debug, Clone)]
@@ -22,6 +26,8 @@ pub struct Run {
     pub internal_key: Option<InternalKey>,
     pub exit: Exit,
     pub elapsed: Duration,
+    /// The first of what a change printed, as `stderr`; of what only tells something nothing is kept.
+    pub stdout: String,
     /// Control characters made visible, newlines kept.
     pub stderr: String,
     pub severity: Severity,
@@ -29,6 +35,16 @@ pub struct Run {
     pub message: &'static str,
     /// The reason, where the end is not good.
     pub error: Option<String>,
+}
+
+impl Run {
+    /// Gives what is kept of it for a person: the first of its stdout and the last of its stderr.
+    pub fn output(&self) -> Output {
+        let over = self.stderr.len().saturating_sub(KEPT);
+        let from = (over..).find(|at| self.stderr.is_char_boundary(*at)).unwrap_or(over);
+        let stderr = if over == 0 { self.stderr.clone() } else { format!("[...] {}", &self.stderr[from..]) };
+        Output { exit: self.exit.to_string(), stdout: self.stdout.clone(), stderr }
+    }
 }
 
 /// Returns the severity and the phrase for an end; `complaint` tells whether something is wrong with it.

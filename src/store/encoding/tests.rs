@@ -5,7 +5,7 @@ use crate::domain::json::Json;
 use crate::domain::merge::{Change, Conflict, ConflictKind, Contender, Decision, Overruled};
 use crate::domain::name::SourceName;
 use crate::domain::pointer::Pointer;
-use crate::domain::record::Base;
+use crate::domain::record::{Base, DoubtId, Settlement};
 use crate::domain::text::Text;
 use crate::store::columns::Word;
 use crate::store::requests::queue::Order;
@@ -94,8 +94,14 @@ fn orders() -> impl Strategy<Value = Order> {
         Just(Decision::Absent),
         Just(Decision::Keep),
     ];
+    let settlement = prop_oneof![
+        "[A-Za-z0-9., _-]{1,12}".prop_map(|key| Settlement::Key(key.parse().unwrap())),
+        Just(Settlement::Absent)
+    ];
     prop_oneof![
         any::<i64>().prop_map(|version| Order::Undo { version }),
+        (any::<i64>(), settlement)
+            .prop_map(|(doubt, settlement)| Order::Settle { doubt: DoubtId(doubt), settlement }),
         (any::<i64>(), any::<i64>(), decision).prop_map(|(conflict, revision, decision)| Order::Resolve {
             conflict,
             revision,

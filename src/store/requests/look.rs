@@ -14,7 +14,7 @@ use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::{Change, Conflict, Overruled};
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::pointer::Pointer;
-use crate::domain::record::{Link, OpenOperation, OperationEnd, OperationId, Record};
+use crate::domain::record::{DoubtId, Link, OpenOperation, OperationEnd, OperationId, OperationState, Output, Record};
 
 use super::queue::{Finish, WorkItemId};
 
@@ -52,12 +52,20 @@ pub struct RecallUnknown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownKey {
     /// Creates and updates of unknown end at this source, in doubt or to be tried again, that were recorded before the items were
-    /// last asked for, with their records.
-    pub doubts: Vec<(InternalKey, OpenOperation)>,
+    /// last asked for.
+    pub doubts: Vec<Unsettled>,
     /// The copy that bore this key and was deleted: the document it was deleted with, and how long ago.
     pub retired: Option<(Option<Json>, std::time::Duration)>,
     /// For the [`Introduce`] that rests on this.
     pub now: Moment,
+}
+
+/// A write whose end is not settled, of some record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsettled {
+    pub id: DoubtId,
+    pub record: InternalKey,
+    pub open: OpenOperation,
 }
 
 /// The state of things in which an unknown key was recalled; only the store can tell what has moved since.
@@ -75,7 +83,7 @@ pub struct Moment {
 /// the doubts recalled was settled, or a write that may have made this copy is in flight again, gives
 /// [`Introduced::LookAgain`]. If `match_value` belongs to a live record: where that record has a live copy in this source,
 /// makes a new record for this key, without a match value ([`Introduced::Rival`]); where a write to its copy there is not
-/// settled, also [`Introduced::LookAgain`]; else links the key there, with an empty base ([`Introduced::Joined`]), and a look
+/// settled, gives [`Introduced::Unsettled`]; else links the key there, with an empty base ([`Introduced::Joined`]), and a look
 /// that was about to create that copy finds out ([`Decide`]). Else makes a new record with the next internal key, its link
 /// (empty base), its key and its match value ([`Introduced::New`]).
 /// The items' `record` is set. A retired key becomes current for the new record.
@@ -99,6 +107,11 @@ pub enum Introduced {
     Rival {
         record: InternalKey,
         of: InternalKey,
+    },
+    /// It matches a record whose copy there a write may be making, or may have made, that is not settled.
+    Unsettled {
+        by: DoubtId,
+        state: OperationState,
     },
     /// Things moved meanwhile.
     LookAgain,
@@ -161,6 +174,10 @@ pub struct RecordResults {
     pub retired: Vec<(SourceName, ForeignKey, Option<Json>)>,
     pub ended: Vec<(OperationId, OperationEnd)>,
     pub operations: Vec<(SourceName, OpenOperation, String)>,
+    /// What the programs said; kept as long as their writes are not settled.
+    pub outputs: Vec<(OperationId, Output)>,
+    /// Items whose order is decided with this: their `command` becomes null.
+    pub decided_items: Vec<WorkItemId>,
     /// Sources that stored something other than what they were sent.
     pub tidies: Vec<SourceName>,
     pub finish: Finish,
@@ -172,4 +189,14 @@ pub struct ListUnlinked {
     pub entity: EntityName,
     pub source: SourceName,
     pub keys: Vec<ForeignKey>,
+    /// The create that may have made one of them.
+    pub operation: OperationId,
+}
+
+/// A key that no copy bears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlinked {
+    pub key: ForeignKey,
+    /// A notification of it that still waits came before the create was recorded: it is none of that.
+    pub is_older: bool,
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::Decision;
 use crate::domain::name::{EntityName, SourceName};
+use crate::domain::record::{DoubtId, Settlement};
 
 pub(in crate::store) use finish::ids;
 
@@ -61,6 +62,8 @@ pub enum Order {
     Resolve { conflict: i64, revision: i64, decision: Decision },
     /// Take back what a version changed.
     Undo { version: i64 },
+    /// Settle what is in doubt about a copy.
+    Settle { doubt: DoubtId, settlement: Settlement },
 }
 
 /// Claims due work of an entity, the longest due first: at most `limit` looks.
@@ -118,6 +121,20 @@ pub struct ClaimedItem {
 pub struct FinishItems {
     pub entity: EntityName,
     pub finish: Finish,
+}
+
+/// Has claimed items for an unknown key wait for a write that may have made their copy: for one in doubt until it is settled,
+/// for another `due_in` at most. They are due at once when the write has moved on; if it has by now, they are due now.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    pub entity: EntityName,
+    pub items: Vec<WorkItemId>,
+    pub by: DoubtId,
+    pub due_in: Duration,
+    /// What the items wait for, for people.
+    pub error: String,
+    /// Whether the attempt counts.
+    pub spent: bool,
 }
 
 /// How claimed items end. Ends only items that are running.
@@ -180,7 +197,8 @@ pub struct Release {
     pub probe: bool,
 }
 
-/// Removes work items that ended longer ago than `older_than`, a thousand at a time. Gives their number.
+/// Removes work items that ended, and writes that were settled, longer ago than `older_than`, a thousand at a time. Gives their
+/// number.
 #[derive(Debug, Clone)]
 pub struct PurgeFinished {
     pub older_than: Duration,

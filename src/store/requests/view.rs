@@ -2,6 +2,7 @@
 
 mod records;
 mod conflicts;
+mod doubts;
 mod work_items;
 mod counts;
 
@@ -12,7 +13,8 @@ use tokio_postgres::Row;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::Conflict;
 use crate::domain::name::{EntityName, SourceName};
-use crate::domain::record::{Known, Record};
+use crate::domain::json::Json;
+use crate::domain::record::{DoubtId, Known, OperationId, OperationKind, Output, Record};
 use crate::store::run::Fault;
 
 use super::queue::{Order, WorkItemId};
@@ -112,6 +114,52 @@ pub struct ConflictRow {
     /// RFC 3339 in UTC.
     pub opened_at: String,
     pub closed: bool,
+}
+
+/// Lists what is in doubt by number, of one entity or of all.
+#[derive(Debug, Clone)]
+pub struct ListDoubts {
+    pub entity: Option<EntityName>,
+    pub after: i64,
+    pub limit: i64,
+}
+
+/// Finds one write, in doubt or settled.
+#[derive(Debug, Clone)]
+pub struct FindDoubt {
+    pub id: DoubtId,
+}
+
+/// A write in doubt as shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoubtRow {
+    pub id: DoubtId,
+    pub operation: OperationId,
+    pub entity: EntityName,
+    pub record: InternalKey,
+    pub source: SourceName,
+    pub kind: OperationKind,
+    /// The key that it was sent to; `None` for a create.
+    pub key: Option<ForeignKey>,
+    pub document: Option<Json>,
+    /// When it was decided; RFC 3339 in UTC.
+    pub since: String,
+    pub attempts: i64,
+    /// How its last attempt ended; `None` if it never did.
+    pub last_end: Option<String>,
+    pub output: Option<Output>,
+    /// The first unknown keys of that source that wait for it.
+    pub waiting: Vec<ForeignKey>,
+    /// Whether it is not in doubt any more.
+    pub settled: bool,
+}
+
+/// Finds the record whose copy bears a key now.
+#[derive(Debug, Clone)]
+pub struct FindHolder {
+    pub entity: EntityName,
+    pub source: SourceName,
+    pub key: ForeignKey,
 }
 
 /// The state of a work item.

@@ -218,6 +218,8 @@ pub(crate) fn results(record: InternalKey, items: &[WorkItemId]) -> RecordResult
         retired: Vec::new(),
         ended: Vec::new(),
         operations: Vec::new(),
+        outputs: Vec::new(),
+        decided_items: Vec::new(),
         tidies: Vec::new(),
         finish: Finish { items: items.to_vec(), end: done() },
     }

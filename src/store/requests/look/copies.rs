@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::name::{EntityName, SourceName};
-use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, OperationId};
+use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, OperationId, Output};
 use crate::store::columns::{JsonText, Word, storable};
 use crate::store::encoding::{encode, encode_list};
 use crate::store::run::{Parameter, Step};
@@ -17,6 +17,8 @@ const PUT_KEYS: &str = include_str!("../../sql/foreign_key/put.sql");
 const RETIRE_KEYS: &str = include_str!("../../sql/foreign_key/retire.sql");
 const PUT_OPERATIONS: &str = include_str!("../../sql/operation/put.sql");
 const END_OPERATIONS: &str = include_str!("../../sql/operation/end.sql");
+const KEEP_OUTPUT: &str = include_str!("../../sql/operation/keep_output.sql");
+const RELEASE_HELD: &str = include_str!("../../sql/work_item/release_held.sql");
 
 /// Makes statements about one record.
 pub(super) struct Copies<'a> {
@@ -116,6 +118,27 @@ impl Copies<'_> {
         let first: [Parameter; 2] = [Box::new(self.entity.as_str().to_owned()), Box::new(self.record.0)];
         Step::of(sql, first.into_iter().chain(more).collect())
     }
+}
+
+/// Keeps what programs said.
+pub(super) fn keep_outputs(said: &[(OperationId, Output)]) -> Step {
+    Step::new(
+        KEEP_OUTPUT,
+        [
+            column(said, |(OperationId(id), _)| -> Uuid { *id }),
+            column(said, |(_, output)| storable(&output.exit)),
+            column(said, |(_, output)| storable(&output.stdout)),
+            column(said, |(_, output)| storable(&output.stderr)),
+        ],
+    )
+}
+
+/// Makes items due that wait for these writes, as far as they have moved on; `None` if there are none.
+///
+/// A statement of its own, after the writes were changed: it sees what began to wait meanwhile.
+pub(super) fn release_held(moved: impl Iterator<Item = OperationId>) -> Option<Step> {
+    let moved: Vec<Uuid> = moved.map(|OperationId(id)| id).collect();
+    (!moved.is_empty()).then(|| Step::new(RELEASE_HELD, [Box::new(moved)]))
 }
 
 /// Makes an array parameter: one value for each row.

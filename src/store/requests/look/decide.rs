@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 
-use crate::domain::record::{LinkState, OperationKind, RecordState};
+use crate::domain::record::{LinkState, OperationId, OperationKind, OperationState, RecordState};
 use crate::store::columns::{JsonText, Word, get};
 use crate::store::encoding::encode_list;
 use crate::store::requests::queue::ids;
@@ -10,7 +10,7 @@ use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::Decide;
 use super::conflicts::{Standing, changes};
-use super::copies::Copies;
+use super::copies::{self, Copies};
 
 pub(super) const LOCK_RECORD: &str = include_str!("../../sql/record/lock.sql");
 pub(super) const FIND_RUNNING: &str = include_str!("../../sql/work_item/find_running.sql");
@@ -19,7 +19,7 @@ const LIST_CONFLICTS: &str = include_str!("../../sql/conflict/list_open.sql");
 const REVISE_RECORD: &str = include_str!("../../sql/record/revise.sql");
 const CREATE_VERSION: &str = include_str!("../../sql/version/create.sql");
 const PUT_MATCH: &str = include_str!("../../sql/match_value/put.sql");
-const DECIDE_ITEMS: &str = include_str!("../../sql/work_item/decide.sql");
+pub(super) const DECIDE_ITEMS: &str = include_str!("../../sql/work_item/decide.sql");
 
 impl Request for Decide {
     type Reply = bool;
@@ -78,6 +78,12 @@ impl Decide {
         Ok(false)
     }
 
+    /// Gives the writes that are settled now, or of which nobody knows the end.
+    fn moved(&self) -> impl Iterator<Item = OperationId> {
+        let doubts = self.operations.iter().filter(|(_, open)| open.state != OperationState::InFlight);
+        self.ended.iter().map(|(id, _)| *id).chain(doubts.map(|(_, open)| open.id))
+    }
+
     /// Gives what is to be recorded, in its order: what ends makes room for what begins.
     fn steps(&self, copies: &Copies<'_>, standing: &[Standing]) -> Vec<Step> {
         let mut steps = Vec::new();
@@ -92,6 +98,7 @@ impl Decide {
             let open: Vec<_> = self.operations.iter().map(|(source, operation)| (source, operation, None)).collect();
             steps.push(copies.put_operations(&open));
         }
+        steps.extend(copies::release_held(self.moved()));
         if !self.retired.is_empty() {
             steps.push(copies.retire_keys(&self.retired));
         }

@@ -5,9 +5,9 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::domain::key::InternalKey;
-use crate::domain::record::{Link, LinkState, OperationId};
+use crate::domain::record::{DoubtId, Link, LinkState, OperationId, OperationState};
 use crate::points::{Mistake, bent};
-use crate::store::columns::{Word, get, unreadable};
+use crate::store::columns::{Word, get, unreadable, word};
 use crate::store::requests::queue::ids;
 use crate::store::run::{Authority, Fault, Request, Session, Step};
 
@@ -47,7 +47,7 @@ impl Request for Introduce {
                 let rival = self.create(session, &scene, None).await?;
                 Ok(Introduced::Rival { record: rival, of: record })
             }
-            Some(Rival { unsettled: true, .. }) => Ok(Introduced::LookAgain),
+            Some(Rival { unsettled: Some((by, state)), .. }) => Ok(Introduced::Unsettled { by, state }),
             Some(Rival { record, link: Some(LinkState::Unlinked | LinkState::Detached) | None, .. }) => {
                 self.link(session, record, Vec::new()).await?;
                 Ok(Introduced::Joined(record))
@@ -70,7 +70,7 @@ struct Rival {
     /// How it stands to this source; `None`: not at all.
     link: Option<LinkState>,
     /// A write to its copy there has an end that is not known yet: it may have made this very copy.
-    unsettled: bool,
+    unsettled: Option<(DoubtId, OperationState)>,
 }
 
 impl Rival {
@@ -79,7 +79,10 @@ impl Rival {
         Ok(Self {
             record: InternalKey(get(row, "id")?),
             link: link.map_err(|error| unreadable("link", error))?,
-            unsettled: get(row, "unsettled")?,
+            unsettled: match get::<Option<i64>>(row, "unsettled")? {
+                Some(number) => Some((DoubtId(number), word(row, "unsettled_state")?)),
+                None => None,
+            },
         })
     }
 }

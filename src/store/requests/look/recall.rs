@@ -10,7 +10,7 @@ use crate::domain::json::Json;
 use crate::domain::key::InternalKey;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::pointer::Pointer;
-use crate::domain::record::{Known, Link, OpenOperation, OperationId, Record};
+use crate::domain::record::{DoubtId, Known, Link, OperationId, Record};
 use crate::domain::restless::Recent;
 use crate::store::columns::{count, document, get, micros, parsed, stored, word};
 use crate::store::encoding::encode;
@@ -18,7 +18,7 @@ use crate::store::requests::queue::ids;
 use crate::store::run::{Fault, Mode, Request, Session, Step};
 
 use super::rows::{link, list, open_conflict, operation};
-use super::{FindRival, Moment, Recall, RecallRecent, RecallUnknown, UnknownKey};
+use super::{FindRival, Moment, Recall, RecallRecent, RecallUnknown, UnknownKey, Unsettled};
 
 const FIND_RECORD: &str = include_str!("../../sql/record/find.sql");
 const LIST_LINKS: &str = include_str!("../../sql/link/list.sql");
@@ -143,18 +143,22 @@ impl Request for RecallUnknown {
         );
         let doubts = Step::new(LIST_DOUBTS, [Box::new(entity), Box::new(source), Box::new(ids(&self.items))]);
         let [key, doubts] = session.pipeline_of([key, doubts]).await?;
-        let doubts = doubts.iter().map(doubt).collect::<Result<Vec<_>, _>>()?;
+        let doubts = doubts.iter().map(unsettled).collect::<Result<Vec<_>, _>>()?;
         let retired = key.first().map(retired).transpose()?.flatten();
         let now = Moment {
-            doubts: doubts.iter().map(|(_, operation)| operation.id).collect::<Vec<OperationId>>(),
+            doubts: doubts.iter().map(|doubt| doubt.open.id).collect::<Vec<OperationId>>(),
             retired_at: retired.as_ref().map(|(_, _, at)| *at),
         };
         Ok(UnknownKey { doubts, retired: retired.map(|(document, age, _)| (document, age)), now })
     }
 }
 
-fn doubt(row: &Row) -> Result<(InternalKey, OpenOperation), Fault> {
-    Ok((InternalKey(get(row, "record")?), operation(row)?))
+fn unsettled(row: &Row) -> Result<Unsettled, Fault> {
+    Ok(Unsettled {
+        id: DoubtId(get(row, "number")?),
+        record: InternalKey(get(row, "record")?),
+        open: operation(row)?,
+    })
 }
 
 type Retired = (Option<Json>, Duration, i64);

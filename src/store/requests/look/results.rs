@@ -10,8 +10,8 @@ use crate::store::requests::queue::{Finish, WorkEnd, ids};
 use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::RecordResults;
-use super::copies::{Copies, column};
-use super::decide::{FIND_RUNNING, LOCK_RECORD, is_running};
+use super::copies::{self, Copies, column};
+use super::decide::{DECIDE_ITEMS, FIND_RUNNING, LOCK_RECORD, is_running};
 
 const REKEY_LINKS: &str = include_str!("../../sql/link/rekey.sql");
 const BLAME_LINKS: &str = include_str!("../../sql/link/blame.sql");
@@ -78,6 +78,12 @@ impl RecordResults {
                 .collect();
             steps.push(copies.put_operations(&open));
         }
+        if !self.outputs.is_empty() {
+            steps.push(copies::keep_outputs(&self.outputs));
+        }
+        steps.extend(copies::release_held(
+            self.ended.iter().map(|(id, _)| *id).chain(self.operations.iter().map(|(_, open, _)| open.id)),
+        ));
         if !self.retired.is_empty() {
             steps.push(copies.retire_keys(&self.retired));
         }
@@ -94,6 +100,9 @@ impl RecordResults {
         if !self.tidies.is_empty() {
             let sources = column(&self.tidies, |source| source.as_str().to_owned());
             steps.push(Step::new(MARK_TIDYING, [Box::new(self.entity.as_str().to_owned()), sources]));
+        }
+        if !self.decided_items.is_empty() {
+            steps.push(Step::new(DECIDE_ITEMS, [Box::new(ids(&self.decided_items))]));
         }
         steps.push(self.finish(taken).step(&self.entity));
         steps

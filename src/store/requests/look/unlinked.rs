@@ -1,12 +1,15 @@
-use std::collections::BTreeSet;
+//! What a create may have made, as far as its keys tell.
+
+use std::collections::BTreeMap;
 
 use crate::domain::key::ForeignKey;
+use crate::store::columns::get;
 use crate::store::run::{Fault, Mode, Request, Session};
 
-use super::ListUnlinked;
+use super::{ListUnlinked, Unlinked};
 
 impl Request for ListUnlinked {
-    type Reply = Vec<ForeignKey>;
+    type Reply = Vec<Unlinked>;
 
     const ACTION: &'static str = "list unlinked keys";
 
@@ -14,11 +17,14 @@ impl Request for ListUnlinked {
 
     const WRITES: bool = false;
 
-    async fn attempt(&self, session: &Session<'_>) -> Result<Vec<ForeignKey>, Fault> {
+    async fn attempt(&self, session: &Session<'_>) -> Result<Vec<Unlinked>, Fault> {
         let keys: Vec<&str> = self.keys.iter().map(ForeignKey::as_str).collect();
         let sql = include_str!("../../sql/foreign_key/list_unlinked.sql");
-        let rows = session.list(sql, &[&self.entity.as_str(), &self.source.as_str(), &keys]).await?;
-        let unlinked: BTreeSet<&str> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        Ok(self.keys.iter().filter(|key| unlinked.contains(key.as_str())).cloned().collect())
+        let (entity, source) = (self.entity.as_str(), self.source.as_str());
+        let rows = session.list(sql, &[&entity, &source, &keys, &self.operation.0]).await?;
+        let unlinked = rows.iter().map(|row| Ok((get::<&str>(row, "key")?, get::<bool>(row, "is_older")?)));
+        let unlinked: BTreeMap<&str, bool> = unlinked.collect::<Result<_, Fault>>()?;
+        let found = |key: &ForeignKey| Some(Unlinked { key: key.clone(), is_older: *unlinked.get(key.as_str())? });
+        Ok(self.keys.iter().filter_map(found).collect())
     }
 }

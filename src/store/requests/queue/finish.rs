@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use crate::domain::name::EntityName;
+use crate::domain::record::DoubtId;
 use crate::store::columns::{Word, micros, storable};
 use crate::store::requests::view::WorkState;
 use crate::store::run::{Authority, Fault, Mode, Request, Session, Step};
 
-use super::{Finish, FinishItems, WorkEnd, WorkItemId};
+use super::{Finish, FinishItems, Hold, WorkEnd, WorkItemId};
 
 const ABANDON: &str = include_str!("../../sql/operation/abandon.sql");
 const FINISH: &str = include_str!("../../sql/work_item/finish.sql");
+const LOCK_OPERATION: &str = include_str!("../../sql/operation/lock.sql");
 const PUT_BACK: &str = include_str!("../../sql/work_item/put_back.sql");
 
 impl Request for FinishItems {
@@ -31,6 +33,28 @@ impl Request for FinishItems {
     }
 }
 
+impl Request for Hold {
+    type Reply = ();
+
+    const ACTION: &'static str = "hold work";
+
+    async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
+        let put_back = PutBack {
+            items: ids(&self.items),
+            state: WorkState::Waiting,
+            due_in: self.due_in,
+            blocked_by: Vec::new(),
+            spent: self.spent,
+            error: Some(self.error.clone()),
+            held_by: Some(self.by),
+        };
+        // Whoever settles that write comes wholly before this, and then it is seen; or wholly after, and then what waits is.
+        let lock = Step::new(LOCK_OPERATION, [Box::new(self.by.0)]);
+        session.pipeline(vec![lock, put_back.step(&self.entity)]).await?;
+        Ok(())
+    }
+}
+
 impl Finish {
     /// Gives the statement that does it.
     pub(in crate::store) fn step(&self, entity: &EntityName) -> Step {
@@ -46,6 +70,7 @@ impl Finish {
                 blocked_by: blocked_by.iter().map(|source| source.as_str().to_owned()).collect(),
                 spent: *spent,
                 error: error.clone(),
+                held_by: None,
             }
             .step(entity),
             WorkEnd::Parked { error } => PutBack {
@@ -55,6 +80,7 @@ impl Finish {
                 blocked_by: Vec::new(),
                 spent: true,
                 error: Some(error.clone()),
+                held_by: None,
             }
             .step(entity),
         }
@@ -69,6 +95,7 @@ pub(super) struct PutBack {
     pub(super) blocked_by: Vec<String>,
     pub(super) spent: bool,
     pub(super) error: Option<String>,
+    pub(super) held_by: Option<DoubtId>,
 }
 
 impl PutBack {
@@ -83,6 +110,7 @@ impl PutBack {
                 Box::new(self.blocked_by),
                 Box::new(i32::from(self.spent)),
                 Box::new(self.error.as_deref().map(storable)),
+                Box::new(self.held_by.map(|DoubtId(number)| number)),
             ],
         )
     }

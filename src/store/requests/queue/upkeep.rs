@@ -19,9 +19,11 @@ const LIST_RUNNING: &str = include_str!("../../sql/work_item/list_running.sql");
 const LIST_DUE: &str = include_str!("../../sql/entity/list_due.sql");
 const FIND_UNCLAIMED: &str = include_str!("../../sql/work_item/find_unclaimed.sql");
 const RELEASE_ALL: &str = include_str!("../../sql/work_item/release_all.sql");
+const RELEASE_HELD: &str = include_str!("../../sql/work_item/release_all_held.sql");
 const RELEASE: &str = include_str!("../../sql/work_item/release.sql");
 const PROBE: &str = include_str!("../../sql/work_item/probe.sql");
 const PURGE: &str = include_str!("../../sql/work_item/purge.sql");
+const PURGE_OPERATIONS: &str = include_str!("../../sql/operation/purge.sql");
 const PING: &str = include_str!("../../sql/database/ping.sql");
 
 /// How many items one statement releases or removes.
@@ -43,10 +45,11 @@ impl Request for Recover {
             Step::new(LOCK_ENTITY, [entity()]),
             Step::new(bent(Mistake::ForgetDoubt, RECOVER_OPERATIONS, "'in-doubt'", "'open'"), [entity(), held()]),
             Step::new(RELEASE_ALL, [entity()]),
+            Step::new(RELEASE_HELD, [entity()]),
             Step::new(bent(Mistake::NoRecovery, LIST_RUNNING, "'running'", "'nothing'"), [entity(), held()]),
             Step::new(FIND_UNCLAIMED, [entity()]),
         ];
-        let [_, _, _, _, running, unclaimed] = session.pipeline_of(steps).await?;
+        let [_, _, _, _, _, running, unclaimed] = session.pipeline_of(steps).await?;
         let items = running.iter().map(|row| get(row, "id")).collect::<Result<Vec<i64>, _>>()?;
         let put_back = items.len() as u64;
         if put_back > 0 {
@@ -57,6 +60,7 @@ impl Request for Recover {
                 blocked_by: Vec::new(),
                 spent: false,
                 error: None,
+                held_by: None,
             };
             session.pipeline(vec![put_back.step(&self.entity)]).await?;
         }
@@ -112,13 +116,16 @@ impl Request for PurgeFinished {
     async fn attempt(&self, session: &Session<'_>) -> Result<u64, Fault> {
         let older_than = micros(self.older_than);
         let mut removed = 0;
-        loop {
-            let batch = session.execute(PURGE, &[&older_than, &BATCH]).await?;
-            removed += batch;
-            if batch < BATCH.unsigned_abs() {
-                return Ok(removed);
+        for purge in [PURGE, PURGE_OPERATIONS] {
+            loop {
+                let batch = session.execute(purge, &[&older_than, &BATCH]).await?;
+                removed += batch;
+                if batch < BATCH.unsigned_abs() {
+                    break;
+                }
             }
         }
+        Ok(removed)
     }
 }
 

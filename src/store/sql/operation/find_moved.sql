@@ -1,10 +1,10 @@
--- Tells whether one of the doubts $3 was settled, or a create or update that may have made the copy of the items $4 is in
--- flight (again).
-select exists (
-    select
+-- Tells whether one of the doubts $3 was settled (and perhaps removed since), or a create or update that may have made the copy
+-- of the items $4 is in flight (again).
+select (
+    select count(*)
     from operation
-    where id = any ($3::uuid[]) and state in ('done', 'superseded')
-) or exists (
+    where id = any ($3::uuid[]) and state in ('in-flight', 'open', 'in-doubt')
+) < cardinality($3::uuid[]) or exists (
     select
     from operation
     where entity = $1 and source = $2 and state = 'in-flight' and kind in ('create', 'update')

@@ -5,6 +5,13 @@ with running as materialized (
     from work_item
     where entity = $1 and state = 'running'
 ),
+flight as materialized (
+    -- What may be making copies now whose keys nobody knows yet: at each source the first.
+    select distinct on (source) source, created_at as since, number
+    from operation
+    where entity = $1 and state = 'in-flight' and kind <> 'delete'
+    order by source, created_at
+),
 candidate as materialized (
     -- Here as elsewhere, `offset 0` and arrays of keys keep the plan as it is written, by index, however small the tables were
     -- when it was made. In `due` they keep the index's order, too, so that the limit ends the search early.
@@ -35,9 +42,8 @@ candidate as materialized (
           when due.record is not null then true
           else not exists (
               select
-              from operation
-              where operation.entity = $1 and operation.source = due.source and operation.state = 'in-flight'
-                and operation.kind in ('create', 'update') and operation.created_at <= due.asked_at
+              from flight
+              where flight.source = due.source and flight.since <= due.asked_at
           )
       end
     order by due.due_at, due.id
@@ -104,11 +110,48 @@ locked as materialized (
 ),
 claimed as (
     update work_item
-    set state = 'running', record = locked.record, blocked_by = '{}'
+    set state = 'running', record = locked.record, blocked_by = '{}', held_by = null
     from locked
     where work_item.id = locked.id and work_item.id = any (array(select id from locked))
     returning locked.place, work_item.id, work_item.record, work_item.source, work_item.foreign_key, work_item.attempts,
               work_item.command
+),
+passed as materialized (
+    -- What was passed over for a write in flight.
+    select due.id, flight.number
+    from (
+        select work_item.id, work_item.source, work_item.foreign_key, work_item.asked_at
+        from work_item
+        where work_item.entity = $1 and work_item.state in ('ready', 'waiting') and work_item.id > 0
+          and work_item.due_at <= (
+              select case when count(*) > $2::bigint * 4 then max(candidate.due_at) else statement_timestamp() end
+              from candidate
+          )
+          and work_item.subject = 'copy' and (select count(*) from flight) > 0
+        offset 0
+    ) as due
+    join flight on flight.source = due.source and flight.since <= due.asked_at
+    where not exists (
+        select
+        from foreign_key
+        where foreign_key.entity = $1 and foreign_key.source = due.source and foreign_key.key = due.foreign_key
+          and foreign_key.state in ('current', 'former')
+    )
+),
+movable as materialized (
+    select work_item.id, passed.number
+    from passed
+    join work_item on work_item.id = passed.id
+    where work_item.id = any (array(select id from passed)) and work_item.state in ('ready', 'waiting')
+    for update of work_item skip locked
+),
+aside as (
+    -- It is not passed over again at every claim: the end of the write makes it due. Only if that was missed because it came
+    -- at this very moment, time does.
+    update work_item
+    set due_at = statement_timestamp() + interval '10 seconds', held_by = movable.number
+    from movable
+    where work_item.id = movable.id and work_item.id = any (array(select id from movable))
 ),
 next as (
     select case

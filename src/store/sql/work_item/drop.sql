@@ -7,7 +7,7 @@ with found as (
 ),
 dropped as (
     update work_item
-    set state = 'done', outcome = 'dropped', blocked_by = '{}', finished_at = clock_timestamp()
+    set state = 'done', outcome = 'dropped', blocked_by = '{}', held_by = null, finished_at = clock_timestamp()
     from found
     where work_item.id = $1 and work_item.id = found.id and found.state in ('ready', 'waiting', 'parked')
     returning work_item.id

@@ -15,5 +15,6 @@ do update set
         when work_item.source = any (work_item.blocked_by) then work_item.due_at
         else least(work_item.due_at, clock_timestamp())
     end,
-    blocked_by = case when work_item.source = any (work_item.blocked_by) then work_item.blocked_by else '{}' end
+    blocked_by = case when work_item.source = any (work_item.blocked_by) then work_item.blocked_by else '{}' end,
+    held_by = null
 returning id, entity, source, foreign_key, asked > 1 as coalesced

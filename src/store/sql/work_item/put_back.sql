@@ -1,6 +1,12 @@
 -- Puts running items back as $3 (ready, waiting or parked), due in $4 microseconds, or when a source of $5 is released. An item
 -- whose subject has another that waits ends as coalesced into that one. The item of a copy that is gone becomes one of its record.
-with running as materialized (
+-- What is held by the write $8 waits until it is settled if that is in doubt; it is due at once if it is settled by now.
+with holding as materialized (
+    select state
+    from operation
+    where number = $8 and state in ('in-flight', 'open', 'in-doubt')
+),
+running as materialized (
     select work_item.id, work_item.source, work_item.foreign_key, work_item.record,
            work_item.command is not null as ordered,
            case
@@ -16,6 +22,8 @@ with running as materialized (
            case
                when $3 = 'parked' then clock_timestamp()
                when $5::text[] <> '{}' then 'infinity'
+               when (select count(*) from holding where state = 'in-doubt') > 0 then 'infinity'
+               when $8::bigint is not null and (select count(*) from holding) = 0 then clock_timestamp()
                else clock_timestamp() + $4::bigint * interval '1 microsecond'
            end as due_at
     from work_item
@@ -54,7 +62,8 @@ hastened as (
     update work_item
     set state = case work_item.state when 'parked' then $3 else work_item.state end,
         due_at = least(work_item.due_at, placed.due_at),
-        blocked_by = case when least(work_item.due_at, placed.due_at) < 'infinity' then '{}' else work_item.blocked_by end
+        blocked_by = case when least(work_item.due_at, placed.due_at) < 'infinity' then '{}' else work_item.blocked_by end,
+        held_by = case when placed.due_at < work_item.due_at then null else work_item.held_by end
     from placed
     where work_item.id = placed.other and work_item.id = any (array(select other from placed)) and $3 <> 'parked'
 )
@@ -67,6 +76,7 @@ set subject = placed.subject,
     attempts = work_item.attempts + $6,
     last_error = $7,
     due_at = placed.due_at,
-    blocked_by = case when placed.target is null and $3 <> 'parked' then $5 else '{}' end
+    blocked_by = case when placed.target is null and $3 <> 'parked' then $5 else '{}' end,
+    held_by = case when placed.target is null and $3 <> 'parked' then $8 end
 from placed
 where work_item.id = placed.id and work_item.id = any ($2)

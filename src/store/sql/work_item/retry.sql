@@ -7,7 +7,8 @@ with found as (
 ),
 retried as (
     update work_item
-    set state = 'ready', attempts = 0, due_at = clock_timestamp(), blocked_by = '{}', asked_at = clock_timestamp()
+    set state = 'ready', attempts = 0, due_at = clock_timestamp(), blocked_by = '{}', held_by = null,
+        asked_at = clock_timestamp()
     from found
     where work_item.id = $1 and work_item.id = found.id and found.state in ('ready', 'waiting', 'parked')
     returning work_item.id

@@ -1,0 +1,47 @@
+//! `/v1/doubts`: writes of which nobody knows whether they took effect, and a person's word on one.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+
+use super::{Path, orders};
+use crate::actor::store::requests::view::ListDoubts;
+use crate::actor::supervisor::Settle;
+use crate::api::Service;
+use crate::api::input::{self, Node, Query};
+use crate::api::problem::{Code, Refused};
+use crate::api::wire::List;
+use crate::api::wire::doubt::Doubt;
+use crate::domain::record::{DoubtId, Settlement};
+
+pub(super) fn routes() -> Vec<Path> {
+    vec![Path::at("/v1/doubts").get(list), Path::at("/v1/doubts/{id}/settle").post(settle)]
+}
+
+async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let query = Query::parse(request.query_string(), &["entity", "limit", "after"])?;
+    let window = query.window()?;
+    let entity = query.get("entity").map(input::entity).transpose()?;
+    entity.as_ref().map(|name| service.entity(name)).transpose()?;
+    let page = service.ask(ListDoubts { entity, after: window.after, limit: window.limit }).await?;
+    Ok(HttpResponse::Ok().json(List::from(page.map(Doubt::from))))
+}
+
+async fn settle(service: web::Data<Service>, id: web::Path<String>, body: Bytes) -> Result<HttpResponse, Refused> {
+    let id = input::id(&id, "a doubt")?;
+    let settlement = read_settlement(&body)?;
+    let ordered = service.order(Settle { doubt: DoubtId(id), settlement }).await?;
+    orders::answer(ordered, || Refused::new(Code::UnknownDoubt, format_args!("there is no doubt {id}")))
+}
+
+/// Reads the one thing that a person says.
+fn read_settlement(body: &Bytes) -> Result<Settlement, Refused> {
+    let body = input::parse(body)?;
+    let top = Node::top(&body);
+    let members = top.object(&["key", "absent"])?;
+    let key = |node: Node<'_>| input::key(node.string()?).map_err(|refused| node.locate(refused));
+    match (members.optional("key"), members.optional("absent")) {
+        (Some(node), None) => key(node).map(Settlement::Key),
+        (None, Some(node)) => node.truth().map(|()| Settlement::Absent),
+        (Some(_), Some(_)) | (None, None) => Err(top.refuse("exactly one of key and absent is to be said".to_owned())),
+    }
+}

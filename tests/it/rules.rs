@@ -26,6 +26,7 @@ use crate::support::wait::until;
 const ANN: &str = r#"{"email":"x","name":"Ann"}"#;
 const BEA: &str = r#"{"email":"x","name":"Bea"}"#;
 const CID: &str = r#"{"email":"x","name":"Cid"}"#;
+const DAN: &str = r#"{"email":"x","name":"Dan"}"#;
 
 /// A piece of shell that dies as a program does that is killed.
 const DIE: &str = "kill -9 $$\n";

@@ -1,6 +1,8 @@
 //! A create whose end nobody has seen.
 
-use super::{ANN, DIE, Sh, Site, introduce, link, listing, only_doubt, records, two, until};
+use super::{
+    ANN, BEA, CID, DIE, Sh, Site, introduce, link, listing, only_doubt, records, two, until, wait_for_item,
+};
 
 #[test]
 fn a_create_that_took_effect_and_says_otherwise_is_found_by_listing() {
@@ -81,5 +83,109 @@ fn a_create_that_gives_the_key_of_another_record_is_in_doubt_and_keeps_nobody_wa
     let status = site.get("/v1/status");
     assert_eq!((&status["entities"][0]["in_doubt"], &status["entities"][0]["records"]), (&1.into(), &3.into()));
     assert_eq!(site.get("/v1/records/customer/1")["links"][0]["key"], "sh-1");
+    daemon.stop();
+}
+
+#[test]
+fn a_first_create_is_made_without_a_search() {
+    let site = Site::new(&[listing("billing"), Sh.source("crm")]);
+    let daemon = introduce(&site);
+    assert_eq!((site.runs().count("billing", "list"), site.runs().count("billing", "create")), (0, 1));
+    daemon.stop();
+}
+
+#[test]
+fn what_does_not_show_at_once_is_looked_for_twice_before_it_is_created_again() {
+    let site = Site::new(&[listing("billing"), Sh.source("crm")]);
+    let daemon = site.start();
+    // The index of this system is a little behind.
+    site.system("billing").fault("list", "[ -e \"$system/listed\" ] || { : > \"$system/listed\"; exit 0; }\n");
+    site.system("billing").fault("create.after", DIE);
+    site.system("crm").put("a", ANN);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    site.wait_until_at_rest();
+    assert_eq!((site.system("billing").documents(), site.runs().count("billing", "create")), (vec![ANN.into()], 1));
+    assert_eq!(link(&site, 1, "billing")["key"], "sh-1");
+    daemon.stop();
+}
+
+#[test]
+fn what_was_absent_twice_is_created_again() {
+    let site = Site::new(&[listing("billing"), Sh.source("crm")]);
+    let daemon = site.start();
+    site.system("billing").fault("create", "[ -e \"$system/died\" ] || { : > \"$system/died\"; kill -9 $$; }\n");
+    site.system("crm").put("a", ANN);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    site.wait_until_at_rest();
+    let runs = site.runs();
+    let at_billing: Vec<_> = runs.started().filter(|run| run.source == "billing").map(|run| &*run.operation).collect();
+    assert_eq!(at_billing, ["create", "list", "list", "create", "read"]);
+    let ids: Vec<_> = runs.started().filter(|run| run.operation == "create").map(|run| &run.operation_id).collect();
+    assert_eq!(ids[0], ids[1], "it is the same document for the same copy");
+    daemon.stop();
+}
+
+#[test]
+fn a_copy_that_is_found_with_another_document_is_weighed_as_if_it_knew_nothing() {
+    let site = Site::with("match = [\"/email\"]", &[listing("billing"), Sh.source("crm")]);
+    let daemon = site.start();
+    site.system("billing").fault("create.after", &format!("echo '{BEA}' > \"$system/items/sh-1.json\"\n{DIE}"));
+    site.system("crm").put("a", ANN);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    site.wait_until_at_rest();
+    assert_eq!(link(&site, 1, "billing")["key"], "sh-1");
+    assert_eq!((site.system("crm").documents(), site.system("billing").documents()), (vec![ANN.into()], vec![BEA.into()]));
+    let conflict = site.get("/v1/conflicts")["items"][0].clone();
+    assert_eq!((&conflict["path"], &conflict["agreed"]), (&"/name".into(), &"Ann".into()));
+    assert_eq!(site.runs().count("billing", "create"), 1);
+    daemon.stop();
+}
+
+#[test]
+fn a_copy_that_is_listed_and_may_be_ours_edited_keeps_the_create_in_doubt() {
+    let site = Site::new(&[listing("billing"), Sh.source("crm")]);
+    let daemon = site.start();
+    site.system("billing").fault("create.after", &format!("echo '{BEA}' > \"$system/items/sh-1.json\"\n{DIE}"));
+    site.system("crm").put("a", ANN);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    site.wait_until_at_rest();
+    assert_eq!((only_doubt(&site)["id"].clone(), site.runs().count("billing", "create")), (1.into(), 1));
+    assert_eq!(site.system("billing").documents(), [BEA]);
+    daemon.stop();
+}
+
+#[test]
+fn an_item_of_which_a_notification_came_before_the_create_is_none_of_its_making() {
+    let site = Site::new(&[listing("billing"), Sh.source("crm")]);
+    let daemon = site.start();
+    // Told of, and not to be read.
+    site.system("billing").put("own", CID);
+    site.system("billing").fault("read", "exit 3\n");
+    site.retcon(&["notify", "customer", "billing", "own"]).exits(0);
+    wait_for_item(&site, "billing", "own", "parked");
+    site.system("billing").heal();
+    site.system("billing").fault("create", "[ -e \"$system/died\" ] || { : > \"$system/died\"; kill -9 $$; }\n");
+    site.system("crm").put("a", ANN);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    site.wait_until_at_rest();
+    assert_eq!(link(&site, 1, "billing")["state"], "linked", "it is created again");
+    assert_eq!(site.system("billing").documents().len(), 2);
+    daemon.stop();
+}
+
+#[test]
+fn the_same_item_within_the_fields_of_its_source_and_but_for_spelling_is_what_was_sent() {
+    let equal = "fields = { \"/name\" = { equal = [\"casefold\"] } }";
+    let site = Site::with(equal, &[Sh.source("billing").with("fields = [\"/email\", \"/name\"]"), Sh.source("crm")]);
+    let daemon = site.start();
+    let own = r#"{"email":"x","name":"ANN","number":17}"#;
+    site.system("billing").fault("create.after", &format!("echo '{own}' > \"$system/items/sh-1.json\"\n{DIE}"));
+    site.system("crm").put("a", ANN);
+    site.notify("crm", "a");
+    site.system("billing").heal();
+    site.notify("billing", "sh-1");
+    assert_eq!(link(&site, 1, "billing")["state"], "linked");
+    assert_eq!((site.system("billing").documents(), site.system("crm").documents()), (vec![own.into()], vec![ANN.into()]));
+    assert_eq!((records(&site), site.get("/v1/conflicts")["items"].as_array().map(Vec::len)), (1, Some(0)));
     daemon.stop();
 }

@@ -1,1 +1,79 @@
-//! (to come)
+//! What is decided is on record before the first write, as if every write had failed.
+
+use super::{ANN, BEA, STOP, Sh, Site, ask, introduce, three, two, until, wait_for_stop};
+
+#[test]
+fn the_decision_and_an_intent_for_each_write_are_on_record_before_the_first_write() {
+    let site = Site::with("merge_policy = \"accept-all\"", &three());
+    let daemon = introduce(&site);
+    site.system("billing").fault("update", STOP);
+    site.system("ldap").put("sh-1", r#"{"email":"x","name":"Lea"}"#);
+    site.system("crm").put("a", r#"{"email":"x","name":"Bea"}"#);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    wait_for_stop(&site, &daemon, "billing");
+    assert_eq!(ask(&site, "select version, agreed ->> 'name' from record"), ["2|Lea"]);
+    let overruled = "select version, overruled #>> '{0,source}', overruled #>> '{0,value}' from version where version = 2";
+    assert_eq!(ask(&site, overruled), ["2|crm|Bea"]);
+    let run = site.runs().started().find(|run| run.operation == "update").cloned().expect("it runs");
+    let intents = "select source, kind, state, foreign_key, document ->> 'name', version from operation \
+                   where state <> 'done' order by source";
+    assert_eq!(ask(&site, intents), ["billing|update|in-flight|sh-1|Lea|2", "crm|update|in-flight|a|Lea|2"]);
+    assert_eq!(ask(&site, "select id from operation where state <> 'done' and source = 'billing'"), [run.operation_id]);
+    site.system("billing").set("go");
+    site.wait_until_at_rest();
+    daemon.stop();
+}
+
+#[test]
+fn a_write_that_never_happened_is_no_edit_of_its_source() {
+    let site = Site::new(&two());
+    let daemon = introduce(&site);
+    site.system("billing").fault("update", &format!("{STOP}exit 1\n"));
+    site.system("crm").put("a", BEA);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    wait_for_stop(&site, &daemon, "billing");
+    assert_eq!(ask(&site, "select shadow ->> 'name' from link where source = 'billing'"), ["Ann"]);
+    daemon.kill();
+    site.system("billing").heal();
+    let daemon = site.start();
+    site.wait_until_at_rest();
+    assert_eq!((site.system("crm").documents(), site.system("billing").documents()), (vec![BEA.into()], vec![BEA.into()]));
+    assert_eq!((site.runs().count("crm", "update"), &site.get("/v1/records/customer/1")["version"]), (0, &2.into()));
+    daemon.stop();
+}
+
+#[test]
+fn a_record_that_moved_meanwhile_is_planned_again() {
+    let site = Site::new(&two());
+    let daemon = introduce(&site);
+    site.system("crm").fault("read", STOP);
+    site.system("crm").put("a", BEA);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    wait_for_stop(&site, &daemon, "crm");
+    // Somebody else decides something of this record while it is being read.
+    ask(&site, "update record set version = 2");
+    let also = "insert into version (entity, record, version, cause, changes, state) \
+                values ('customer', 1, 2, '{\"kind\":\"sync\"}', '[]', 'live')";
+    ask(&site, also);
+    site.system("crm").set("go");
+    site.wait_until_at_rest();
+    assert_eq!(ask(&site, "select version, agreed ->> 'name' from record"), ["3|Bea"]);
+    assert_eq!(ask(&site, "select count(*) from version"), ["3"]);
+    assert_eq!(site.system("billing").documents(), [BEA]);
+    daemon.stop();
+}
+
+#[test]
+fn no_write_is_begun_by_a_daemon_that_cannot_record_its_intent() {
+    let site = Site::new(&[Sh.source("billing"), Sh.source("crm")]);
+    let daemon = introduce(&site);
+    ask(&site, "alter table operation add constraint full_disk check (attempts = 0) not valid");
+    site.system("crm").put("a", BEA);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    until(|| (site.get("/v1/work-items?state=parked")["items"].as_array()?.len() == 1).then_some(()), || daemon.log_text());
+    assert_eq!((site.runs().count("billing", "update"), site.system("billing").documents()), (0, vec![ANN.to_owned()]));
+    ask(&site, "alter table operation drop constraint full_disk");
+    site.notify("crm", "a");
+    assert_eq!(site.system("billing").documents(), [BEA]);
+    daemon.stop();
+}

@@ -1,6 +1,6 @@
 //! What a reading says of a write of our own comes before what it says of a user.
 
-use super::{BEA, Site, introduce, two, until};
+use super::{BEA, CID, DAN, Site, introduce, three, two, until};
 
 #[test]
 fn an_update_that_took_effect_and_says_otherwise_is_no_edit() {
@@ -18,5 +18,52 @@ fn an_update_that_took_effect_and_says_otherwise_is_no_edit() {
         (vec![BEA.into()], vec![BEA.into()])
     );
     assert_eq!(site.runs().count("crm", "update"), 0, "it is never written back");
+    daemon.stop();
+}
+
+#[test]
+fn a_write_of_our_own_is_no_contender_in_a_conflict() {
+    let site = Site::new(&three());
+    let daemon = introduce(&site);
+    // It takes effect, and nobody is told; then it cannot be read before the others have come to disagree.
+    site.system("billing").fault("update.after", "exit 1\n");
+    site.system("billing").fault("read", "[ -e \"$system/written\" ] && exit 1\n");
+    site.system("billing").fault("update", ": > \"$system/written\"\n");
+    site.system("crm").put("a", BEA);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    until(|| (site.system("ldap").documents() == [BEA]).then_some(()), || daemon.log_text());
+    site.system("crm").put("a", CID);
+    site.system("ldap").put("sh-1", DAN);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    until(|| (site.get("/v1/conflicts")["items"].as_array()?.len() == 1).then_some(()), || daemon.log_text());
+    site.system("billing").heal();
+    site.wait_until_at_rest();
+    site.notify("billing", "sh-1");
+    let conflict = site.get("/v1/conflicts")["items"][0].clone();
+    let contenders: Vec<_> = conflict["contenders"].as_array().into_iter().flatten().map(|one| &one["sources"][0]).collect();
+    assert_eq!(contenders, ["crm", "ldap"], "{conflict}");
+    // It stands for what it carried: whoever wins, it is brought along, and contends with nobody.
+    site.retcon(&["resolve", &conflict["id"].to_string(), "--take", "crm"]).exits(0);
+    assert_eq!(site.system("billing").documents(), [CID]);
+    daemon.stop();
+}
+
+#[test]
+fn what_a_tidying_source_made_of_a_write_is_written_once_more_and_absorbed() {
+    let site = Site::new(&two());
+    let daemon = introduce(&site);
+    let tidy = "tr A-Z a-z < \"$system/items/$RETCON_KEY.json\" > \"$system/tidied\"\n\
+                mv \"$system/tidied\" \"$system/items/$RETCON_KEY.json\"\n";
+    site.system("billing").fault("update.after", tidy);
+    site.system("crm").put("a", r#"{"email":"x","more":1,"name":"Bea"}"#);
+    site.notify("crm", "a");
+    assert_eq!(site.system("billing").documents(), [r#"{"email":"x","more":1,"name":"bea"}"#]);
+    site.system("billing").fault("update.after", &format!("{tidy}[ -e \"$system/said\" ] || {{ : > \"$system/said\"; exit 1; }}\n"));
+    site.system("crm").put("a", r#"{"email":"x","more":1,"name":"Cid"}"#);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    site.wait_until_at_rest();
+    assert_eq!(site.system("crm").documents(), [r#"{"email":"x","more":1,"name":"Cid"}"#], "what was tidied is no edit");
+    assert_eq!(site.system("billing").documents(), [r#"{"email":"x","more":1,"name":"cid"}"#]);
+    assert_eq!((site.runs().count("billing", "update"), site.runs().count("crm", "update")), (3, 0));
     daemon.stop();
 }

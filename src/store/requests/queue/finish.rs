@@ -38,6 +38,8 @@ impl Request for Hold {
 
     const ACTION: &'static str = "hold work";
 
+    const AUTHORITY: Authority = Authority::Server;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
         let put_back = PutBack {
             items: ids(&self.items),

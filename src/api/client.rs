@@ -185,11 +185,7 @@ impl Client {
             .await
     }
 
-    pub async fn list_doubts(
-        &self,
-        entity: Option<&str>,
-        window: &Window,
-    ) -> Result<Answer<List<Doubt>>, ClientError> {
+    pub async fn list_doubts(&self, entity: Option<&str>, window: &Window) -> Result<Answer<List<Doubt>>, ClientError> {
         self.get(self.list_url(&["v1", "doubts"], &[("entity", entity)], window)).await
     }
 

@@ -52,4 +52,5 @@ mod store_view;
 mod store_races;
 mod store_recover;
 mod store_plans;
+mod store_doubts;
 mod store_errors;

@@ -106,7 +106,10 @@ fn wait_for_item(site: &Site, source: &str, key: &str, state: &str) -> Value {
     until(
         || {
             let items = items()["items"].as_array().cloned()?;
-            items.into_iter().rev().find(|item| item["source"] == source && item["key"] == key && item["state"] == state)
+            items
+                .into_iter()
+                .rev()
+                .find(|item| item["source"] == source && item["key"] == key && item["state"] == state)
         },
         || items().to_string(),
     )

@@ -84,11 +84,7 @@ fn of_entity(entity: &EntityStatus) -> impl Iterator<Item = Remark> {
             entity.conflicts,
             format!("{name}: {} in conflict (retcon conflicts {name})", entity.conflicts),
         ),
-        counted(
-            Weight::Open,
-            entity.in_doubt,
-            format!("{name}: {} in doubt (retcon doubts {name})", entity.in_doubt),
-        ),
+        counted(Weight::Open, entity.in_doubt, format!("{name}: {} in doubt (retcon doubts {name})", entity.in_doubt)),
     ];
     remarks.into_iter().flatten()
 }

@@ -100,8 +100,7 @@ fn orders() -> impl Strategy<Value = Order> {
     ];
     prop_oneof![
         any::<i64>().prop_map(|version| Order::Undo { version }),
-        (any::<i64>(), settlement)
-            .prop_map(|(doubt, settlement)| Order::Settle { doubt: DoubtId(doubt), settlement }),
+        (any::<i64>(), settlement).prop_map(|(doubt, settlement)| Order::Settle { doubt: DoubtId(doubt), settlement }),
         (any::<i64>(), any::<i64>(), decision).prop_map(|(conflict, revision, decision)| Order::Resolve {
             conflict,
             revision,

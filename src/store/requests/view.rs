@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::Row;
 
+use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::Conflict;
 use crate::domain::name::{EntityName, SourceName};
-use crate::domain::json::Json;
 use crate::domain::record::{DoubtId, Known, OperationId, OperationKind, Output, Record};
 use crate::store::run::Fault;
 

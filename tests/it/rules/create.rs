@@ -1,8 +1,6 @@
 //! A create whose end nobody has seen.
 
-use super::{
-    ANN, BEA, CID, DIE, Sh, Site, introduce, link, listing, only_doubt, records, two, until, wait_for_item,
-};
+use super::{ANN, BEA, CID, DIE, Sh, Site, introduce, link, listing, only_doubt, records, two, until, wait_for_item};
 
 #[test]
 fn a_create_that_took_effect_and_says_otherwise_is_found_by_listing() {
@@ -134,7 +132,10 @@ fn a_copy_that_is_found_with_another_document_is_weighed_as_if_it_knew_nothing()
     site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
     site.wait_until_at_rest();
     assert_eq!(link(&site, 1, "billing")["key"], "sh-1");
-    assert_eq!((site.system("crm").documents(), site.system("billing").documents()), (vec![ANN.into()], vec![BEA.into()]));
+    assert_eq!(
+        (site.system("crm").documents(), site.system("billing").documents()),
+        (vec![ANN.into()], vec![BEA.into()])
+    );
     let conflict = site.get("/v1/conflicts")["items"][0].clone();
     assert_eq!((&conflict["path"], &conflict["agreed"]), (&"/name".into(), &"Ann".into()));
     assert_eq!(site.runs().count("billing", "create"), 1);
@@ -185,7 +186,10 @@ fn the_same_item_within_the_fields_of_its_source_and_but_for_spelling_is_what_wa
     site.system("billing").heal();
     site.notify("billing", "sh-1");
     assert_eq!(link(&site, 1, "billing")["state"], "linked");
-    assert_eq!((site.system("billing").documents(), site.system("crm").documents()), (vec![own.into()], vec![ANN.into()]));
+    assert_eq!(
+        (site.system("billing").documents(), site.system("crm").documents()),
+        (vec![own.into()], vec![ANN.into()])
+    );
     assert_eq!((records(&site), site.get("/v1/conflicts")["items"].as_array().map(Vec::len)), (1, Some(0)));
     daemon.stop();
 }

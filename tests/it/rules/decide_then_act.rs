@@ -12,7 +12,8 @@ fn the_decision_and_an_intent_for_each_write_are_on_record_before_the_first_writ
     site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
     wait_for_stop(&site, &daemon, "billing");
     assert_eq!(ask(&site, "select version, agreed ->> 'name' from record"), ["2|Lea"]);
-    let overruled = "select version, overruled #>> '{0,source}', overruled #>> '{0,value}' from version where version = 2";
+    let overruled =
+        "select version, overruled #>> '{0,source}', overruled #>> '{0,value}' from version where version = 2";
     assert_eq!(ask(&site, overruled), ["2|crm|Bea"]);
     let run = site.runs().started().find(|run| run.operation == "update").cloned().expect("it runs");
     let intents = "select source, kind, state, foreign_key, document ->> 'name', version from operation \
@@ -37,7 +38,10 @@ fn a_write_that_never_happened_is_no_edit_of_its_source() {
     site.system("billing").heal();
     let daemon = site.start();
     site.wait_until_at_rest();
-    assert_eq!((site.system("crm").documents(), site.system("billing").documents()), (vec![BEA.into()], vec![BEA.into()]));
+    assert_eq!(
+        (site.system("crm").documents(), site.system("billing").documents()),
+        (vec![BEA.into()], vec![BEA.into()])
+    );
     assert_eq!((site.runs().count("crm", "update"), &site.get("/v1/records/customer/1")["version"]), (0, &2.into()));
     daemon.stop();
 }
@@ -70,7 +74,10 @@ fn no_write_is_begun_by_a_daemon_that_cannot_record_its_intent() {
     ask(&site, "alter table operation add constraint full_disk check (attempts = 0) not valid");
     site.system("crm").put("a", BEA);
     site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
-    until(|| (site.get("/v1/work-items?state=parked")["items"].as_array()?.len() == 1).then_some(()), || daemon.log_text());
+    until(
+        || (site.get("/v1/work-items?state=parked")["items"].as_array()?.len() == 1).then_some(()),
+        || daemon.log_text(),
+    );
     assert_eq!((site.runs().count("billing", "update"), site.system("billing").documents()), (0, vec![ANN.to_owned()]));
     ask(&site, "alter table operation drop constraint full_disk");
     site.notify("crm", "a");

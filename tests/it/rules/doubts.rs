@@ -20,7 +20,10 @@ fn a_doubt_is_shown_with_what_its_program_said() {
     let site = Site::new(&two());
     let daemon = in_doubt(&site, "create.after");
     let doubt = only_doubt(&site);
-    assert_eq!((&doubt["entity"], &doubt["record"], &doubt["source"]), (&"customer".into(), &1.into(), &"billing".into()));
+    assert_eq!(
+        (&doubt["entity"], &doubt["record"], &doubt["source"]),
+        (&"customer".into(), &1.into(), &"billing".into())
+    );
     assert_eq!((&doubt["kind"], &doubt["key"], &doubt["attempts"]), (&"create".into(), &().into(), &1.into()));
     assert_eq!(doubt["document"].to_string(), ANN);
     let output = &doubt["output"];
@@ -46,7 +49,10 @@ fn the_key_that_a_person_names_is_linked_and_what_the_others_changed_meanwhile_g
     site.notify("crm", "a");
     let settled = site.ask(&["settle", "1", "--key", "sh-1"]);
     assert_eq!((&settled["state"], &settled["record"]), (&"applied".into(), &1.into()));
-    assert_eq!((&link(&site, 1, "billing")["state"], site.system("billing").documents()), (&"linked".into(), vec![BEA.into()]));
+    assert_eq!(
+        (&link(&site, 1, "billing")["state"], site.system("billing").documents()),
+        (&"linked".into(), vec![BEA.into()])
+    );
     assert_eq!((site.runs().count("billing", "create"), site.runs().count("crm", "update")), (1, 0));
     assert_eq!(site.get("/v1/doubts")["items"].as_array().map(Vec::len), Some(0));
     site.retcon(&["status"]).exits(0);
@@ -61,8 +67,14 @@ fn what_stands_under_the_key_that_a_person_names_is_weighed_and_not_lost() {
     site.retcon(&["settle", "1", "--key", "own"]).exits(0);
     assert_eq!(link(&site, 1, "billing")["key"], "own");
     let conflicts = site.get("/v1/conflicts");
-    assert_eq!((&conflicts["items"][0]["path"], conflicts["items"].as_array().map(Vec::len)), (&"/name".into(), Some(1)));
-    assert_eq!((site.system("crm").documents(), site.system("billing").documents()), (vec![ANN.into()], vec![CID.into()]));
+    assert_eq!(
+        (&conflicts["items"][0]["path"], conflicts["items"].as_array().map(Vec::len)),
+        (&"/name".into(), Some(1))
+    );
+    assert_eq!(
+        (site.system("crm").documents(), site.system("billing").documents()),
+        (vec![ANN.into()], vec![CID.into()])
+    );
     daemon.stop();
 }
 
@@ -71,7 +83,10 @@ fn a_create_that_a_person_says_made_nothing_is_made_anew() {
     let site = Site::new(&two());
     let daemon = in_doubt(&site, "create");
     site.retcon(&["settle", "1", "--absent"]).exits(0);
-    assert_eq!((link(&site, 1, "billing")["state"].clone(), site.system("billing").documents()), ("linked".into(), vec![ANN.into()]));
+    assert_eq!(
+        (link(&site, 1, "billing")["state"].clone(), site.system("billing").documents()),
+        ("linked".into(), vec![ANN.into()])
+    );
     assert_eq!(site.runs().count("billing", "create"), 2);
     let runs = site.runs();
     let ids: Vec<_> = runs.started().filter(|run| run.operation == "create").map(|run| &run.operation_id).collect();
@@ -154,7 +169,10 @@ fn only_the_copies_in_doubt_wait_and_the_others_of_their_record_go_on() {
     let id = |n: usize| doubts["items"][n]["id"].to_string();
     site.retcon(&["settle", &id(1), "--absent"]).exits(0);
     assert_eq!(site.system("shop").documents(), [BEA], "one is settled, and the other one waits on");
-    assert_eq!((only_doubt(&site)["source"].clone(), site.system("billing").documents()), ("billing".into(), vec![ANN.into()]));
+    assert_eq!(
+        (only_doubt(&site)["source"].clone(), site.system("billing").documents()),
+        ("billing".into(), vec![ANN.into()])
+    );
     site.retcon(&["settle", &id(0), "--key", "sh-1"]).exits(0);
     assert_eq!(site.system("billing").documents(), [BEA]);
     assert_eq!(site.runs().count("billing", "create"), 1);
@@ -174,7 +192,10 @@ fn an_update_in_doubt_is_settled_by_the_new_key_of_its_copy() {
     assert_eq!((&doubt["kind"], &doubt["key"]), (&"update".into(), &"sh-1".into()));
     site.retcon(&["settle", "--key", "sh-2", &doubt["id"].to_string()]).exits(0);
     let copy = link(&site, 1, "billing");
-    assert_eq!((&copy["state"], &copy["key"], &copy["former_keys"][0]), (&"linked".into(), &"sh-2".into(), &"sh-1".into()));
+    assert_eq!(
+        (&copy["state"], &copy["key"], &copy["former_keys"][0]),
+        (&"linked".into(), &"sh-2".into(), &"sh-1".into())
+    );
     assert_eq!((site.runs().count("billing", "update"), site.runs().count("crm", "update")), (1, 0));
     assert_eq!(site.system("billing").documents(), [BEA]);
     daemon.stop();

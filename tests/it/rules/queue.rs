@@ -16,7 +16,10 @@ fn a_notification_that_comes_during_a_look_leads_to_another_one() {
     let told = site.ask(&["notify", "customer", "crm", "a"]);
     assert_eq!(told["work_items"][0]["coalesced"], false, "the look under way may have read before");
     let again = site.ask(&["notify", "customer", "crm", "a"]);
-    assert_eq!((&again["work_items"][0]["coalesced"], &again["work_items"][0]["id"]), (&true.into(), &told["work_items"][0]["id"]));
+    assert_eq!(
+        (&again["work_items"][0]["coalesced"], &again["work_items"][0]["id"]),
+        (&true.into(), &told["work_items"][0]["id"])
+    );
     site.system("crm").set("go");
     site.wait_until_at_rest();
     assert_eq!(site.system("billing").documents(), [CID]);

@@ -40,7 +40,8 @@ fn a_write_of_our_own_is_no_contender_in_a_conflict() {
     site.wait_until_at_rest();
     site.notify("billing", "sh-1");
     let conflict = site.get("/v1/conflicts")["items"][0].clone();
-    let contenders: Vec<_> = conflict["contenders"].as_array().into_iter().flatten().map(|one| &one["sources"][0]).collect();
+    let contenders: Vec<_> =
+        conflict["contenders"].as_array().into_iter().flatten().map(|one| &one["sources"][0]).collect();
     assert_eq!(contenders, ["crm", "ldap"], "{conflict}");
     // It stands for what it carried: whoever wins, it is brought along, and contends with nobody.
     site.retcon(&["resolve", &conflict["id"].to_string(), "--take", "crm"]).exits(0);
@@ -58,11 +59,16 @@ fn what_a_tidying_source_made_of_a_write_is_written_once_more_and_absorbed() {
     site.system("crm").put("a", r#"{"email":"x","more":1,"name":"Bea"}"#);
     site.notify("crm", "a");
     assert_eq!(site.system("billing").documents(), [r#"{"email":"x","more":1,"name":"bea"}"#]);
-    site.system("billing").fault("update.after", &format!("{tidy}[ -e \"$system/said\" ] || {{ : > \"$system/said\"; exit 1; }}\n"));
+    site.system("billing")
+        .fault("update.after", &format!("{tidy}[ -e \"$system/said\" ] || {{ : > \"$system/said\"; exit 1; }}\n"));
     site.system("crm").put("a", r#"{"email":"x","more":1,"name":"Cid"}"#);
     site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
     site.wait_until_at_rest();
-    assert_eq!(site.system("crm").documents(), [r#"{"email":"x","more":1,"name":"Cid"}"#], "what was tidied is no edit");
+    assert_eq!(
+        site.system("crm").documents(),
+        [r#"{"email":"x","more":1,"name":"Cid"}"#],
+        "what was tidied is no edit"
+    );
     assert_eq!(site.system("billing").documents(), [r#"{"email":"x","more":1,"name":"cid"}"#]);
     assert_eq!((site.runs().count("billing", "update"), site.runs().count("crm", "update")), (3, 0));
     daemon.stop();

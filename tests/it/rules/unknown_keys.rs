@@ -55,7 +55,8 @@ fn a_source_may_tell_of_its_new_key_before_while_and_after_it_prints_it() {
         // It was told while the create ran, and nobody has read it before that was over.
         let events = site.runs().0;
         let place = |operation: &str| {
-            let of = |event: &&crate::support::runs::RunEvent| event.source == "billing" && event.operation == operation;
+            let of =
+                |event: &&crate::support::runs::RunEvent| event.source == "billing" && event.operation == operation;
             let places = events.iter().enumerate().filter(|(_, event)| of(event)).map(|(place, _)| place);
             places.collect::<Vec<_>>()
         };

@@ -154,11 +154,7 @@ impl Request for RecallUnknown {
 }
 
 fn unsettled(row: &Row) -> Result<Unsettled, Fault> {
-    Ok(Unsettled {
-        id: DoubtId(get(row, "number")?),
-        record: InternalKey(get(row, "record")?),
-        open: operation(row)?,
-    })
+    Ok(Unsettled { id: DoubtId(get(row, "number")?), record: InternalKey(get(row, "record")?), open: operation(row)? })
 }
 
 type Retired = (Option<Json>, Duration, i64);

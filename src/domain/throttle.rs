@@ -66,6 +66,11 @@ impl Bucket {
         Self { pace, full_at: now.saturating_add(pace.map_or(Duration::ZERO, |pace| pace.filling())) }
     }
 
+    /// Lets go of all tokens that are there: somebody else may have taken some by now that are not known here.
+    pub fn empty(&mut self, now: Duration) {
+        *self = Self::new(self.pace, now);
+    }
+
     /// Takes a token, if there is one.
     pub fn admit(&mut self, now: Duration) -> Admission {
         let Some(pace) = self.pace else { return Admission::Go };

@@ -74,6 +74,12 @@ impl Gate {
         self.moved.notify_all();
     }
 
+    /// Empties the bucket: another daemon has served the entity, and what it took is not known.
+    pub fn empty(&self) {
+        self.line().bucket.empty(self.now());
+        self.moved.notify_all();
+    }
+
     /// Waits until one more invocation may start. Blocks.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::plan::WriteResult;
 use crate::domain::record::{OperationId, OperationKind, Output, Reading};
+use crate::points::{self, Point};
 
 use super::contract::{Answer, Context, FindEnd, ListEnd, Program, ReadEnd, Run, Turn, WriteEnd};
 use super::gate::{Cancelled, Gate};
@@ -218,9 +219,11 @@ impl Visitor {
             context.expected_sha256 = taken.sha256;
             self.gate.pass(&begun.cancel)?;
         }
+        points::pass(Point::Starting);
         if let Err(why) = start() {
             return Ok((WriteResult::Held(why).into(), Reach::Unknown));
         }
+        points::pass(Point::Started);
         let (Written { result, output }, reach) = self.act(&mut begun.turn, order, &context);
         let (result, reach) = match result {
             WriteResult::Done { key, .. } if order.kind != OperationKind::Delete => {

@@ -23,6 +23,7 @@ impl EntityActor {
         match &self.mandate {
             None => info!(self.log, "entity left to another daemon"),
             Some(_) => {
+                self.workshop.gate.empty();
                 (self.phase, self.pause) = (Phase::Recovering, PAUSES.0);
                 self.arrange(ctx);
                 self.recover(ctx);

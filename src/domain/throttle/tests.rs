@@ -246,3 +246,13 @@ fn a_rate_is_met_as_closely_as_a_nanosecond_allows() {
         assert_eq!(bucket.admit(Duration::ZERO), Admission::Wait { until: Duration::from_nanos(nanos) }, "rate {rate}");
     }
 }
+
+#[test]
+fn a_bucket_that_is_emptied_gives_nothing_before_its_first_token_has_come_in() {
+    let second = Duration::from_secs(1);
+    let mut bucket = Bucket::new(Pace::new(1.0, 3), Duration::ZERO);
+    bucket.empty(10 * second);
+    assert_eq!(bucket.admit(10 * second), Admission::Wait { until: 11 * second });
+    assert_eq!(bucket.admit(11 * second), Admission::Go);
+    assert_eq!(bucket.admit(11 * second), Admission::Wait { until: 12 * second });
+}

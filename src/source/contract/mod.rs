@@ -155,10 +155,6 @@ impl Program {
             }
         };
         let limits = Limits { deadline, grace: GRACE, drain: DRAIN, stderr: STDERR };
-        if task.operation.changes_something() {
-            points::pass(Point::Starting);
-            points::pass(Point::Started);
-        }
         let ended = process::run(&spec, &limits, &context.cancel, self.guardian.as_ref(), stdout);
         if task.operation.changes_something() {
             points::pass(Point::Ran);

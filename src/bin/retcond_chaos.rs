@@ -1,4 +1,4 @@
-//! The daemon as tests run it that kill it at named points or plant mistakes in it (`retcon::points`).
+//! The daemon, and its guardian, as tests run them that kill it at named points or plant mistakes in it (`retcon::points`).
 
 use std::process::ExitCode;
 
@@ -16,6 +16,9 @@ struct ChaosArguments {
 }
 
 fn main() -> ExitCode {
+    if let Some(exit) = retcon::source::guardian::stand_guard() {
+        return exit;
+    }
     let arguments = ChaosArguments::parse();
     if arguments.kill_points {
         print!("{}", armed::names());

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::process::{Child, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -220,7 +220,9 @@ impl Shared {
 
     /// Waits for the end of a guardian's process, and starts another unless that was wanted.
     fn keep(&self, mut process: Child) {
+        let mut pause = Duration::ZERO;
         loop {
+            let began = Instant::now();
             let status = process.wait();
             let mut state = self.state();
             match state.phase {
@@ -230,7 +232,10 @@ impl Shared {
             drop(state);
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
             error!(self.log, "guardian ended"; "status" => status);
-            let Some(next) = self.replace() else { break drop(self.say_ended(self.state())) };
+            // One that ends as soon as it is started would be started for ever.
+            pause = if began.elapsed() < RETRY.1 { (pause * 2).clamp(RETRY.0, RETRY.1) } else { Duration::ZERO };
+            let next = if self.is_vacant_after(pause) { self.replace() } else { None };
+            let Some(next) = next else { break drop(self.say_ended(self.state())) };
             process = next;
         }
     }
@@ -239,6 +244,13 @@ impl Shared {
         state.phase = Phase::Ended;
         self.moved.notify_all();
         state
+    }
+
+    /// Waits; tells whether there is still to be a guardian, and none.
+    fn is_vacant_after(&self, pause: Duration) -> bool {
+        let vacant = |state: &mut State| matches!(state.phase, Phase::Vacant);
+        let wait = self.moved.wait_timeout_while(self.state(), pause, vacant);
+        matches!(wait.unwrap_or_else(PoisonError::into_inner).0.phase, Phase::Vacant)
     }
 
     /// Starts another guardian, however often that must be tried, and tells it all; `None` if we are to end meanwhile.
@@ -258,10 +270,7 @@ impl Shared {
                 }
                 Err(error) => error!(self.log, "guardian cannot be started"; key::ERROR => chain(&error)),
             }
-            let state = self.state();
-            let vacant = |state: &mut State| matches!(state.phase, Phase::Vacant);
-            let wait = self.moved.wait_timeout_while(state, pause, vacant);
-            if !matches!(wait.unwrap_or_else(PoisonError::into_inner).0.phase, Phase::Vacant) {
+            if !self.is_vacant_after(pause) {
                 return None;
             }
             pause = (pause * 2).min(RETRY.1);

@@ -268,7 +268,7 @@ fn fifty_reloads_in_a_row_under_load_lose_nothing_and_double_nothing() {
     assert_eq!(["crm", "ldap"].map(|source| actors.actor(&of_source("customer", source)).id), untouched);
     assert!(actors.ledger().actors.iter().all(|actor| actor.restarts == 0), "{:#?}", actors.ledger());
     let billing = of_source("customer", "billing");
-    until(|| (actors.lives().len() == 10).then_some(()), || format!("{:#?}", actors.ledger()));
+    until(|| (actors.lives().len() == 11).then_some(()), || format!("{:#?}", actors.ledger()));
     assert_eq!(actors.actor(&billing).state, ActorState::Up);
     actors.stop();
 }

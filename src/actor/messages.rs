@@ -14,7 +14,7 @@ use crate::domain::record::{DoubtId, Settlement};
 use crate::source::gate::GateState;
 use crate::store::StoreError;
 use crate::store::requests::queue::{Enqueued, Notification, WorkItemId};
-use crate::store::requests::view::{Counts, Handled};
+use crate::store::requests::view::{Approved, Counts, Handled};
 
 use super::supervision::Supervision;
 
@@ -113,6 +113,13 @@ pub struct Standing {
     pub revision: i64,
     pub kind: ConflictKind,
     pub contenders: Vec<Contender>,
+}
+
+/// Approves all deletions of an entity that are held now, and has their records looked at again.
+#[derive(Message)]
+#[rtype(result = "Result<Approved, Refusal>")]
+pub struct ApproveDeletes {
+    pub entity: EntityName,
 }
 
 /// Makes a parked, waiting or ready item ready at once, with fresh attempts.

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::wire::List;
 use super::wire::conflict::Conflict;
+use super::wire::delete::{Approval, Approved, Delete};
 use super::wire::doubt::{Doubt, Settlement};
 use super::wire::order::{OrderAnswer, Resolution, Undo};
 use super::wire::problem::Problem;
@@ -191,6 +192,19 @@ impl Client {
 
     pub async fn settle(&self, doubt: i64, settlement: &Settlement) -> Result<Answer<OrderAnswer>, ClientError> {
         self.send(Method::POST, self.url(&["v1", "doubts", &doubt.to_string(), "settle"]), Some(settlement)).await
+    }
+
+    pub async fn list_deletes(
+        &self,
+        entity: Option<&str>,
+        window: &Window,
+    ) -> Result<Answer<List<Delete>>, ClientError> {
+        self.get(self.list_url(&["v1", "deletes"], &[("entity", entity)], window)).await
+    }
+
+    pub async fn approve_deletes(&self, entity: &str) -> Result<Answer<Approved>, ClientError> {
+        let approval = Approval { entity: entity.to_owned() };
+        self.send(Method::POST, self.url(&["v1", "deletes", "approve"]), Some(&approval)).await
     }
 
     fn url(&self, segments: &[&str]) -> Url {

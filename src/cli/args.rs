@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{
-    completions, conflicts, doubts, drop_item, explain, history, init, merge, notify, records, resolve, retry, settle,
-    show, source, status, tree, undo, work,
+    completions, conflicts, deletes, doubts, drop_item, explain, history, init, merge, notify, records, resolve, retry,
+    settle, show, source, status, tree, undo, work,
 };
 
 const EXAMPLES: &str = "\
@@ -87,6 +87,8 @@ pub(super) enum Command {
     Doubts(doubts::Args),
     /// Say what became of a write in doubt
     Settle(settle::Args),
+    /// List the deletions that a limit holds, or approve them
+    Deletes(deletes::Args),
     /// Take back what a version changed
     Undo(undo::Args),
     /// List the work items

@@ -28,6 +28,7 @@ mod conflicts;
 mod resolve;
 mod doubts;
 mod settle;
+mod deletes;
 mod undo;
 mod work;
 mod retry;
@@ -84,6 +85,7 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Resolve(args) => online(resolve::run(&args, &context)),
         Command::Doubts(args) => online(doubts::run(&args, &context)),
         Command::Settle(args) => online(settle::run(&args, &context)),
+        Command::Deletes(args) => online(deletes::run(&args, &context)),
         Command::Undo(args) => online(undo::run(&args, &context)),
         Command::Work(args) => online(work::run(&args, &context)),
         Command::Retry(args) => online(retry::run(&args, &context)),

@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, InvalidDuration> {
 }
 
 /// Writes a duration the way [`parse`] reads it; what is below a millisecond is left out.
-pub(crate) fn display(duration: Duration) -> String {
+pub fn display(duration: Duration) -> String {
     let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let mut parts = Vec::new();
     for (unit, size) in UNITS {

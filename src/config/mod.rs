@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use self::build::Context;
 pub use self::diff::{ConfigDiff, EntityChange, EntityDiff, SourceChange};
 use self::draft::{Draft, directory_of};
+pub use self::duration::display as display_duration;
 pub use self::find::{FindError, find};
 pub use self::finding::{ConfigErrors, Finding, Place};
 pub use self::inputs::Inputs;

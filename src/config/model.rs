@@ -166,7 +166,7 @@ pub struct Schema {
 }
 
 /// At most `count` in `per`; a count of 0 is no limit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     pub count: u64,
     pub per: Duration,

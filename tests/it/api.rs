@@ -32,6 +32,11 @@ fn bad_input_of_every_route_is_refused_with_its_status_and_code() {
     let many = many.to_string();
     let large = "x".repeat((1 << 20) + 1);
     let bad: &[Refusal<'_>] = &[
+        ("GET", "/v1/deletes?entity=customers", None, 404, "unknown-entity", "customers"),
+        ("GET", "/v1/deletes?entity=customer&state=held", None, 400, "malformed", "state"),
+        ("POST", "/v1/deletes/approve", Some("{}"), 400, "malformed", "entity"),
+        ("POST", "/v1/deletes/approve", Some(r#"{"entity":"customers"}"#), 404, "unknown-entity", "customers"),
+        ("POST", "/v1/deletes/approve", Some(r#"{"entity":"customer","id":1}"#), 400, "malformed", "id"),
         ("GET", "/", None, 404, "unknown-route", "/"),
         ("GET", "/v1", None, 404, "unknown-route", "/v1"),
         ("GET", "/v1/status/", None, 404, "unknown-route", "/v1/status/"),
@@ -205,6 +210,8 @@ fn a_wrong_method_is_told_the_right_ones() {
         ("/v1/records/customer/1/sync", "POST"),
         ("/v1/conflicts", "GET, HEAD"),
         ("/v1/conflicts/1/resolve", "POST"),
+        ("/v1/deletes", "GET, HEAD"),
+        ("/v1/deletes/approve", "POST"),
         ("/healthz", "GET, HEAD"),
         ("/readyz", "GET, HEAD"),
     ];
@@ -325,7 +332,7 @@ fn the_status_says_what_the_documentation_says() {
     assert_eq!((&throttle["rate"], &throttle["burst"], &throttle["in_flight"]), (&json!(2.5), &json!(3), &json!(4)));
     assert_eq!(throttle["waiting"], 0, "{status}");
     assert!(throttle["wait_ms"].as_u64().is_some_and(|ms| ms <= 400), "{status}");
-    for count in ["records", "conflicts", "in_doubt"] {
+    for count in ["records", "conflicts", "in_doubt", "deletes_held"] {
         assert_eq!(entity[count], 0, "{count}: {status}");
     }
     let source = &entity["sources"][0];

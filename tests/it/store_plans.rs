@@ -37,6 +37,10 @@ const FILL: &str = "
         select 'customer', 'copy', 'ldap', 'ldap' || n, n, 'parked' from generate_series(1, 2000) as n;
     insert into work_item (entity, subject, source, foreign_key, state, finished_at)
         select 'customer', 'copy', 'crm', 'crm' || n, 'done', now() from generate_series(1, 100000) as n;
+    insert into counted_removal (entity, record) select 'customer', n from generate_series(1, 20000) as n;
+    insert into counted_change (entity, source, record) select 'customer', 'crm', n from generate_series(1, 20000) as n;
+    insert into held_delete (entity, record, source, foreign_key, approved_at)
+        select 'customer', n, 'crm', 'crm' || n, case when n % 100 > 0 then now() end from generate_series(1, 20000) as n;
     analyze";
 
 /// Tables that stay small.
@@ -89,7 +93,11 @@ const ALWAYS_SMALL: [&str; 2] = ["work_item_running", "operation_in_flight"];
 
 /// Indexes that hold only what is open, and the statements that want all of that.
 const READ_WHOLE: &[(&str, &[&str])] = &[
-    ("entity/count.sql", &["conflict_open", "operation_unsettled", "record_deleted", "work_item_unfinished"]),
+    (
+        "entity/count.sql",
+        &["conflict_open", "held_delete_waiting", "operation_unsettled", "record_deleted", "work_item_unfinished"],
+    ),
+    ("held_delete/approve.sql", &["held_delete"]),
     ("operation/recover.sql", &["operation_unsettled"]),
     ("work_item/probe.sql", &["work_item_blocked"]),
     ("work_item/release.sql", &["work_item_blocked"]),

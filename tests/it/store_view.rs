@@ -271,6 +271,9 @@ async fn everything_is_counted_for_every_entity() {
         notify(&store, "crm", name).await;
     }
     rows(&store, "update work_item set arrived_at = arrived_at - interval '100 s' where foreign_key = 'p'").await;
+    let held = "insert into held_delete (entity, record, source, foreign_key, approved_at) values ('customer', 1, 'crm', 'a', null), \
+                ('customer', 1, 'billing', 'b', null), ('customer', 2, 'crm', 'c', now())";
+    rows(&store, held).await;
     let counts = run(&store, CountAll).await;
     let product = &counts[&entity("product")];
     assert_eq!(*product, Counts { ready: 1, oldest_s: product.oldest_s, ..Counts::default() });
@@ -286,6 +289,7 @@ async fn everything_is_counted_for_every_entity() {
         records: 2,
         conflicts: 1,
         in_doubt: 1,
+        deletes_held: 2,
     };
     assert_eq!((customers, counts.len()), (&expected, 3));
 }

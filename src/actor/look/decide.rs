@@ -13,38 +13,40 @@ use crate::log::key;
 use crate::points::{self, Mistake, Point, planted};
 use crate::store::StoreError;
 
-use super::super::store::requests::look::{Decide, Recall};
+use super::super::store::requests::look::{Decide, DecideWithin, Decided, Recall};
 use super::super::store::requests::queue::{Confirm, Finish};
-use super::{Look, Readings, blocked_by};
+use super::{CarriedOut, Look, Readings, blocked_by};
 
 /// The intents of a look's writes, by source.
 pub(super) type Intents = BTreeMap<SourceName, OpenOperation>;
 
 impl Look {
     /// Records what was decided, makes the writes, and records what came of them.
-    ///
-    /// Gives `None` if the record moved meanwhile: nothing was recorded then.
     pub(super) async fn carry_out(
         &self,
         known: &Known,
         taken: &Readings,
         plan: Plan,
-    ) -> Result<Option<Vec<SourceName>>, StoreError> {
+    ) -> Result<CarriedOut, StoreError> {
         let intents = intents(&plan);
         let finish = plan
             .writes
             .is_empty()
             .then(|| Finish { items: self.item_ids(), end: self.end(&plan.owed, outcome(&plan, 0, false)) });
         let waits = finish.as_ref().map(|finish| blocked_by(&finish.end));
+        // Before this look ends, so that it is never thought that nothing is left to do.
+        self.spread_relief(&plan, taken).await?;
         points::pass(Point::Deciding);
-        if !self.decide(known, taken, &plan, &intents, finish).await? {
-            return Ok(None);
+        match self.decide(known, taken, &plan, &intents, finish).await? {
+            Decided::Recorded => {}
+            Decided::Moved => return Ok(CarriedOut::Moved),
+            Decided::Over(sources) => return Ok(CarriedOut::Over(sources)),
         }
         points::pass(Point::Decided);
-        let waits = match waits {
-            Some(waits) => {
+        let blocked_by = match waits {
+            Some(blocked_by) => {
                 self.log_synced(&plan, 0);
-                waits
+                blocked_by
             }
             None => {
                 let results = self.write(known, taken, &plan, &intents).await;
@@ -52,7 +54,7 @@ impl Look {
             }
         };
         self.tell_fate(&plan).await?;
-        Ok(Some(waits))
+        Ok(CarriedOut::Done { blocked_by })
     }
 
     async fn decide(
@@ -62,13 +64,13 @@ impl Look {
         plan: &Plan,
         intents: &Intents,
         finish: Option<Finish>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Decided, StoreError> {
         let doubts = plan.in_doubt.iter().map(|(name, open)| (name.clone(), open.clone()));
         let recorded = intents
             .iter()
             .filter(|(_, open)| open.kind != OperationKind::Create || !planted(Mistake::NoIntent))
             .map(|(name, open)| (name.clone(), open.clone()));
-        let request = Decide {
+        let decision = Decide {
             entity: self.desk.entity.name.clone(),
             expected_version: known.record.version,
             record: plan.record.clone(),
@@ -85,10 +87,11 @@ impl Look {
             decided_items: self.item_ids(),
             finish,
         };
-        match self.desk.ask(request.clone()).await {
-            Err(StoreError::Unavailable(_)) if self.is_decided(known, plan, intents).await? => Ok(true),
+        let request = DecideWithin { decision, limits: self.limits(plan) };
+        match self.desk.ask(request).await {
+            Err(StoreError::Unavailable(_)) if self.is_decided(known, plan, intents).await? => Ok(Decided::Recorded),
             // It is known now that nothing was committed, so it may be tried again.
-            Err(StoreError::Unavailable(_)) => Ok(false),
+            Err(StoreError::Unavailable(_)) => Ok(Decided::Moved),
             other => other,
         }
     }
@@ -166,6 +169,7 @@ pub(super) fn outcome(plan: &Plan, writes: usize, in_doubt: bool) -> &'static st
     match (&plan.fate, plan.conflicts.is_empty(), plan.record.state) {
         (Fate::Stale, _, _) => "stale",
         (Fate::Done, false, _) => "conflict",
+        (Fate::Done, true, _) if !plan.limited.held.is_empty() => "held",
         (Fate::Done, true, RecordState::Deleted) => "deleted",
         (Fate::Done, true, RecordState::Live) if writes > 0 || !plan.changes.is_empty() => "synced",
         (Fate::Done, true, RecordState::Live) => "in-step",

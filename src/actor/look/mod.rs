@@ -2,7 +2,9 @@
 
 mod decide;
 mod introduce;
+mod limits;
 mod order;
+mod reclaim;
 mod search;
 mod settle;
 mod write;
@@ -16,7 +18,7 @@ use slog::{Logger, error, info, o, warn};
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::matching;
 use crate::domain::name::SourceName;
-use crate::domain::plan::{self, Owed, Plan, Situation, Verdict, Will, judge};
+use crate::domain::plan::{self, Held, Owed, Plan, Situation, Verdict, Will, judge};
 use crate::domain::pointer::Pointer;
 use crate::domain::record::{Known, LinkState, Reading, RecordState};
 use crate::domain::restless;
@@ -50,6 +52,17 @@ pub(super) enum LookEnd {
     Stuck,
 }
 
+/// What came of carrying a plan out.
+enum CarriedOut {
+    Done {
+        blocked_by: Vec<SourceName>,
+    },
+    /// The record moved meanwhile: nothing was recorded, and everything is looked at again.
+    Moved,
+    /// A limit holds the part of these sources back: nothing was recorded, and it is planned again without.
+    Over(Vec<SourceName>),
+}
+
 /// Makes a look and ends its work items.
 pub(super) async fn look(desk: SharedDesk, claimed: ClaimedLook) -> LookEnd {
     let item = claimed.items.first().map_or(0, |item| item.id.0);
@@ -75,6 +88,7 @@ impl Look {
         let _alone = self.desk.workshop.alone_with(record).await;
         let mut may_be_joined = !self.desk.terms.rules.matching.is_empty();
         let mut to_be_settled = true;
+        let mut held = Held::new();
         loop {
             let recall = Recall { entity: self.desk.entity.name.clone(), record };
             let Some(mut known) = self.desk.insist(recall).await? else {
@@ -100,17 +114,22 @@ impl Look {
                 Ok(will) => will,
                 Err(refused) => return self.refuse(refused).await,
             };
+            self.reclaim(&mut known, &mut taken, &will).await?;
             self.read_sources(&known, &mut taken).await;
             points::pass(Point::Read);
             if self.search(&mut known, &mut taken).await? {
                 continue;
             }
-            let plan = self.plan(&known, &taken, &will).await?;
-            if let Some(blocked_by) = self.carry_out(&known, &taken, plan).await? {
-                return Ok(blocked_by);
+            self.recall_held(&known, &taken, &mut held).await?;
+            let plan = self.plan(&known, &taken, &will, &held).await?;
+            match self.carry_out(&known, &taken, plan).await? {
+                CarriedOut::Done { blocked_by } => return Ok(blocked_by),
+                CarriedOut::Over(sources) => self.leave_out(&known, &taken, &sources, &mut held),
+                CarriedOut::Moved => {
+                    taken.clear();
+                    held.clear();
+                }
             }
-            // The record moved meanwhile: everything is looked at again.
-            taken.clear();
         }
     }
 
@@ -133,14 +152,15 @@ impl Look {
         }
     }
 
-    async fn plan(&self, known: &Known, taken: &Readings, will: &Will) -> Result<Plan, StoreError> {
+    async fn plan(&self, known: &Known, taken: &Readings, will: &Will, held: &Held) -> Result<Plan, StoreError> {
         let readings: BTreeMap<SourceName, Reading> =
             taken.iter().map(|(name, taken)| (name.clone(), taken.reading.clone())).collect();
         let rival = self.is_rival(known, &readings).await?;
         let mut stopped = BTreeSet::new();
         let plan = loop {
             let terms = &self.desk.terms;
-            let plan = plan::plan(&Situation { known, readings: &readings, terms, will, rival, stopped: &stopped });
+            let plan =
+                plan::plan(&Situation { known, readings: &readings, terms, will, held, rival, stopped: &stopped });
             let fights = self.fights(&plan).await?;
             if fights.is_subset(&stopped) {
                 break plan;
@@ -200,6 +220,10 @@ impl Look {
             Verdict::Parked { error } => {
                 error!(self.log, "work parked"; key::ERROR => &error);
                 WorkEnd::Parked { error }
+            }
+            Verdict::Held { error } => {
+                error!(self.log, "work parked"; key::ERROR => &error);
+                WorkEnd::Held { error }
             }
         }
     }
@@ -261,6 +285,6 @@ fn at_once() -> WorkEnd {
 fn blocked_by(end: &WorkEnd) -> Vec<SourceName> {
     match end {
         WorkEnd::Again { blocked_by, .. } => blocked_by.clone(),
-        WorkEnd::Done { .. } | WorkEnd::Parked { .. } => Vec::new(),
+        WorkEnd::Done { .. } | WorkEnd::Parked { .. } | WorkEnd::Held { .. } => Vec::new(),
     }
 }

@@ -10,10 +10,12 @@ use crate::points::{self, Mistake, Point, planted};
 
 use super::super::entity::{CarryOut, EntityActor, Wake};
 use super::super::messages::{
-    DropItem, Notify, Ordered, Refusal, Resolve, RetryItem, Settle, SyncRecord, Undo, Unsettleable,
+    ApproveDeletes, DropItem, Notify, Ordered, Refusal, Resolve, RetryItem, Settle, SyncRecord, Undo, Unsettleable,
 };
 use super::super::store::requests::queue::{Enqueue, EnqueueRecord, Enqueued, Order, WorkItemId};
-use super::super::store::requests::view::{DropWorkItem, FindConflict, FindDoubt, Handled, RetryWorkItem};
+use super::super::store::requests::view::{
+    self, Approved, DropWorkItem, FindConflict, FindDoubt, Handled, RetryWorkItem,
+};
 use super::{Phase, Supervisor, put};
 
 impl Supervisor {
@@ -154,6 +156,20 @@ impl Handler<Undo> for Supervisor {
         Box::pin(async move {
             let order = Order::Undo { version };
             actor?.send(CarryOut { record, order }).await.unwrap_or(Err(Refusal::Away))
+        })
+    }
+}
+
+impl Handler<ApproveDeletes> for Supervisor {
+    type Result = ResponseFuture<Result<Approved, Refusal>>;
+
+    fn handle(&mut self, ApproveDeletes { entity }: ApproveDeletes, _: &mut Context<Self>) -> Self::Result {
+        let (actor, store) = (self.entity(&entity), self.store.addr.clone());
+        Box::pin(async move {
+            let actor = actor?;
+            let approved = put(&store, view::ApproveDeletes { entity }).await?;
+            actor.do_send(Wake);
+            Ok(approved)
         })
     }
 }

@@ -33,8 +33,8 @@ use threads::Threads;
 
 pub use super::leases::Identity;
 pub use super::messages::{
-    DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, Notify, Ordered, Reconfigure, Refusal, Resolve,
-    RetryItem, Settle, SourceStatus, Standing, Status, SyncRecord, Undo, Unsettleable,
+    ApproveDeletes, DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, Notify, Ordered, Reconfigure,
+    Refusal, Resolve, RetryItem, Settle, SourceStatus, Standing, Status, SyncRecord, Undo, Unsettleable,
 };
 
 /// The pause after the store could not be asked for the database.

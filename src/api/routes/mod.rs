@@ -6,6 +6,7 @@ mod records;
 mod history;
 mod conflicts;
 mod doubts;
+mod deletes;
 mod orders;
 mod reload;
 mod status;
@@ -29,6 +30,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
         history::routes(),
         conflicts::routes(),
         doubts::routes(),
+        deletes::routes(),
         reload::routes(),
         status::routes(),
         supervision::routes(),

@@ -9,6 +9,7 @@ pub mod record;
 pub mod provenance;
 pub mod conflict;
 pub mod doubt;
+pub mod delete;
 pub mod order;
 pub mod reload;
 pub mod status;

@@ -81,6 +81,9 @@ pub struct EntityStatus {
     pub conflicts: i64,
     /// Operations whose result never became known.
     pub in_doubt: i64,
+    /// Deletions that `max_deletes` holds for a person.
+    #[serde(default)]
+    pub deletes_held: i64,
     /// Records being synced at this moment.
     pub syncing: u32,
     /// Absent for an entity that is not in the configuration any more.
@@ -164,6 +167,7 @@ impl EntityStatus {
             records: now.counts.records,
             conflicts: now.counts.conflicts,
             in_doubt: now.counts.in_doubt,
+            deletes_held: now.counts.deletes_held,
             syncing: now.in_flight,
             throttle: throttle.map(|limits| Throttle::new(limits, &now)),
             sources: now.sources.into_iter().map(|(name, source)| SourceStatus::new(&name, source)).collect(),

@@ -84,6 +84,11 @@ fn of_entity(entity: &EntityStatus) -> impl Iterator<Item = Remark> {
             entity.conflicts,
             format!("{name}: {} in conflict (retcon conflicts {name})", entity.conflicts),
         ),
+        counted(
+            Weight::Open,
+            entity.deletes_held,
+            format!("{name}: {} deletions held (retcon deletes {name})", entity.deletes_held),
+        ),
         counted(Weight::Open, entity.in_doubt, format!("{name}: {} in doubt (retcon doubts {name})", entity.in_doubt)),
     ];
     remarks.into_iter().flatten()

@@ -84,8 +84,12 @@ fn sum(status: &Status) -> String {
         output::age(u64::try_from(oldest).unwrap_or(0)),
     );
     table.add_row(["work", &work]);
-    let open =
-        format!("{} in conflict, {} in doubt", total(|entity| entity.conflicts), total(|entity| entity.in_doubt));
+    let open = format!(
+        "{} in conflict, {} in doubt, {} deletions held",
+        total(|entity| entity.conflicts),
+        total(|entity| entity.in_doubt),
+        total(|entity| entity.deletes_held)
+    );
     table.add_row(["open", &open]);
     if let Some(throttled) = throttled(entities) {
         table.add_row(["throttled", &throttled]);
@@ -117,8 +121,19 @@ fn throttled(entities: &[EntityStatus]) -> Option<String> {
 }
 
 fn entities(status: &Status) -> String {
-    let head =
-        ["ENTITY", "STATE", "RECORDS", "READY", "RUNNING", "WAITING", "PARKED", "OLDEST", "CONFLICTS", "IN DOUBT"];
+    let head = [
+        "ENTITY",
+        "STATE",
+        "RECORDS",
+        "READY",
+        "RUNNING",
+        "WAITING",
+        "PARKED",
+        "OLDEST",
+        "CONFLICTS",
+        "IN DOUBT",
+        "HELD",
+    ];
     let mut table = output::table(&head);
     for entity in &status.entities {
         let queue = &entity.queue;
@@ -133,6 +148,7 @@ fn entities(status: &Status) -> String {
             Cell::new(output::age(u64::try_from(queue.oldest_s).unwrap_or(0))),
             output::state(&entity.conflicts.to_string(), entity.conflicts == 0),
             output::state(&entity.in_doubt.to_string(), entity.in_doubt == 0),
+            output::state(&entity.deletes_held.to_string(), entity.deletes_held == 0),
         ]);
     }
     output::lines(&mut table)

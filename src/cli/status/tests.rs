@@ -21,6 +21,7 @@ fn entity(name: &str, state: &str) -> EntityStatus {
         records: 10,
         conflicts: 0,
         in_doubt: 0,
+        deletes_held: 0,
         syncing: 0,
         throttle: None,
         sources: vec![source("billing"), source("crm"), source("shop")],
@@ -72,6 +73,7 @@ fn check(text: &str, lines: &[&str]) {
 fn the_gravest_comes_first_with_what_will_be_tried_next() {
     let mut customer = entity("customer", "up");
     (customer.queue.parked, customer.conflicts, customer.in_doubt) = (3, 2, 1);
+    customer.deletes_held = 4;
     let starting = actor("order", Kind::Entity, State::Starting);
     let restarting = actor("order/crm", Kind::Source, State::Restarting);
     let down = actor("customer/crm", Kind::Source, State::Down);
@@ -89,6 +91,7 @@ fn the_gravest_comes_first_with_what_will_be_tried_next() {
         "! customer/crm is down: exit 1: no route (probe in 12s)",
         "! customer: 3 parked (retcon work --state parked)",
         "! customer: 2 in conflict (retcon conflicts customer)",
+        "! customer: 4 deletions held (retcon deletes customer)",
         "! customer: 1 in doubt (retcon doubts customer)",
         "- order is starting",
         "- order/crm is restarting: panicked: a bug (restart in 3s)",

@@ -226,11 +226,15 @@ static ENTITY: Table = Table {
             "\"0s\"",
             "How long a copy must stay missing before it counts as deleted.",
         ),
-        table("max_deletes", &MAX_DELETES, "The deletions that are carried out without a person; more are held."),
+        table(
+            "max_deletes",
+            &MAX_DELETES,
+            "The removals that are carried out because a source says that its copy does not exist; more are held until a person approves (`retcon deletes`).",
+        ),
         table(
             "max_changes",
             &MAX_CHANGES,
-            "The changes from one source that are accepted without a person, so that a restored backup does not spread; more are held.",
+            "The changes from one source, new items included, that are accepted without a person, so that a restored backup does not spread; more are parked, and `retcon retry` is consent.",
         ),
         table("throttle", &THROTTLE, "How hard the sources are worked."),
         table(
@@ -261,15 +265,15 @@ static MAX_DELETES: Table = Table {
     reload: Reload::AtOnce,
     keys: &[
         setting("count", Kind::Whole { min: 0, max: 1_000_000_000 }, "100", "How many; 0 is no limit."),
-        setting("per", span(YEAR), "\"1h\"", "In what time."),
+        setting("per", span(YEAR), "\"1h\"", "In what time before each of them."),
     ],
 };
 
 static MAX_CHANGES: Table = Table {
     reload: Reload::AtOnce,
     keys: &[
-        setting("count", Kind::Whole { min: 0, max: 1_000_000_000 }, "0", "How many; 0 is no limit."),
-        setting("per", span(YEAR), "\"1h\"", "In what time."),
+        setting("count", Kind::Whole { min: 0, max: 1_000_000_000 }, "0", "How many, of each source; 0 is no limit."),
+        setting("per", span(YEAR), "\"1h\"", "In what time before each of them."),
     ],
 };
 

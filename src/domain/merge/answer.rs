@@ -40,6 +40,7 @@ impl<'a> Root<'a> {
             conflicts: found.conflicts,
             overruled: overruled.into_iter().chain(found.overruled).collect(),
             decided: found.decided,
+            removed_by: Vec::new(),
             warnings: found.warnings,
         }
     }
@@ -76,6 +77,7 @@ impl<'a> Root<'a> {
             conflicts: Vec::new(),
             overruled,
             decided: Vec::new(),
+            removed_by: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -101,6 +103,7 @@ impl<'a> Root<'a> {
             conflicts: Vec::new(),
             overruled,
             decided: Vec::new(),
+            removed_by: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -116,6 +119,7 @@ impl<'a> Root<'a> {
             conflicts: vec![conflict],
             overruled: Vec::new(),
             decided: Vec::new(),
+            removed_by: Vec::new(),
             warnings: walk.found.warnings,
         }
     }

@@ -97,6 +97,8 @@ pub struct Answer {
     pub overruled: Vec<Overruled>,
     /// Decisions that met their conflict; one that did not is stale.
     pub decided: Vec<Pointer>,
+    /// The sources on whose absence a removal rests that the policy accepted, whatever `on_delete` makes of it.
+    pub removed_by: Vec<SourceName>,
     /// What a person should know and need not act on, such as two elements of a keyed array with one key.
     pub warnings: Vec<String>,
 }

@@ -63,6 +63,7 @@ pub(super) fn merge(question: &Question<'_>) -> Answer {
         Fate::Open(conflict) => root.decided(&walk, conflict),
         fate @ (Fate::Merged { .. } | Fate::Imposed { .. } | Fate::Gone { .. }) => (fate, false),
     };
+    let removed_by = if decided { Vec::new() } else { root.accepted(&fate) };
     let mut answer = match fate {
         Fate::Merged { overruled, unlink } => root.merged(walk, verdict, overruled, unlink),
         Fate::Imposed { value, overruled } => root.imposed(&walk, &value, overruled),
@@ -72,6 +73,7 @@ pub(super) fn merge(question: &Question<'_>) -> Answer {
     if decided {
         answer.decided.push(Pointer::root());
     }
+    answer.removed_by = removed_by;
     answer.conflicts.sort_by(|a, b| a.path.cmp(&b.path));
     answer.overruled.sort_by(|a, b| (&a.source, &a.path).cmp(&(&b.source, &b.path)));
     answer
@@ -197,6 +199,17 @@ impl<'a> Root<'a> {
                 Fate::Merged { overruled: self.removals().collect(), unlink: false }
             }
         }
+    }
+
+    /// Names those whose removal is accepted, where nobody has decided.
+    fn accepted(&self, fate: &Fate<'a>) -> Vec<SourceName> {
+        let is_accepted = match fate {
+            Fate::Gone { .. } => true,
+            Fate::Merged { overruled, .. } => overruled.is_empty(),
+            Fate::Imposed { .. } | Fate::Open(_) => false,
+        };
+        let removers = self.removers.iter().filter(|_| is_accepted);
+        removers.map(|name| (*name).clone()).collect()
     }
 
     /// Applies a person's decision to a conflict about the whole record; says too whether there was one that applies.

@@ -9,7 +9,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{Base, Link, LinkState, OpenOperation, OperationEnd, OperationKind, Record};
 
 use super::settle::{Settled, Standing};
-use super::{Fate, Owed, Plan, Situation, Start, Will, Write};
+use super::{Fate, Limited, Owed, Plan, Situation, Start, Will, Write};
 
 /// Puts the plan together.
 pub(super) fn assemble(
@@ -41,6 +41,7 @@ pub(super) fn assemble(
         writes: BTreeMap::new(),
         owed: BTreeMap::new(),
         in_doubt: BTreeMap::new(),
+        limited: Limited::default(),
         fate,
         warnings: answer.warnings,
     };
@@ -218,6 +219,7 @@ impl Owed {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Unreachable(why) | Self::Failed(why) | Self::Unknown(why) | Self::Impossible(why) => Some(why),
+            Self::DeletionHeld(why) | Self::ChangeHeld(why) => Some(why),
             Self::NotBefore(_) => Some("found missing; delete_after has not passed"),
             Self::Moved => None,
         }

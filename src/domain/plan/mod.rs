@@ -5,6 +5,8 @@
 
 mod assemble;
 mod conclude;
+mod limits;
+mod reclaim;
 mod retry;
 mod settle;
 #[cfg(test)]
@@ -26,6 +28,8 @@ use super::schema::Schema;
 use settle::{Settled, Standing};
 
 pub use conclude::{Conclusion, WriteResult, conclude};
+pub use limits::{Held, Limited};
+pub use reclaim::{Gone, reclaim};
 pub use retry::{RetryTerms, Verdict, judge};
 
 /// What the configuration says, as far as a plan depends on it.
@@ -56,6 +60,8 @@ pub struct Situation<'a> {
     pub readings: &'a BTreeMap<SourceName, Reading>,
     pub terms: &'a Terms,
     pub will: &'a Will,
+    /// The sources whose part a limit holds back.
+    pub held: &'a Held,
     /// The record is a new item that matches another record which has a live copy in this item's source.
     pub rival: bool,
     /// Places at which sources were just found to undo each other for ever ([`super::restless`]).
@@ -101,6 +107,8 @@ pub struct Plan {
     pub owed: BTreeMap<SourceName, Owed>,
     /// Copies that take no part because nobody knows what became of a write.
     pub in_doubt: BTreeMap<SourceName, OpenOperation>,
+    /// What of this the limits of the entity bear on.
+    pub limited: Limited,
     /// What became of the person's will; [`Fate::Done`] where there was none.
     pub fate: Fate,
     pub warnings: Vec<String>,
@@ -147,6 +155,10 @@ pub enum Owed {
     NotBefore(i64),
     /// No retry helps: parked at once.
     Impossible(String),
+    /// The copy is missing, and `max_deletes` holds its deletion, which is listed: nothing more is owed.
+    DeletionHeld(String),
+    /// `max_changes` holds what the copy says: parked, until a person consents.
+    ChangeHeld(String),
     /// Things moved; look again at once.
     Moved,
 }
@@ -157,7 +169,7 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         .terms
         .sources
         .iter()
-        .map(|(name, traits)| (name.clone(), settle::settle(situation, name, traits)))
+        .map(|(name, traits)| (name.clone(), limits::hold(situation, name, settle::settle(situation, name, traits))))
         .collect();
     let start = Start::of(situation);
     let ask = |held: &BTreeMap<Pointer, ConflictKind>, decisions| {
@@ -192,7 +204,8 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
             }
         }
     };
-    assemble::assemble(situation, start, settled, answer, fate)
+    let limited = Limited::of(situation, &settled, &answer);
+    Plan { limited, ..assemble::assemble(situation, start, settled, answer, fate) }
 }
 
 /// The record from which the merge starts: as known, or as an undo makes it.

@@ -41,27 +41,38 @@ pub enum Verdict {
     Parked {
         error: String,
     },
+    /// Parked by a limit: to try it again is a person's consent.
+    Held {
+        error: String,
+    },
 }
 
 /// Judges what is owed after a look, `attempts` having failed before it.
 ///
-/// What no retry helps parks; what failed is tried as often as the terms say; what is unreachable waits for its source.
+/// What no retry helps parks; what failed is tried as often as the terms say; what is unreachable waits for its source. What a limit
+/// holds parks once nothing else is to be waited for. A deletion that is held is on a list of its own, and owes nothing.
 pub fn judge(owed: &BTreeMap<SourceName, Owed>, attempts: u32, terms: &RetryTerms, jitter: f64) -> Verdict {
     let error = || {
         let reasons = owed.iter().filter_map(|(name, owed)| owed.reason().map(|why| format!("{name}: {why}")));
         Some(reasons.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty())
     };
     let any = |which: fn(&Owed) -> bool| owed.values().any(which);
-    if owed.is_empty() {
+    let is_unreachable = |owed: &Owed| matches!(owed, Owed::Unreachable(_));
+    let is_held = any(|owed| matches!(owed, Owed::ChangeHeld(_)));
+    let parked = || match (error().unwrap_or_default(), is_held) {
+        (error, true) => Verdict::Held { error },
+        (error, false) => Verdict::Parked { error },
+    };
+    if owed.values().all(|owed| matches!(owed, Owed::DeletionHeld(_))) {
         return Verdict::Done;
     }
     if any(|owed| matches!(owed, Owed::Impossible(_))) {
-        return Verdict::Parked { error: error().unwrap_or_default() };
+        return parked();
     }
     let failed = any(|owed| matches!(owed, Owed::Failed(_)));
     // While another source is away the item lives on for its sake.
-    if failed && attempts + 1 >= terms.attempts && !any(|owed| matches!(owed, Owed::Unreachable(_))) {
-        return Verdict::Parked { error: error().unwrap_or_default() };
+    if failed && attempts + 1 >= terms.attempts && !any(is_unreachable) {
+        return parked();
     }
     if failed || any(|owed| matches!(owed, Owed::Unknown(_))) {
         return Verdict::Later {
@@ -74,13 +85,26 @@ pub fn judge(owed: &BTreeMap<SourceName, Owed>, attempts: u32, terms: &RetryTerm
     if any(|owed| matches!(owed, Owed::Moved)) {
         return Verdict::AtOnce;
     }
-    let not_before = owed.values().filter_map(|owed| match owed {
-        Owed::NotBefore(left) => Some(Duration::from_micros(u64::try_from(*left).unwrap_or(0))),
-        Owed::Unreachable(_) | Owed::Failed(_) | Owed::Unknown(_) | Owed::Impossible(_) | Owed::Moved => None,
-    });
-    if let Some(due_in) = not_before.min() {
+    if let Some(due_in) = owed.values().filter_map(not_before).min() {
         return Verdict::Later { due_in, error: error(), blocked_by: Vec::new(), spent: false };
     }
-    let blocked_by = owed.keys().cloned().collect();
+    let away = owed.iter().filter(|(_, owed)| is_unreachable(owed));
+    let blocked_by: Vec<SourceName> = away.map(|(name, _)| name.clone()).collect();
+    if blocked_by.is_empty() {
+        return parked();
+    }
     Verdict::Later { due_in: terms.delay(attempts, jitter), error: error(), blocked_by, spent: false }
+}
+
+fn not_before(owed: &Owed) -> Option<Duration> {
+    match owed {
+        Owed::NotBefore(left) => Some(Duration::from_micros(u64::try_from(*left).unwrap_or(0))),
+        Owed::Unreachable(_)
+        | Owed::Failed(_)
+        | Owed::Unknown(_)
+        | Owed::Impossible(_)
+        | Owed::DeletionHeld(_)
+        | Owed::ChangeHeld(_)
+        | Owed::Moved => None,
+    }
 }

@@ -76,6 +76,7 @@ pub(super) fn settle(situation: &Situation<'_>, name: &SourceName, traits: &Trai
 fn away(mut link: Link, owed: Owed) -> Settled {
     link.last_error = match &owed {
         Owed::Unreachable(why) | Owed::Failed(why) | Owed::Unknown(why) | Owed::Impossible(why) => Some(why.clone()),
+        Owed::DeletionHeld(why) | Owed::ChangeHeld(why) => Some(why.clone()),
         Owed::NotBefore(_) | Owed::Moved => None,
     };
     Settled::of(link, Standing::Away(owed))

@@ -1,5 +1,7 @@
 //! What a look comes to, step by step.
 
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -67,7 +69,8 @@ fn terms(names: &[&str]) -> Terms {
 /// Plans a look at `known` with these readings.
 fn look(known: &Known, readings: &[(&str, Reading)], terms: &Terms, will: &Will) -> Plan {
     let readings = readings.iter().map(|(name, reading)| (source(name), reading.clone())).collect();
-    plan(&Situation { known, readings: &readings, terms, will, rival: false, stopped: &BTreeSet::new() })
+    let (held, stopped) = (&Held::new(), &BTreeSet::new());
+    plan(&Situation { known, readings: &readings, terms, will, held, rival: false, stopped })
 }
 
 fn settled(link: Link, reading: Reading, tidies: bool) -> settle::Settled {
@@ -75,9 +78,8 @@ fn settled(link: Link, reading: Reading, tidies: bool) -> settle::Settled {
     known.tidies.insert(source("crm"), tidies);
     let readings = BTreeMap::from([(source("crm"), reading)]);
     let terms = terms(&["crm"]);
-    let (will, stopped) = (Will::Nothing, BTreeSet::new());
-    let situation =
-        Situation { known: &known, readings: &readings, terms: &terms, will: &will, rival: false, stopped: &stopped };
+    let (will, held, stopped) = (&Will::Nothing, &Held::new(), &BTreeSet::new());
+    let situation = Situation { known: &known, readings: &readings, terms: &terms, will, held, rival: false, stopped };
     settle(&situation, &source("crm"), &Traits::default())
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::domain::history::sample::{json, rules};
 use crate::domain::key::InternalKey;
-use crate::domain::plan::Fate;
+use crate::domain::plan::{Fate, Limited};
 use crate::domain::record::{Record, RecordState};
 
 const MINUTE: u64 = 60;
@@ -82,6 +82,7 @@ fn plan(now: &Recent, version: i64, agreed: Option<Json>) -> Plan {
         writes: BTreeMap::new(),
         owed: BTreeMap::new(),
         in_doubt: BTreeMap::new(),
+        limited: Limited::default(),
         fate: Fate::Done,
         warnings: Vec::new(),
     }

@@ -5,10 +5,13 @@ mod copies;
 mod conflicts;
 mod recall;
 mod introduce;
+mod limits;
 mod decide;
 mod results;
 mod unlinked;
+mod gone;
 
+use crate::config::model::Limit;
 use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::{Change, Conflict, Overruled};
@@ -18,6 +21,7 @@ use crate::domain::record::{DoubtId, Link, OpenOperation, OperationEnd, Operatio
 
 use super::queue::{Finish, WorkItemId};
 
+pub(in crate::store) use limits::ask_all;
 pub(in crate::store) use recall::known;
 pub(in crate::store) use rows::{conflict, list};
 
@@ -159,6 +163,68 @@ pub struct Decide {
     pub finish: Option<Finish>,
 }
 
+/// A [`Decide`] that the limits of the entity bear on: what they do not let pass is not recorded.
+#[derive(Debug, Clone)]
+pub struct DecideWithin {
+    pub decision: Decide,
+    pub limits: Limits,
+}
+
+/// What a decision asks of the limits of its entity, and what it records of them.
+///
+/// Both are counted when the decision is recorded and in its transaction, by one at a time: what was asked twice counts once, and
+/// no more passes than the limit lets, whoever asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// A removal that rests on the absence of these sources' copies; `None`: there is none, or no limit. It passes if
+    /// a person has approved the deletion of one of them, and then counts for nothing; it does not pass while one is held.
+    pub removal: Option<Counted>,
+    /// Accepted changes of these sources; `None`: there are none, or no limit, or a person consents.
+    pub changes: Option<Counted>,
+    /// Copies whose deletion is held from now on.
+    pub held: Vec<(SourceName, ForeignKey)>,
+    /// Sources whose deletions are held no more.
+    pub over: Vec<SourceName>,
+    /// Items to whose changes a person has consented, which is done with.
+    pub consented: Vec<WorkItemId>,
+}
+
+/// What counts against a limit: one for a removal, one of each source for changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    pub sources: Vec<SourceName>,
+    pub limit: Limit,
+}
+
+/// Lists those of some sources, at which a record's copy is missing, because of which its deletion waits for a person.
+#[derive(Debug, Clone)]
+pub struct ListHeld {
+    pub entity: EntityName,
+    pub record: InternalKey,
+    pub sources: Vec<SourceName>,
+}
+
+/// Asks for looks at the records, except one, whose deletion is held because of these sources: that one's copy shows again, so
+/// others may.
+///
+/// Each is asked for once, until it has been looked at and is held still. Gives their number.
+#[derive(Debug, Clone)]
+pub struct AskHeld {
+    pub entity: EntityName,
+    pub sources: Vec<SourceName>,
+    pub except: InternalKey,
+}
+
+/// What became of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decided {
+    Recorded,
+    /// Where a [`Decide`] gives `false`.
+    Moved,
+    /// A limit is reached: the part of these sources is to be left out.
+    Over(Vec<SourceName>),
+}
+
 /// The second transaction of a look: what came of the writes. Only copies, their keys and operations change.
 ///
 /// A key that is another record's copy already is not taken: the write that gave it is in doubt from now on, its link stays
@@ -181,6 +247,13 @@ pub struct RecordResults {
     /// Sources that stored something other than what they were sent.
     pub tidies: Vec<SourceName>,
     pub finish: Finish,
+}
+
+/// Lists the copies that a record has lost and whose keys are nobody else's, the last one of each source.
+#[derive(Debug, Clone)]
+pub struct ListGone {
+    pub entity: EntityName,
+    pub record: InternalKey,
 }
 
 /// Lists those of `keys` that no copy at this source bears or bore, in their order; a retired key counts as unlinked.

@@ -113,6 +113,8 @@ pub struct ClaimedItem {
     /// Looks that failed before this one, and that count.
     pub attempts: u32,
     pub order: Option<Order>,
+    /// A person has consented to what a limit held back.
+    pub consents: bool,
 }
 
 /// Ends claimed items without anything to record of a record: what their look has left in flight, if it failed, may have
@@ -164,6 +166,8 @@ pub enum WorkEnd {
     },
     /// Parked: a person decides. Coalesces like `Again` does.
     Parked { error: String },
+    /// Parked by a limit: to try it again is a person's consent.
+    Held { error: String },
 }
 
 /// Puts back what was claimed and is not looked at, by a dead daemon or because a claim's answer was lost: running items

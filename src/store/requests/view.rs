@@ -3,6 +3,7 @@
 mod records;
 mod conflicts;
 mod doubts;
+mod deletes;
 mod work_items;
 mod counts;
 
@@ -124,6 +125,14 @@ pub struct ListDoubts {
     pub limit: i64,
 }
 
+/// Lists the deletions that wait for a person, by number.
+#[derive(Debug, Clone)]
+pub struct ListDeletes {
+    pub entity: Option<EntityName>,
+    pub after: i64,
+    pub limit: i64,
+}
+
 /// Finds one write, in doubt or settled.
 #[derive(Debug, Clone)]
 pub struct FindDoubt {
@@ -160,6 +169,36 @@ pub struct FindHolder {
     pub entity: EntityName,
     pub source: SourceName,
     pub key: ForeignKey,
+}
+
+/// A deletion that `max_deletes` holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteRow {
+    pub id: i64,
+    pub entity: EntityName,
+    pub record: InternalKey,
+    /// The copy that is missing.
+    pub source: SourceName,
+    pub key: ForeignKey,
+    /// RFC 3339 in UTC.
+    pub held_at: String,
+}
+
+/// Approves all deletions of an entity that wait now, and asks for a look at each of their records.
+///
+/// What is held later is not approved. Asked again, it approves what is held then.
+#[derive(Debug, Clone)]
+pub struct ApproveDeletes {
+    pub entity: EntityName,
+}
+
+/// What was approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// The number of deletions.
+    pub deletes: u64,
+    /// The looks, one for each record.
+    pub items: Vec<WorkItemId>,
 }
 
 /// The state of a work item.
@@ -245,4 +284,6 @@ pub struct Counts {
     /// Open conflicts.
     pub conflicts: i64,
     pub in_doubt: i64,
+    /// Deletions that wait for a person.
+    pub deletes_held: i64,
 }

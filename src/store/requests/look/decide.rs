@@ -8,9 +8,9 @@ use crate::store::encoding::encode_list;
 use crate::store::requests::queue::ids;
 use crate::store::run::{Authority, Fault, Request, Session, Step};
 
-use super::Decide;
 use super::conflicts::{Standing, changes};
 use super::copies::{self, Copies};
+use super::{Decide, DecideWithin, Decided, Limits};
 
 pub(super) const LOCK_RECORD: &str = include_str!("../../sql/record/lock.sql");
 pub(super) const FIND_RUNNING: &str = include_str!("../../sql/work_item/find_running.sql");
@@ -29,6 +29,30 @@ impl Request for Decide {
     const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<bool, Fault> {
+        Ok(self.within(&Limits::default(), session).await? == Decided::Recorded)
+    }
+}
+
+impl Request for DecideWithin {
+    type Reply = Decided;
+
+    const ACTION: &'static str = Decide::ACTION;
+
+    const AUTHORITY: Authority = Authority::Server;
+
+    async fn attempt(&self, session: &Session<'_>) -> Result<Decided, Fault> {
+        self.decision.within(&self.limits, session).await
+    }
+}
+
+/// Reads whether any item of a look is still claimed.
+pub(super) fn is_running(rows: &[Row]) -> Result<bool, Fault> {
+    rows.first().map_or(Ok(false), |row| get(row, "running"))
+}
+
+impl Decide {
+    /// Records the decision, if these limits let it pass.
+    async fn within(&self, limits: &Limits, session: &Session<'_>) -> Result<Decided, Fault> {
         let copies = Copies { entity: &self.entity, record: self.record.id };
         let linked = self.links.iter().filter(|(_, link)| link.state == LinkState::Linked);
         let keys = linked.filter_map(|(source, link)| Some((source, link.key.as_ref()?)));
@@ -43,24 +67,22 @@ impl Request for Decide {
         let [locked, standing, holders, running, linked] = session.pipeline_of(steps).await?;
         if !ended.is_empty() && !is_running(&running)? {
             // This was recorded before: only the word of it was lost.
-            return Ok(true);
+            return Ok(Decided::Recorded);
         }
         let version = locked.first().map(|row| get::<i64>(row, "version")).transpose()?;
         if version != Some(self.expected_version) || !holders.is_empty() || self.has_joined(&linked)? {
-            return Ok(false);
+            return Ok(Decided::Moved);
+        }
+        let verdict = limits.judge(session, &copies).await?;
+        if !verdict.over.is_empty() {
+            return Ok(Decided::Over(verdict.over));
         }
         let standing = standing.iter().map(Standing::of_row).collect::<Result<Vec<_>, _>>()?;
-        session.pipeline(self.steps(&copies, &standing)).await?;
-        Ok(true)
+        let steps = self.steps(&copies, &standing).into_iter().chain(limits.steps(&copies, &verdict));
+        session.pipeline(steps.collect()).await?;
+        Ok(Decided::Recorded)
     }
-}
 
-/// Reads whether any item of a look is still claimed.
-pub(super) fn is_running(rows: &[Row]) -> Result<bool, Fault> {
-    rows.first().map_or(Ok(false), |row| get(row, "running"))
-}
-
-impl Decide {
     /// Gives the sources at which copies are to be created.
     fn created(&self) -> Vec<String> {
         let creates = self.operations.iter().filter(|(_, open)| open.kind == OperationKind::Create);

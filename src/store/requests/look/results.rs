@@ -127,7 +127,9 @@ impl RecordResults {
             WorkEnd::Done { .. } if !taken.is_empty() => {
                 Finish { items: self.finish.items.clone(), end: WorkEnd::Done { outcome: "in-doubt" } }
             }
-            WorkEnd::Done { .. } | WorkEnd::Again { .. } | WorkEnd::Parked { .. } => self.finish.clone(),
+            WorkEnd::Done { .. } | WorkEnd::Again { .. } | WorkEnd::Parked { .. } | WorkEnd::Held { .. } => {
+                self.finish.clone()
+            }
         }
     }
 }

@@ -63,6 +63,7 @@ fn item(row: &Row) -> Result<ClaimedItem, Fault> {
     Ok(ClaimedItem {
         id: WorkItemId(get(row, "id")?),
         attempts: u32::try_from(get::<i32>(row, "attempts")?).map_err(|error| unreadable("attempts", error))?,
+        consents: get(row, "consents")?,
         order: order.as_ref().map(decode).transpose().map_err(|error| unreadable("command", error))?,
     })
 }

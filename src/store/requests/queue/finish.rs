@@ -49,6 +49,7 @@ impl Request for Hold {
             spent: self.spent,
             error: Some(self.error.clone()),
             held_by: Some(self.by),
+            asks_consent: false,
         };
         // Whoever settles that write comes wholly before this, and then it is seen; or wholly after, and then what waits is.
         let lock = Step::new(LOCK_OPERATION, [Box::new(self.by.0)]);
@@ -73,18 +74,24 @@ impl Finish {
                 spent: *spent,
                 error: error.clone(),
                 held_by: None,
+                asks_consent: false,
             }
             .step(entity),
-            WorkEnd::Parked { error } => PutBack {
-                items: ids(&self.items),
-                state: WorkState::Parked,
-                due_in: Duration::ZERO,
-                blocked_by: Vec::new(),
-                spent: true,
-                error: Some(error.clone()),
-                held_by: None,
-            }
-            .step(entity),
+            WorkEnd::Parked { error } => self.parked(error, false).step(entity),
+            WorkEnd::Held { error } => self.parked(error, true).step(entity),
+        }
+    }
+
+    fn parked(&self, error: &str, asks_consent: bool) -> PutBack {
+        PutBack {
+            items: ids(&self.items),
+            state: WorkState::Parked,
+            due_in: Duration::ZERO,
+            blocked_by: Vec::new(),
+            spent: true,
+            error: Some(error.to_owned()),
+            held_by: None,
+            asks_consent,
         }
     }
 }
@@ -98,6 +105,8 @@ pub(super) struct PutBack {
     pub(super) spent: bool,
     pub(super) error: Option<String>,
     pub(super) held_by: Option<DoubtId>,
+    /// A limit has parked them.
+    pub(super) asks_consent: bool,
 }
 
 impl PutBack {
@@ -113,6 +122,7 @@ impl PutBack {
                 Box::new(i32::from(self.spent)),
                 Box::new(self.error.as_deref().map(storable)),
                 Box::new(self.held_by.map(|DoubtId(number)| number)),
+                Box::new(self.asks_consent),
             ],
         )
     }

@@ -61,6 +61,7 @@ impl Request for Recover {
                 spent: false,
                 error: None,
                 held_by: None,
+                asks_consent: false,
             };
             session.pipeline(vec![put_back.step(&self.entity)]).await?;
         }

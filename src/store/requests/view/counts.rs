@@ -36,6 +36,7 @@ fn counts(row: &Row) -> Result<(EntityName, Counts), Fault> {
         records: get(row, "records")?,
         conflicts: get(row, "conflicts")?,
         in_doubt: get(row, "in_doubt")?,
+        deletes_held: get(row, "deletes_held")?,
     };
     Ok((parsed(row, "entity")?, counts))
 }

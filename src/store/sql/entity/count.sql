@@ -27,6 +27,12 @@ doubtful as (
     from operation
     where state = 'in-doubt'
     group by entity
+),
+held as (
+    select entity, count(*) as deletes_held
+    from held_delete
+    where approved_at is null and id > 0
+    group by entity
 )
 select coalesce(entity.name, work.entity) as entity,
        coalesce(work.ready, 0) as ready,
@@ -36,11 +42,13 @@ select coalesce(entity.name, work.entity) as entity,
        coalesce(greatest(floor(extract(epoch from clock_timestamp() - oldest.arrived_at)), 0), 0)::bigint as oldest_s,
        coalesce(entity.last_internal_key, 0) - coalesce(deleted.records, 0) as records,
        coalesce(conflicting.conflicts, 0) as conflicts,
-       coalesce(doubtful.in_doubt, 0) as in_doubt
+       coalesce(doubtful.in_doubt, 0) as in_doubt,
+       coalesce(held.deletes_held, 0) as deletes_held
 from entity
 full join work on work.entity = entity.name
 left join work_item as oldest on oldest.id = work.oldest
 left join deleted on deleted.entity = entity.name
 left join conflicting on conflicting.entity = entity.name
 left join doubtful on doubtful.entity = entity.name
+left join held on held.entity = entity.name
 order by 1

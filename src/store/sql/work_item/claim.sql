@@ -114,7 +114,7 @@ claimed as (
     from locked
     where work_item.id = locked.id and work_item.id = any (array(select id from locked))
     returning locked.place, work_item.id, work_item.record, work_item.source, work_item.foreign_key, work_item.attempts,
-              work_item.command
+              work_item.command, coalesce(work_item.consent = 'given', false) as consents
 ),
 passed as materialized (
     -- What was passed over for a write in flight.
@@ -177,7 +177,7 @@ next as (
     end::bigint as due_in
 )
 select next.due_in, claimed.place, claimed.id, claimed.record, claimed.source, claimed.foreign_key, claimed.attempts,
-       claimed.command
+       claimed.command, claimed.consents
 from next
 left join claimed on true
 order by claimed.place, claimed.id

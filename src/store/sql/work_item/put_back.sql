@@ -76,6 +76,8 @@ set subject = placed.subject,
     attempts = work_item.attempts + $6,
     last_error = $7,
     due_at = placed.due_at,
+    -- $9: a limit has parked it.
+    consent = case when $9 then 'asked' when work_item.consent = 'given' then 'given' end,
     blocked_by = case when placed.target is null and $3 <> 'parked' then $5 else '{}' end,
     held_by = case when placed.target is null and $3 <> 'parked' then $8 end
 from placed

@@ -1,4 +1,5 @@
--- Makes an item ready with fresh attempts, if it is neither running nor done; tells in which state it was found.
+-- Makes an item ready with fresh attempts, if it is neither running nor done; tells in which state it was found. Of one that a
+-- limit has parked this is a person's consent.
 with found as (
     select id, entity, state
     from work_item
@@ -8,7 +9,8 @@ with found as (
 retried as (
     update work_item
     set state = 'ready', attempts = 0, due_at = clock_timestamp(), blocked_by = '{}', held_by = null,
-        asked_at = clock_timestamp()
+        asked_at = clock_timestamp(),
+        consent = case when found.state = 'parked' and work_item.consent = 'asked' then 'given' else work_item.consent end
     from found
     where work_item.id = $1 and work_item.id = found.id and found.state in ('ready', 'waiting', 'parked')
     returning work_item.id

@@ -1,0 +1,34 @@
+//! `/v1/deletes`: the deletions that `max_deletes` holds, and a person's word on them.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+
+use super::Path;
+use crate::actor::store::requests::view::ListDeletes;
+use crate::actor::supervisor::ApproveDeletes;
+use crate::api::Service;
+use crate::api::input::{self, Node, Query};
+use crate::api::problem::Refused;
+use crate::api::wire::List;
+use crate::api::wire::delete::{Approved, Delete};
+
+pub(super) fn routes() -> Vec<Path> {
+    vec![Path::at("/v1/deletes").get(list), Path::at("/v1/deletes/approve").post(approve)]
+}
+
+async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let query = Query::parse(request.query_string(), &["entity", "limit", "after"])?;
+    let window = query.window()?;
+    let entity = query.get("entity").map(input::entity).transpose()?;
+    entity.as_ref().map(|name| service.entity(name)).transpose()?;
+    let page = service.ask(ListDeletes { entity, after: window.after, limit: window.limit }).await?;
+    Ok(HttpResponse::Ok().json(List::from(page.map(Delete::from))))
+}
+
+async fn approve(service: web::Data<Service>, body: Bytes) -> Result<HttpResponse, Refused> {
+    let body = input::parse(&body)?;
+    let node = Node::top(&body).object(&["entity"])?.required("entity")?;
+    let entity = node.string().and_then(|text| input::entity(text).map_err(|refused| node.locate(refused)))?;
+    let approved = service.order(ApproveDeletes { entity }).await?;
+    Ok(HttpResponse::Ok().json(Approved::from(approved)))
+}

@@ -1,0 +1,4 @@
+-- Records that what a person has consented to is decided.
+update work_item
+set consent = null
+where id = any ($1) and consent = 'given'

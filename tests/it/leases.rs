@@ -230,3 +230,68 @@ fn a_write_that_was_decided_and_not_started_is_in_no_doubt_after_a_kill() {
     assert_eq!(site.system("ldap").documents(), [ANN]);
     daemon.stop();
 }
+
+/// How many rounds of two daemons that are struck in turn: minutes of them where there is time.
+fn rounds() -> usize {
+    if std::env::var_os("CI_LONG").is_some() { 24 } else { 3 }
+}
+
+/// Puts another name into one of five items, and tells a daemon of it.
+#[track_caller]
+fn rename(site: &Site, told: &Daemon<'_>, number: usize) {
+    let key = format!("k{}", number % 5);
+    site.system("crm").put(&key, &format!(r#"{{"email":"{key}","name":"{number}"}}"#));
+    let body = format!(r#"{{"entity":"customer","source":"crm","key":"{key}"}}"#);
+    let answer = call(&told.socket(), "POST", "/v1/notifications", Some(body.as_bytes())).expect("it answers");
+    answer.has_status(202);
+}
+
+#[test]
+fn two_daemons_that_are_killed_and_put_to_sleep_in_turns_never_run_at_the_same_time_and_lose_nothing() {
+    let site = Site::new(&two());
+    let start = |state| Daemon::start_in(&site, state);
+    let mut serving = start("state");
+    let mut other = start("state-2");
+    // A create that is struck down would be in doubt, and this source cannot be asked.
+    (0..5).for_each(|n| rename(&site, &serving, n));
+    until(|| at_rest(&serving).then_some(()), || serving.get("/v1/status").to_string());
+    let mut states = ("state", "state-2");
+    let mut taken_over = Vec::new();
+    for round in 0..rounds() {
+        (0..5).for_each(|n| rename(&site, if n % 2 == 0 { &serving } else { &other }, 10 * (round + 1) + n));
+        // Each of them is struck in both ways.
+        let struck = if round % 4 < 2 {
+            serving.kill_alone();
+            None
+        } else {
+            serving.signal(Signal::STOP);
+            Some(serving)
+        };
+        (5..10).for_each(|n| rename(&site, &other, 10 * (round + 1) + n));
+        taken_over.push(wait_for_state(&other, "up"));
+        let struck = match struck {
+            Some(asleep) => {
+                asleep.signal(Signal::CONT);
+                asleep
+            }
+            None => start(states.0),
+        };
+        wait_for_state(&struck, "standby");
+        (serving, other) = (other, struck);
+        states = (states.1, states.0);
+    }
+    until(|| at_rest(&serving).then_some(()), || serving.get("/v1/status").to_string());
+    site.runs().assert_none_meet();
+    let (mut crm, mut billing) = (site.system("crm").documents(), site.system("billing").documents());
+    (crm.sort(), billing.sort());
+    assert_eq!(crm, billing);
+    assert_eq!(crm.len(), 5);
+    taken_over.sort();
+    println!("taken over {} times, after {taken_over:?}", taken_over.len());
+}
+
+/// Tells whether a daemon has no work.
+fn at_rest(daemon: &Daemon<'_>) -> bool {
+    let queue = &daemon.get("/v1/status")["entities"][0]["queue"];
+    ["ready", "running", "waiting"].iter().all(|state| queue[*state] == 0)
+}

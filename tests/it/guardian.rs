@@ -102,6 +102,24 @@ fn all_that_a_killed_daemon_was_running_is_gone_in_moments_also_where_no_other_d
 }
 
 #[test]
+fn a_daemon_that_stands_still_beyond_its_lease_loses_its_programs_and_goes_on_when_it_can() {
+    let site = two();
+    let daemon = with_a_clan(&site);
+    daemon.signal(Signal::STOP);
+    daemon.wait_for_event(|event| event["msg"] == "daemon silent beyond its lease, its programs are killed");
+    let left = || processes(site.path());
+    // The daemon and its guardian; what was killed may need a moment.
+    until(|| (left().len() == 2).then_some(()), || format!("{:#?}", left()));
+    site.system("billing").heal();
+    daemon.signal(Signal::CONT);
+    site.wait_until_at_rest();
+    site.system("crm").put("b", ANN);
+    site.notify("crm", "b");
+    assert_eq!(site.system("billing").documents(), [ANN], "of the first one nobody knows");
+    daemon.stop();
+}
+
+#[test]
 fn a_guardian_that_was_killed_is_replaced_by_one_that_knows_all() {
     let site = two();
     let daemon = with_a_clan(&site);

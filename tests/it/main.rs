@@ -58,3 +58,4 @@ mod store_recover;
 mod store_plans;
 mod store_doubts;
 mod store_errors;
+mod write_calls;

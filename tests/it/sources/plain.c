@@ -1,6 +1,7 @@
 /*
  * A data source by the founding document alone: a directory, one file an item. plain DIRECTORY OPERATION [KEY]
- * A file `refuse` in the directory has it refuse every change, a file `rekey` has it change the key at every update.
+ * A file `refuse` in the directory has it refuse every change, a file `rekey` has it change the key at every update, and a
+ * file `remember` has it make one item only of creates with the same RETCON_OPERATION_ID.
  * Its stderr says what it does.
  */
 #include <dirent.h>
@@ -44,19 +45,48 @@ static void copy(FILE *from, FILE *to)
             end(70, "cannot write", "");
 }
 
-static int new_key(void)
+/* Gives the number in a file; 0 if there is no such file. */
+static int load(const char *name)
 {
     char buffer[4096];
-    int number = 1;
-    FILE *counter = fopen(path(buffer, sizeof buffer, "next"), "r");
-    if (counter) {
-        if (fscanf(counter, "%d", &number) != 1)
-            end(70, "cannot count", "");
-        fclose(counter);
+    int number = 0;
+    FILE *file = fopen(path(buffer, sizeof buffer, "%s", name), "r");
+    if (file) {
+        if (fscanf(file, "%d", &number) != 1)
+            end(70, "cannot read ", buffer);
+        fclose(file);
     }
-    counter = fopen(buffer, "w");
-    if (!counter || fprintf(counter, "%d", number + 1) < 0 || fclose(counter) != 0)
-        end(70, "cannot count", "");
+    return number;
+}
+
+static void save(const char *name, int number)
+{
+    char buffer[4096], fresh[4096];
+    FILE *file = fopen(path(fresh, sizeof fresh, "%s.new", name), "w");
+    path(buffer, sizeof buffer, "%s", name);
+    if (!file || fprintf(file, "%d", number) < 0 || fclose(file) != 0 || rename(fresh, buffer) != 0)
+        end(70, "cannot write ", buffer);
+}
+
+static int new_key(void)
+{
+    int next = load("next");
+    int number = next ? next : 1;
+    save("next", number + 1);
+    return number;
+}
+
+/* The key of what this operation creates, or has created. */
+static int key_of_create(void)
+{
+    char name[128];
+    int number;
+    if (!exists("remember"))
+        return new_key();
+    snprintf(name, sizeof name, "created-%s", getenv("RETCON_OPERATION_ID"));
+    number = load(name);
+    if (!number)
+        save(name, number = new_key());
     return number;
 }
 
@@ -108,7 +138,7 @@ int main(int argc, char **argv)
     fprintf(stderr, "plain.c: %s\n", operation);
     if (strcmp(operation, "create") == 0) {
         refusing();
-        int number = new_key();
+        int number = key_of_create();
         store(path(item, sizeof item, "items/c-%d.json", number));
         printf("c-%d\n", number);
     } else if (strcmp(operation, "read") == 0) {

@@ -124,7 +124,7 @@ impl<'a> Daemon<'a> {
     pub(crate) fn kill_alone(mut self) {
         self.signal(Signal::KILL);
         self.child.wait().expect("the daemon is ours");
-        std::mem::forget(self);
+        self.bury();
     }
 
     /// How it ended, if it has.

@@ -283,7 +283,8 @@ fn two_daemons_that_are_killed_and_put_to_sleep_in_turns_never_run_at_the_same_t
     until(|| at_rest(&serving).then_some(()), || serving.get("/v1/status").to_string());
     site.runs().assert_none_meet();
     let (mut crm, mut billing) = (site.system("crm").documents(), site.system("billing").documents());
-    (crm.sort(), billing.sort());
+    crm.sort();
+    billing.sort();
     assert_eq!(crm, billing);
     assert_eq!(crm.len(), 5);
     taken_over.sort();

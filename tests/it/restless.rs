@@ -1,98 +1,20 @@
-//! Sources that rewrite what they hold, each in its way, after retcon has written it: they come to rest.
+//! Sources that rewrite what they hold, each in its way: they come to rest, and nothing that users wrote is lost.
 
-use std::cell::Cell;
+mod habits;
+mod random;
+
 use std::collections::BTreeMap;
 
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::support::daemon::Daemon;
 use crate::support::site::Site;
 use crate::support::system::Language::C;
-use crate::support::system::json;
+use habits::{Habit, Nights, When};
 
-/// What a system makes of a document; one that makes nothing else of it leaves it alone.
-type Habit = fn(&mut Value);
-
-/// A site whose systems have nightly jobs.
-struct Nights<'a> {
-    site: &'a Site,
-    jobs: BTreeMap<&'static str, Habit>,
-    edits: Cell<usize>,
-}
-
-impl<'a> Nights<'a> {
-    fn new<const N: usize>(site: &'a Site, jobs: [(&'static str, Habit); N]) -> Self {
-        Self { site, jobs: jobs.into(), edits: Cell::new(0) }
-    }
-
-    /// Runs the jobs, one system after the other, and again until none finds anything to do; gives how many edits they made.
-    #[track_caller]
-    fn pass(&self) -> usize {
-        let before = self.edits.get();
-        for night in 0.. {
-            assert!(night < 40, "they do not come to rest: {:#}", self.site.get("/v1/records/customer/1/history"));
-            let edited: Vec<bool> = self.jobs.keys().map(|source| self.run_job(source)).collect();
-            if !edited.contains(&true) {
-                break;
-            }
-        }
-        self.edits.get() - before
-    }
-
-    /// Runs one system's job and waits until retcon has dealt with what it did.
-    #[track_caller]
-    fn run_job(&self, source: &'static str) -> bool {
-        let system = self.site.system(source);
-        let mut edited = false;
-        for (key, document) in system.items() {
-            let mut value: Value = serde_json::from_str(&document).expect("JSON");
-            self.jobs[source](&mut value);
-            if json(&value.to_string()) != document {
-                system.put(&key, &value.to_string());
-                self.edits.set(self.edits.get() + 1);
-                self.site.notify(source, &key);
-                edited = true;
-            }
-        }
-        self.site.wait_until_at_rest();
-        edited
-    }
-
-    /// The number of runs that changed something.
-    fn writes(&self) -> usize {
-        self.site.runs().started().filter(|run| run.operation != "read").count()
-    }
-
-    #[track_caller]
-    fn conflicts(&self) -> Vec<Value> {
-        self.site.get("/v1/conflicts")["items"].as_array().expect("a list").clone()
-    }
-
-    /// Expects that the only conflict is one between sources that undo each other, and gives its number.
-    #[track_caller]
-    fn expect_stopped(&self, path: &str, contenders: Value) -> String {
-        let conflicts = self.conflicts();
-        assert_eq!(conflicts.len(), 1, "{conflicts:?}");
-        let conflict = &conflicts[0];
-        assert_eq!((&conflict["kind"], &conflict["path"]), (&"oscillation".into(), &path.into()), "{conflict}");
-        assert_eq!(conflict["contenders"], contenders, "{conflict}");
-        conflict["id"].to_string()
-    }
-}
-
-fn set(document: &mut Value, member: &str, make: impl Fn(&str) -> String) {
-    if let Some(text) = document[member].as_str() {
-        document[member] = make(text).into();
-    }
-}
-
-fn upper(document: &mut Value) {
-    set(document, "ext", str::to_uppercase);
-}
-
-fn lower(document: &mut Value) {
-    set(document, "ext", str::to_lowercase);
-}
+const UPPER: Habit = Habit(r#"s/"ext":"([^"]*)"/"ext":"\U\1"/"#);
+const LOWER: Habit = Habit(r#"s/"ext":"([^"]*)"/"ext":"\L\1"/"#);
 
 /// Two systems with an item that both hold.
 fn two(settings: &str) -> Site {
@@ -111,7 +33,7 @@ fn begin<'a>(site: &'a Site, document: &str) -> Daemon<'a> {
 fn two_that_spell_a_value_each_in_its_way_come_to_rest_and_a_person_decides() {
     let site = two("");
     let daemon = begin(&site, r#"{"ext":"x1","name":"Ann"}"#);
-    let nights = Nights::new(&site, [("billing", lower), ("crm", upper)]);
+    let nights = Nights::new(&site, [("billing", LOWER), ("crm", UPPER)]);
     let edits = nights.pass();
     let contenders =
         || serde_json::json!([{"sources": ["billing"], "value": "x1"}, {"sources": ["crm"], "value": "X1"}]);
@@ -139,5 +61,150 @@ fn two_that_spell_a_value_each_in_its_way_come_to_rest_and_a_person_decides() {
     site.system("crm").put("a", r#"{"ext":"x1","name":"Anne"}"#);
     site.notify("crm", "a");
     assert_eq!(nights.conflicts(), Vec::<Value>::new());
+    daemon.stop();
+}
+
+#[test]
+fn a_source_that_rewrites_whatever_it_is_overruled_with_comes_to_rest() {
+    let site = two("fields = { \"/ext\" = { merge_policy = \"trust-only:crm\" } }");
+    let daemon = begin(&site, r#"{"ext":"X1"}"#);
+    let nights = Nights::new(&site, [("billing", LOWER)]);
+    assert_eq!(nights.pass(), 5);
+    nights.expect_stopped(
+        "/ext",
+        serde_json::json!([{"sources": ["billing"], "value": "x1"}, {"sources": ["crm"], "value": "X1"}]),
+    );
+    daemon.stop();
+}
+
+#[test]
+fn spellings_that_are_declared_equal_are_no_fight() {
+    let site = two("fields = { \"/ext\" = { equal = [\"casefold\"] } }");
+    let daemon = begin(&site, r#"{"ext":"x1"}"#);
+    let nights = Nights::new(&site, [("billing", LOWER), ("crm", UPPER)]);
+    assert_eq!((nights.pass(), nights.writes()), (1, 1));
+    assert_eq!(nights.conflicts(), Vec::<Value>::new());
+    daemon.stop();
+}
+
+#[rstest]
+#[case::an_element_of_a_keyed_array(
+    "arrays = { \"/phones\" = { key = \"type\" } }",
+    r#"{"phones":[{"ext":"x1","type":"home"},{"ext":"7","type":"work"}]}"#,
+    UPPER,
+    LOWER,
+    "/phones/home/ext"
+)]
+#[case::an_element_of_a_set(
+    "arrays = { \"/tags\" = { set = true } }",
+    r#"{"tags":["vip","x"]}"#,
+    Habit(r#"s/"vip",|,"vip"//"#),
+    Habit(r#"/vip/!s/"x"/"vip","x"/"#),
+    "/tags"
+)]
+#[case::a_member_that_comes_and_goes(
+    "",
+    r#"{"fax":"","name":"Ann"}"#,
+    Habit(r#"s/"fax":"",//"#),
+    Habit(r#"/fax/!s/\{/{"fax":"",/"#),
+    "/fax"
+)]
+#[case::the_order_of_an_array(
+    "",
+    r#"{"tags":["a","b"]}"#,
+    Habit(r#"s/"a","b"/"b","a"/"#),
+    Habit(r#"s/"b","a"/"a","b"/"#),
+    "/tags"
+)]
+fn a_fight_is_ended_wherever_it_is(
+    #[case] settings: &str,
+    #[case] document: &str,
+    #[case] crm: Habit,
+    #[case] billing: Habit,
+    #[case] path: &str,
+) {
+    let site = two(settings);
+    let daemon = begin(&site, document);
+    let nights = Nights::new(&site, [("billing", billing), ("crm", crm)]);
+    let edits = nights.pass();
+    assert!(edits <= 7, "{edits} edits");
+    let conflicts = nights.conflicts();
+    assert_eq!((conflicts.len(), &conflicts[0]["path"]), (1, &path.into()), "{conflicts:?}");
+    assert_eq!(conflicts[0]["kind"], "oscillation", "{conflicts:?}");
+    daemon.stop();
+}
+
+#[test]
+fn sources_that_note_each_write_and_tell_of_it_come_to_rest() {
+    let site =
+        Site::with("", &[C.source("billing").with("read_back = false"), C.source("crm").with("read_back = false")]);
+    for source in ["billing", "crm"] {
+        // Counts its own writes, so that no two values are alike.
+        let stamp = format!(r#"n=$(cat "$system/n" || echo 0); echo $((n + 1)) > "$system/n"; stamp={source}-$n"#);
+        let shell = format!(
+            "{stamp}\nsed -Ei 's/\"at\":\"[^\"]*\"/\"at\":\"'$stamp'\"/' \"$system\"/items/*.json\n{}",
+            habits::notice(&site, source)
+        );
+        site.system(source).fault("update.after", &shell);
+    }
+    let daemon = begin(&site, r#"{"at":"never","name":"Ann"}"#);
+    site.system("crm").put("a", r#"{"at":"never","name":"Anne"}"#);
+    site.notify("crm", "a");
+    site.wait_until_at_rest();
+    let nights = Nights::new(&site, []);
+    assert!(nights.writes() < 45, "{} writes", nights.writes());
+    let conflicts = nights.conflicts();
+    assert_eq!((conflicts.len(), &conflicts[0]["path"]), (1, &"/at".into()), "{conflicts:?}");
+    assert!(site.system("billing").documents()[0].contains("Anne"));
+    daemon.stop();
+}
+
+/// What billing and crm make of a document that has a place for each habit.
+const TIDY: [(&str, Habit); 2] = [
+    (
+        "billing",
+        Habit(
+            r#"s/"ext":"([^"]*)"/"ext":"\L\1"/; s/"fax":"[^"]*",//; s/"amount":([0-9]+)\.0/"amount":\1/;
+               /"lang"/!s/\{/{"lang":"en",/; s/\["b","a"/["a","b"/"#,
+        ),
+    ),
+    (
+        "crm",
+        Habit(
+            r#"s/"ext":"([^"]*)"/"ext":"\U\1"/; /"fax"/!s/\{/{"fax":"",/; s/"amount":([0-9]+)([^.0-9])/"amount":\1.0\2/;
+               s/\{(.*),("name":"[^"]*")/{\2,\1/; s/\["a","b"/["b","a"/"#,
+        ),
+    ),
+];
+
+#[rstest]
+fn sources_that_tidy_each_in_its_way_come_to_rest(
+    #[values(When::AtOnce, When::AtOnceAndTells, When::Later)] when: When,
+    #[values("\"auto\"", "true", "false")] read_back: &str,
+) {
+    let setting = format!("read_back = {read_back}");
+    let site = Site::with("", &[C.source("billing").with(&setting), C.source("crm").with(&setting)]);
+    let jobs: BTreeMap<&str, Habit> = TIDY.into();
+    jobs.iter().for_each(|(source, habit)| habit.take_up(&site, source, when));
+    let daemon = begin(&site, r#"{"amount":1.0,"ext":"x1","fax":"1","name":"Ann","tags":["b","a"]}"#);
+    let nights = Nights::new(&site, if when == When::Later { jobs.into_iter().collect() } else { Vec::new() });
+    nights.pass();
+    let key = site.system("billing").only_key();
+    for (source, key) in [("crm", "a"), ("billing", &key)] {
+        let document =
+            format!(r#"{{"amount":2.0,"ext":"U{source}","fax":"{source}","name":"{source}","tags":["b","a"]}}"#);
+        site.system(source).put(key, &document);
+        site.notify(source, key);
+        nights.pass();
+        for system in ["billing", "crm"] {
+            let held = site.system(system).documents().concat();
+            assert!(held.contains(&format!(r#""name":"{source}""#)), "{system}: {held}");
+        }
+        assert!(nights.accounts_for(source), "{source} is nowhere");
+    }
+    // Whoever looks again finds nothing to do, or comes to rest again.
+    nights.settle(&[("crm", "a"), ("billing", &key)]);
+    let looks = site.runs().started().filter(|run| run.operation == "read" && run.source == "crm").count();
+    assert!(nights.writes() <= 40 && looks <= 90, "{} writes, {looks} looks", nights.writes());
     daemon.stop();
 }

@@ -233,10 +233,15 @@ impl Word<'_> {
     /// Says whether what is said differs from what stood there only in how it is written.
     fn only_spells(&self, standing: Option<&Json>) -> bool {
         match self.end {
-            End::Accepted(change) => bare(change.before.as_ref()) == bare(change.after.as_ref()),
-            End::Overruled => bare(self.said.as_deref()) == bare(standing),
+            End::Accepted(change) => is_respelled(change.before.as_ref(), change.after.as_ref()),
+            End::Overruled => is_respelled(self.said.as_deref(), standing),
         }
     }
+}
+
+/// Says whether two values, or their absence, differ in nothing but the way of writing them.
+pub(super) fn is_respelled(a: Option<&Json>, b: Option<&Json>) -> bool {
+    bare(a) == bare(b)
 }
 
 /// Returns what is left of a value without the things that are only a matter of writing it: letters and digits, without

@@ -13,7 +13,7 @@ use super::guide::{members, shape};
 use super::piece::Shape;
 
 /// Returns the changes that lead from one document to another, each as deep down as can be.
-pub(super) fn differences(
+pub(in crate::domain) fn differences(
     place: &Place<'_>,
     before: Option<&Json>,
     after: Option<&Json>,

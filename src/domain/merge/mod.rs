@@ -32,6 +32,7 @@ use super::record::{Base, RecordState};
 use super::rules::{Fields, Rules};
 
 pub use absorb::{Absorbed, absorb, adds_unseen_member};
+pub(in crate::domain) use changes::differences;
 pub use region::restrict;
 
 /// What the merge is asked.

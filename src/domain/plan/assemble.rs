@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::domain::json::{Json, Object};
-use crate::domain::merge::{Action, Answer, Conflict, Outcome};
+use crate::domain::merge::{self, Action, Answer, Change, Conflict, Outcome, Overruled};
 use crate::domain::name::SourceName;
+use crate::domain::patch;
 use crate::domain::pointer::Pointer;
 use crate::domain::record::{Base, Link, LinkState, OpenOperation, OperationEnd, OperationKind, Record};
+use crate::domain::restless::is_respelled;
+use crate::domain::spelling::{self, Place};
 
 use super::settle::{Settled, Standing};
 use super::{Fate, Limited, Owed, Plan, Situation, Start, Will, Write};
@@ -22,8 +25,11 @@ pub(super) fn assemble(
     let known = &situation.known.record;
     let mut changes = start.changes;
     changes.extend(answer.patch);
+    let mut overruled = answer.overruled;
+    overruled
+        .extend(settled.iter().flat_map(|(name, copy)| overwritten(situation, name, copy, answer.agreed.as_ref())));
     let willed = fate == Fate::Done && *situation.will != Will::Nothing;
-    let decided = willed || !changes.is_empty() || !answer.overruled.is_empty();
+    let decided = willed || !changes.is_empty() || !overruled.is_empty();
     let mut plan = Plan {
         record: Record {
             id: known.id,
@@ -33,7 +39,7 @@ pub(super) fn assemble(
         },
         cause: cause(situation.will, &fate),
         changes,
-        overruled: answer.overruled,
+        overruled,
         conflicts: answer.conflicts,
         links: BTreeMap::new(),
         retired: Vec::new(),
@@ -52,6 +58,24 @@ pub(super) fn assemble(
         }
     }
     plan
+}
+
+/// Returns what is lost where a write is repeated over what may be the source's way of storing it, and may be somebody's edit.
+fn overwritten(situation: &Situation<'_>, name: &SourceName, copy: &Settled, agreed: Option<&Json>) -> Vec<Overruled> {
+    let (Standing::Tidied { intended, found }, Some(traits)) = (&copy.standing, situation.terms.sources.get(name))
+    else {
+        return Vec::new();
+    };
+    let rules = &situation.terms.rules;
+    let [intended, found] = [intended, found].map(|document| merge::restrict(document, &traits.fields));
+    let differences = merge::differences(&Place::root(rules), intended.as_ref(), found.as_ref(), &[]);
+    let is_lost = |change: &Change| {
+        let standing = agreed.and_then(|agreed| patch::find(agreed, &change.path, rules));
+        !is_respelled(change.before.as_ref(), change.after.as_ref())
+            && !spelling::same(change.after.as_ref(), standing, &change.path, rules)
+    };
+    let lost = differences.into_iter().filter(is_lost);
+    lost.map(|Change { path, after, .. }| Overruled { path, source: name.clone(), value: after }).collect()
 }
 
 /// Adds one copy to the plan.

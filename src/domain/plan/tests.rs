@@ -133,6 +133,23 @@ fn what_a_tidying_source_made_of_an_unconfirmed_write_is_no_edit() {
 }
 
 #[test]
+fn what_a_repeated_write_goes_over_is_named_unless_it_is_only_spelled_otherwise() {
+    let open = operation(OperationKind::Update, OperationState::Open, r#"{"m":1,"n":"Bob"}"#, true);
+    let lost = |found: &str| {
+        let link = Link { open: Some(open.clone()), ..linked(r#"{"m":1,"n":"Ann"}"#) };
+        let mut known = known(r#"{"m":1,"n":"Bob"}"#, &[("crm", link)]);
+        known.tidies.insert(source("crm"), true);
+        let plan = look(&known, &[("crm", present(found))], &terms(&["crm"]), &Will::Nothing);
+        assert!(plan.writes[&source("crm")].must_read_back);
+        let shown =
+            plan.overruled.iter().map(|lost| format!("{} {:?}", lost.path, lost.value.as_ref().map(Json::to_string)));
+        (plan.record.version - known.record.version, shown.collect::<Vec<_>>())
+    };
+    assert_eq!(lost(r#"{"m":1,"n":" BOB"}"#), (0, vec![]));
+    assert_eq!(lost(r#"{"m":1,"n":"Bobby"}"#), (1, vec![r#"/n Some("\"Bobby\"")"#.to_owned()]));
+}
+
+#[test]
 fn a_create_in_doubt_takes_no_part_and_is_not_repeated() {
     let open = operation(OperationKind::Create, OperationState::InDoubt, r#"{"n":2}"#, true);
     let known = known(

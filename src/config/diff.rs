@@ -105,6 +105,16 @@ impl ConfigDiff {
 }
 
 impl EntityDiff {
+    /// Says whether what is known of a source by another name may become that of one here (`renamed_from`).
+    pub fn renames(&self) -> bool {
+        self.sources.values().any(|change| match change {
+            SourceChange::Renamed { .. } => true,
+            SourceChange::Added(new) => new.renamed_from.is_some(),
+            SourceChange::Changed { settings, new } => new.renamed_from.is_some() && settings.contains(&"renamed_from"),
+            SourceChange::Removed => false,
+        })
+    }
+
     fn between(old: &Entity, new: &Arc<Entity>) -> Option<Self> {
         let settings = entity_settings(old, new);
         let removed = old.sources.keys().filter(|name| !new.sources.contains_key(name));

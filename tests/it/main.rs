@@ -43,6 +43,7 @@ mod processes;
 mod reload;
 mod rules;
 mod restless;
+mod renamed;
 mod sessions;
 mod shutdown;
 mod shortage;

@@ -105,6 +105,11 @@ const READ_WHOLE: &[(&str, &[&str])] = &[
     ("work_item/release_all_held.sql", &["work_item_held"]),
 ];
 
+/// What is done once, when a source is renamed, to all that is known of it.
+fn is_rare(name: &str) -> bool {
+    name.ends_with("/rename.sql") || ["link/clear.sql", "conflict/list_of_entity.sql"].contains(&name)
+}
+
 /// Gives the first line of a plan that reads more than what is asked for.
 fn greedy<'a>(name: &str, lines: &'a [String]) -> Option<&'a String> {
     let whole = READ_WHOLE.iter().find(|(statement, _)| *statement == name).map_or(&[][..], |(_, indexes)| indexes);
@@ -135,7 +140,7 @@ fn is_narrow(condition: Option<&String>) -> bool {
 }
 
 async fn check(client: &Client) {
-    for (name, sql) in statements() {
+    for (name, sql) in statements().into_iter().filter(|(name, _)| !is_rare(name)) {
         let lines = plan(client, &sql).await;
         assert_eq!(greedy(&name, &lines), None, "{name} reads too much:\n{}", lines.join("\n"));
     }

@@ -5,9 +5,14 @@ use std::sync::Arc;
 use actix::{Context, Handler};
 use slog::info;
 
+use crate::log::key;
+use crate::store::{Request, StoreError};
+
+use super::super::desk::Desk;
 use super::super::leases::LeasesChanged;
 use super::super::office::Mandate;
 use super::super::store::PAUSES;
+use super::super::store::requests::queue::{Recover, Recovered, Rename, Renamed};
 use super::{EntityActor, Phase};
 
 impl EntityActor {
@@ -42,6 +47,28 @@ impl EntityActor {
         self.timer = None;
         self.phase = Phase::Standby;
     }
+}
+
+/// Puts back what nobody looks at, once sources that were renamed have all that is known of them by their former names.
+pub(super) async fn take_over(desk: &Desk) -> Result<Recovered, StoreError> {
+    let entity = &desk.entity;
+    let former = entity.sources.values().filter_map(|source| Some((source.renamed_from.clone()?, source.name.clone())));
+    let names: Vec<_> = former.collect();
+    if !names.is_empty() {
+        match desk.ask(Rename { entity: entity.name.clone(), names }).await? {
+            Renamed::Done(renamed) => renamed.iter().for_each(|(former, present)| {
+                info!(desk.log, "source renamed"; key::SOURCE => %present, "former" => %former);
+            }),
+            Renamed::Refused { former, present } => {
+                let why = format!(
+                    "copies are known of both \"{former}\" and \"{present}\", which has renamed_from = \"{former}\": \
+                     they are two sources; remove that setting"
+                );
+                return Err(StoreError::Failed { action: Rename::ACTION, why });
+            }
+        }
+    }
+    desk.ask(Recover { entity: entity.name.clone(), held: desk.workshop.items() }).await
 }
 
 /// Tells whether nothing has changed hands, and nothing was cut off.

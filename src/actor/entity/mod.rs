@@ -33,7 +33,7 @@ use super::messages::{Ordered, Refusal, SourceStatus};
 use super::office::{Mandate, Office};
 use super::source::{self, Health, SourceActor};
 use super::store::requests::lease::Fence;
-use super::store::requests::queue::{Claim, Claimed, ClaimedLook, EnqueueRecord, Order, Recover, Recovered};
+use super::store::requests::queue::{Claim, Claimed, ClaimedLook, EnqueueRecord, Order, Recovered};
 use super::store::{Ask, PAUSES, StoreActor, StoreError};
 use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline, Policy, panic_text};
 use super::workshop::Workshop;
@@ -208,8 +208,7 @@ impl EntityActor {
             return self.recover_later(ctx);
         };
         actix::spawn(async move {
-            let (entity, held) = (desk.entity.name.clone(), desk.workshop.items());
-            let recovered = desk.ask(Recover { entity, held }).await;
+            let recovered = mandate::take_over(&desk).await;
             points::pass(Point::Recovered);
             drop(claiming);
             let fence = desk.fence.clone();

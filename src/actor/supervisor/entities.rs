@@ -63,6 +63,7 @@ impl Supervisor {
                 // One that is still leaving is started when it has left.
                 EntityChange::Added(_) if self.leaving.contains_key(name) => {}
                 EntityChange::Added(entity) => self.start_entity(Arc::clone(entity), ctx),
+                EntityChange::Changed(change) if change.renames() => self.start_anew(name, &change.new, ctx),
                 EntityChange::Changed(change) => {
                     let child = self.entities.get(name);
                     told.extend(child.map(|child| child.addr.send(Rearrange(Arc::clone(&change.new)))));
@@ -81,7 +82,16 @@ impl Supervisor {
         async move { drop(join_all(told).await) }
     }
 
-    /// Has the actor of an entity end that was removed.
+    /// Starts an entity anew when nothing of it is under way any more; one that is leaving is started when it has left.
+    fn start_anew(&mut self, name: &EntityName, entity: &Arc<Entity>, ctx: &mut Context<Self>) {
+        let Some(child) = self.entities.remove(name) else { return };
+        self.leave(name, child);
+        if !self.leaving.contains_key(name) {
+            self.start_entity(Arc::clone(entity), ctx);
+        }
+    }
+
+    /// Has the actor of an entity end that was removed, or is to be started anew.
     fn leave(&mut self, name: &EntityName, child: Child<EntityActor>) {
         let path = ActorPath::Entity(name.clone());
         if self.is_given_up(&path) {

@@ -103,9 +103,6 @@ fn check_former_names(context: &mut Context<'_>, sources: &BTreeMap<Parsed<Sourc
         if let Some(other) = taken.insert(former, name) {
             context.error(&path, format!("{} has been renamed to {} already", quote(former), quote(other.as_str())));
         }
-        let message =
-            format!("not in effect yet: {} is a new source, and gets a copy of every record", quote(name.as_str()));
-        context.warn(&path, message, Some("keep the former name if it is the same system"));
     }
 }
 

@@ -3,6 +3,7 @@
 mod enqueue;
 mod claim;
 mod finish;
+mod rename;
 mod upkeep;
 
 use std::time::Duration;
@@ -178,6 +179,26 @@ pub struct Recover {
     pub entity: EntityName,
     /// The items of the looks under way.
     pub held: Vec<WorkItemId>,
+}
+
+/// Gives all that is known of sources by their former names to their present ones: links, keys, writes, work, and who contends in
+/// open conflicts. What was said of the past, the versions and the conflicts that are over, keeps the names of its time.
+///
+/// All or nothing, and done once: where nothing is known of a former name, nothing is done. Nothing of the entity is claimed.
+#[derive(Debug, Clone)]
+pub struct Rename {
+    pub entity: EntityName,
+    /// Each former name with the present one.
+    pub names: Vec<(SourceName, SourceName)>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renamed {
+    /// Those of which something was known by the former name.
+    Done(Vec<(SourceName, SourceName)>),
+    /// Copies are known of both names: they are two sources, and nothing was done.
+    Refused { former: SourceName, present: SourceName },
 }
 
 /// What a recovery has found.

@@ -122,7 +122,11 @@ fn facts(order: &Order) -> Facts {
         plant: order.plant.clone(),
         classes: order.classes.clone(),
         daemons: order.daemons,
-        deadlines: DEADLINES,
+        // What a planted mistake keeps from resting would never rest.
+        deadlines: Deadlines {
+            rest: if order.plant.is_some() { DEADLINES.rest / 4 } else { DEADLINES.rest },
+            ..DEADLINES
+        },
         phases: Phases { began: clock::now(), ..Phases::default() },
         unrest: None,
     }
@@ -225,7 +229,7 @@ fn unrest(status: Option<&Value>, crowd: &Crowd) -> Option<String> {
 
 /// Waits until all is at rest; says what is not, if that takes too long.
 fn settle(crowd: &Crowd, phases: &mut Phases) -> Result<Option<String>, DriveError> {
-    let deadline = Instant::now() + Duration::from_micros(DEADLINES.rest.unsigned_abs());
+    let deadline = Instant::now() + Duration::from_micros(crowd.facts.deadlines.rest.unsigned_abs());
     let mut calm = 0;
     loop {
         let unrest = match systems::is_untidy(crowd)? {
@@ -248,7 +252,7 @@ fn settle(crowd: &Crowd, phases: &mut Phases) -> Result<Option<String>, DriveErr
 
 /// Leaves everything alone for a while: it must stay at rest.
 fn await_quiet(crowd: &Crowd, phases: &mut Phases) -> Option<String> {
-    thread::sleep(Duration::from_micros(DEADLINES.quiet.unsigned_abs()));
+    thread::sleep(Duration::from_micros(crowd.facts.deadlines.quiet.unsigned_abs()));
     phases.ended = Some(clock::now());
     let unrest = unrest(status(crowd).as_ref(), crowd);
     unrest.map(|words| format!("it did not stay at rest: {words}"))

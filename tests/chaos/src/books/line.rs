@@ -83,7 +83,7 @@ pub struct NotifiedItem {
 pub struct DecisionLine {
     pub at: Micros,
     pub answered: Option<Micros>,
-    /// `resolve`, `settle`, `retry`, `approve`, `undo`.
+    /// `resolve`, `settle`, `retry`; `found-out` for a doubt that was gone before a person settled it.
     pub kind: String,
     pub entity: Option<String>,
     pub record: Option<i64>,

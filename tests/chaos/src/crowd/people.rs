@@ -46,10 +46,10 @@ pub fn work(crowd: &Crowd) -> rusqlite::Result<()> {
 }
 
 impl People<'_> {
-    /// Lists what any daemon shows; nothing where none knows the route.
-    fn list(&self, path: &str) -> Vec<Value> {
+    /// Lists what any daemon shows; `None` if none answers.
+    fn list(&self, path: &str) -> Option<Vec<Value>> {
         let shown = (1..=self.crowd.facts.daemons).find_map(|number| daemon::get(&self.crowd.run, number, path));
-        shown.and_then(|shown| shown["items"].as_array().cloned()).unwrap_or_default()
+        shown.and_then(|shown| shown["items"].as_array().cloned())
     }
 
     /// Asks the daemons in turn until one answers, and enters what came of it.
@@ -78,7 +78,9 @@ impl People<'_> {
     }
 
     fn settle_doubts(&mut self) -> rusqlite::Result<()> {
-        for doubt in self.list("/v1/doubts?limit=1000") {
+        let Some(doubts) = self.list("/v1/doubts?limit=1000") else { return Ok(()) };
+        self.see_off(&doubts);
+        for doubt in doubts {
             let id = doubt["id"].to_string();
             let since = *self.doubts.entry(id.clone()).or_insert_with(Instant::now);
             if since.elapsed() >= THOUGHT {
@@ -94,6 +96,28 @@ impl People<'_> {
         Ok(())
     }
 
+    /// Enters which of the doubts that were known are gone, though no person has settled them.
+    fn see_off(&mut self, shown: &[Value]) {
+        let ids: Vec<String> = shown.iter().map(|doubt| doubt["id"].to_string()).collect();
+        let gone: Vec<String> = self.doubts.keys().filter(|id| !ids.contains(id)).cloned().collect();
+        for id in gone {
+            self.doubts.remove(&id);
+            let line = DecisionLine {
+                at: clock::now(),
+                answered: None,
+                kind: "found-out".to_owned(),
+                entity: None,
+                record: None,
+                subject: Some(id),
+                seen: Value::Null,
+                asked: Value::Null,
+                status: None,
+                answer: Value::Null,
+            };
+            let _ = append(&self.crowd.run.people_path(), &line);
+        }
+    }
+
     /// Looks at the system itself: the key that the write in doubt has led to.
     fn truth(&self, doubt: &Value) -> rusqlite::Result<Option<String>> {
         let text = |name: &str| doubt[name].as_str().unwrap_or_default();
@@ -106,7 +130,7 @@ impl People<'_> {
     }
 
     fn retry_parked(&mut self) {
-        for item in self.list("/v1/work-items?state=parked&limit=1000") {
+        for item in self.list("/v1/work-items?state=parked&limit=1000").unwrap_or_default() {
             // While everything still breaks, few are in a hurry.
             if !self.crowd.is_busy() || self.chance.per_mille(300) {
                 let id = item["id"].to_string();
@@ -116,7 +140,7 @@ impl People<'_> {
     }
 
     fn resolve_conflicts(&mut self) {
-        for conflict in self.list("/v1/conflicts?limit=200") {
+        for conflict in self.list("/v1/conflicts?limit=200").unwrap_or_default() {
             if self.chance.below(100) >= RESOLVED {
                 continue;
             }

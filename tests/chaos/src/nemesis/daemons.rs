@@ -1,12 +1,14 @@
 //! What is done to daemons.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use super::{Nemesis, NemesisError, Outcome};
 use crate::books::FaultPhase;
+use crate::scenario::PULSE;
 use crate::stage::config;
+use crate::stage::daemon::Daemon;
 
 /// How long a daemon may take to come to the point at which it is to die.
 const TO_POINT: Duration = Duration::from_secs(12);
@@ -19,6 +21,18 @@ impl Nemesis<'_> {
     /// Picks a daemon.
     fn victim(&mut self) -> usize {
         usize::try_from(self.chance.below(self.stage.daemons.len() as u64)).unwrap_or(0)
+    }
+
+    /// Picks the daemon that serves the pulse, so that the others' takeover shows; any, if nobody says that it does.
+    fn server_of_pulse(&mut self) -> usize {
+        let serves = |daemon: &Daemon| {
+            let status = daemon.get("/v1/status")?;
+            let entities = status["entities"].as_array()?;
+            let pulse = entities.iter().find(|entity| entity["name"] == PULSE)?;
+            (pulse["state"] == "up").then_some(())
+        };
+        let server = self.stage.daemons.iter().position(|daemon| serves(daemon).is_some());
+        server.unwrap_or_else(|| self.victim())
     }
 
     fn target(&self, victim: usize) -> String {
@@ -42,7 +56,7 @@ impl Nemesis<'_> {
         let point = format!("{name}:{}", self.chance.within(1..4));
         let victim = self.victim();
         self.note(&self.target(victim), FaultPhase::Begin, &point);
-        self.stage.daemons.iter_mut().for_each(crate::stage::daemon::Daemon::kill);
+        self.stage.daemons.iter_mut().for_each(Daemon::kill);
         self.stage.daemons[victim].start(Some(&point))?;
         match name.as_str() {
             "reloaded" => self.provoke_reloads(victim)?,
@@ -94,11 +108,16 @@ impl Nemesis<'_> {
     }
 
     pub(super) fn freeze(&mut self) -> Result<Outcome, NemesisError> {
-        let victim = self.victim();
+        let victim = self.server_of_pulse();
         self.note(&self.target(victim), FaultPhase::Begin, "");
         self.stage.daemons[victim].signal(Signal::STOP);
         self.note(&self.target(victim), FaultPhase::Fired, "");
-        self.pause(FROZEN);
+        let thaw = Instant::now() + Duration::from_millis(self.chance.within(FROZEN));
+        if self.stage.daemons.len() > 1 {
+            let pulse = self.stage.pulse.clone();
+            super::await_recovery(self.crowd, self.class.name(), &pulse);
+        }
+        std::thread::sleep(thaw.saturating_duration_since(Instant::now()));
         self.stage.daemons[victim].signal(Signal::CONT);
         self.pause(500..2000);
         if !self.stage.daemons[victim].is_running() {
@@ -109,10 +128,10 @@ impl Nemesis<'_> {
 
     /// Kills a daemon and leaves it dead until another has its work.
     pub(super) fn take_over(&mut self) -> Result<Outcome, NemesisError> {
-        let victim = self.victim();
         for daemon in &mut self.stage.daemons {
             daemon.wait_until_ready(TO_POINT);
         }
+        let victim = self.server_of_pulse();
         self.note(&self.target(victim), FaultPhase::Begin, "");
         self.stage.daemons[victim].kill();
         self.note(&self.target(victim), FaultPhase::Fired, "");

@@ -27,9 +27,14 @@ pub const CLASSES: [&str; 11] = [
 /// Gives programs other faults again and again, until the crowd is calm; heals all at the end.
 pub fn rage(crowd: &Crowd) {
     let mut chance = Chance::new(crowd.facts.seed, "sources");
+    let mut deck: Vec<u64> = Vec::new();
     while crowd.is_busy() {
         for (entity, source) in sources(crowd) {
-            let plan = draw(&mut chance);
+            if deck.is_empty() {
+                deck = (0..KINDS).collect();
+            }
+            let card = usize::try_from(chance.below(deck.len() as u64)).unwrap_or(0);
+            let plan = plan(deck.swap_remove(card));
             if plan.outage {
                 note(&crowd.run, "source-outage", &format!("{entity}.{source}"), FaultPhase::Begin, "");
             }
@@ -58,19 +63,22 @@ fn sources(crowd: &Crowd) -> impl Iterator<Item = (&str, &str)> {
     entities.flat_map(|entity| entity.sources.iter().map(|source| (entity.name.as_str(), source.name.as_str())))
 }
 
-/// Draws what a program does for some seconds: nothing wrong, one thing often, or everything now and then.
-fn draw(chance: &mut Chance) -> FaultPlan {
+/// How many kinds of plans there are: each comes once before any comes again.
+const KINDS: u64 = 16;
+
+/// Gives what a program does for some seconds: nothing wrong, one thing often, or everything now and then.
+fn plan(kind: u64) -> FaultPlan {
     let healthy = FaultPlan::default();
-    match chance.below(16) {
-        0..5 => healthy,
-        5 => FaultPlan { outage: true, ..healthy },
-        6 => FaultPlan { hang: 60, ..healthy },
-        7 => FaultPlan { garbage: 150, ..healthy },
-        8 => FaultPlan { flood: 40, ..healthy },
-        9 | 10 => FaultPlan { apply_fail: 350, ..healthy },
-        11 => FaultPlan { reject: 250, fail: 150, ..healthy },
-        12 => FaultPlan { slow: 400, ..healthy },
-        13 => FaultPlan { stale: 900, ..healthy },
+    match kind {
+        0..3 => healthy,
+        3 => FaultPlan { outage: true, ..healthy },
+        4 => FaultPlan { hang: 60, ..healthy },
+        5 => FaultPlan { garbage: 150, ..healthy },
+        6 => FaultPlan { flood: 40, ..healthy },
+        7 | 8 => FaultPlan { apply_fail: 350, ..healthy },
+        9 => FaultPlan { reject: 250, fail: 150, ..healthy },
+        10 => FaultPlan { slow: 400, ..healthy },
+        11 => FaultPlan { stale: 1000, ..healthy },
         _ => FaultPlan {
             outage: false,
             hang: 8,
@@ -79,7 +87,7 @@ fn draw(chance: &mut Chance) -> FaultPlan {
             apply_fail: 100,
             reject: 30,
             fail: 40,
-            stale: 300,
+            stale: 800,
             slow: 80,
         },
     }

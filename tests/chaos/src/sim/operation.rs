@@ -39,7 +39,7 @@ impl Run {
     }
 
     fn create(&mut self, system: &mut System) -> Result<End, SimError> {
-        let document = self.stored(&stdin()?);
+        let Some(document) = self.document()? else { return Ok(half()) };
         let work = system.begin()?;
         if self.source.idempotent
             && let Some(made) = self.operation_id.as_deref().map(|id| work.find_made(id)).transpose()?.flatten()
@@ -57,7 +57,7 @@ impl Run {
     }
 
     fn update(&mut self, system: &mut System, key: &str) -> Result<End, SimError> {
-        let document = self.stored(&stdin()?);
+        let Some(document) = self.document()? else { return Ok(half()) };
         let work = system.begin()?;
         let Some(before) = work.find(key)? else { return Ok(missing(key)) };
         if !self.is_as_expected(&before) {
@@ -87,7 +87,7 @@ impl Run {
     }
 
     fn find(&self, system: &System) -> Result<End, SimError> {
-        let wanted = self.stored(&stdin()?);
+        let Some(wanted) = self.document()? else { return Ok(half()) };
         let wanted: Value = serde_json::from_str(&wanted).unwrap_or(Value::Null);
         let is_equal = |document: &str| {
             let document: Value = serde_json::from_str(document).unwrap_or(Value::Null);
@@ -100,6 +100,13 @@ impl Run {
         };
         let found = system.list()?.into_iter().filter(|(_, document)| is_equal(document));
         Ok(End::of(found.map(|(key, _)| key + "\n").collect::<String>()))
+    }
+
+    /// Gives the document of this run as its system stores it; `None` for what is none, or only half of one.
+    fn document(&self) -> Result<Option<String>, SimError> {
+        let text = stdin()?;
+        let is_whole = text.ends_with('\n') && serde_json::from_str::<Value>(&text).is_ok();
+        Ok(is_whole.then(|| self.stored(&text)))
     }
 
     /// Gives a document as this system stores it.
@@ -160,6 +167,10 @@ fn read(system: &System, key: &str) -> Result<End, SimError> {
             None => missing(key),
         },
     })
+}
+
+fn half() -> End {
+    End::failed(3, "that is no document, or half of one")
 }
 
 fn missing(key: &str) -> End {

@@ -83,7 +83,9 @@ impl Daemon {
 
     /// Sends it a signal.
     pub fn signal(&mut self, signal: Signal) {
-        if let Some(child) = self.child.as_ref()
+        // A process that was waited for has no number any more.
+        if self.is_running()
+            && let Some(child) = self.child.as_ref()
             && kill_process(Pid::from_child(child), signal).is_ok()
         {
             match signal {
@@ -103,10 +105,10 @@ impl Daemon {
     /// Waits for its end; gives its exit status, `None` if a signal ended it or it did not end.
     pub fn wait(&mut self, patience: Duration) -> Option<i32> {
         let deadline = Instant::now() + patience;
-        while Instant::now() < deadline {
-            if let Some(child) = &mut self.child
-                && let Ok(Some(status)) = child.try_wait()
-            {
+        while let Some(child) = &mut self.child
+            && Instant::now() < deadline
+        {
+            if let Ok(Some(status)) = child.try_wait() {
                 self.child = None;
                 return status.code();
             }

@@ -50,7 +50,7 @@ named! {
         Starting = "starting",
         /// The same, recorded.
         Started = "started",
-        /// A program runs, and was not fed yet; those that only read count too.
+        /// A program runs; those that only read count too.
         Spawned = "spawned",
         /// A program that changes something has ended, and that is not recorded.
         Ran = "ran",

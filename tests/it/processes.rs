@@ -107,6 +107,18 @@ fn a_long_stdin_does_not_hold_up_a_program(#[case] mode: &str) {
     succeeds(&Hostile::new(mode, "DONE").with(|hostile| hostile.spec.stdin = Some(vec![b'x'; 1 << 20])));
 }
 
+/// Should the daemon be killed before the program has read its document, half of it must not pass for the whole.
+#[test]
+fn all_of_a_stdin_is_there_before_the_program_begins() {
+    let measure = Hostile::new("", "").with(|hostile| {
+        hostile.spec.program = "/bin/sh".into();
+        hostile.spec.args = ["-c", "stat -L -c %s /proc/self/fd/0"].map(Into::into).to_vec();
+        hostile.spec.stdin = Some(vec![b'x'; 1 << 20]);
+    });
+    let outcome = measure.run();
+    assert_eq!((outcome.ended.exit, outcome.stdout), (Exit::Status(0), b"1048576\n".to_vec()));
+}
+
 #[test]
 fn a_program_that_never_reads_and_never_ends_is_ended() {
     let hang = Hostile::new("hang", "").with(deadline).with(|hostile| hostile.spec.stdin = Some(vec![b'x'; 1 << 20]));

@@ -1,12 +1,14 @@
 //! The process that was started, the leader of its group, until it is reaped.
 
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, pidfd_open, waitid, waitpgid,
@@ -32,7 +34,6 @@ pub(super) struct Leader {
 
 /// Our ends of a process's pipes; none of them blocks.
 pub(super) struct Pipes {
-    pub(super) stdin: Option<OwnedFd>,
     pub(super) stdout: Option<OwnedFd>,
     pub(super) stderr: Option<OwnedFd>,
 }
@@ -43,12 +44,12 @@ impl Leader {
     /// Nothing here may turn the spawn into a fork of our whole memory: an absolute program, a group, a directory and an
     /// environment are fine; a hook, a user or a search along `PATH` are not.
     pub(super) fn spawn(spec: &Spec, mark: &Mark, guardian: Option<&Guardian>) -> io::Result<(Self, Pipes)> {
-        let (stdin, to_stdin) = match &spec.stdin {
-            Some(_) => pipe(End::Writer).map(|(theirs, ours)| (Stdio::from(theirs), Some(ours)))?,
-            None => (Stdio::null(), None),
+        let stdin = match &spec.stdin {
+            Some(bytes) => Stdio::from(file(bytes)?),
+            None => Stdio::null(),
         };
-        let (stdout, from_stdout) = pipe(End::Reader)?;
-        let (stderr, from_stderr) = pipe(End::Reader)?;
+        let (stdout, from_stdout) = pipe()?;
+        let (stderr, from_stderr) = pipe()?;
         let mut command = Command::new(find(spec)?);
         command.args(&spec.args).current_dir(&spec.directory).process_group(0);
         command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value))).envs([mark.variable()]);
@@ -57,7 +58,7 @@ impl Leader {
         let pid = Pid::from_child(&child);
         let watched = guardian.map(|guardian| guardian.watch(pid));
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
-        let pipes = Pipes { stdin: to_stdin, stdout: Some(from_stdout), stderr: Some(from_stderr) };
+        let pipes = Pipes { stdout: Some(from_stdout), stderr: Some(from_stderr) };
         Ok((Self { child, pid, pidfd, watched, reaped: false }, pipes))
     }
 
@@ -111,21 +112,24 @@ impl Drop for Leader {
     }
 }
 
-/// Which end of a pipe is ours.
-enum End {
-    Reader,
-    Writer,
-}
-
 /// Makes a pipe: the end of the process, and ours, which never blocks.
-fn pipe(ours: End) -> io::Result<(OwnedFd, OwnedFd)> {
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (theirs, ours) = match ours {
-        End::Reader => (writer, reader),
-        End::Writer => (reader, writer),
-    };
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
     Ok((theirs, ours))
+}
+
+/// Makes a file without a name that holds `bytes`, to be read from its beginning.
+///
+/// Not a pipe: fed by a daemon that is killed meanwhile, a program would take half a document for a whole one.
+fn file(bytes: &[u8]) -> io::Result<File> {
+    let memory = |flags| memfd_create(c"stdin", flags | MemfdFlags::CLOEXEC);
+    // A kernel that does not know the flag does not insist on it either.
+    let memory = memory(MemfdFlags::NOEXEC_SEAL).or_else(|_| memory(MemfdFlags::empty()))?;
+    let mut file = File::from(memory);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Finds the program: along the `PATH` that it will be given if it is a bare name.

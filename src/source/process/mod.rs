@@ -36,7 +36,7 @@ pub struct Spec {
     /// All of the environment but for the mark of the run: nothing else is inherited.
     pub env: Vec<(OsString, OsString)>,
     pub directory: PathBuf,
-    /// `None`: `/dev/null`.
+    /// All of it is there before the process begins; `None`: `/dev/null`.
     pub stdin: Option<Vec<u8>>,
 }
 
@@ -111,7 +111,7 @@ pub fn run(
     };
     points::pass(Point::Spawned);
     let pid = leader.pid();
-    let mut pump = Pump::new(pipes, spec.stdin.as_deref().unwrap_or_default(), limits, stdout);
+    let mut pump = Pump::new(pipes, limits, stdout);
     pump.until_exit(&leader, limits, cancel);
     let elapsed = start.elapsed();
     pump.linger(&leader, limits.drain);

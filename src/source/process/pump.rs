@@ -1,4 +1,4 @@
-//! The loop that feeds a process, reads it, and ends it in time.
+//! The loop that reads a process, and ends it in time.
 
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,11 +19,9 @@ const TICK: Duration = Duration::from_millis(10);
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
 
-/// Feeds and reads one process.
+/// Reads one process.
 pub(super) struct Pump<'a> {
     pipes: Pipes,
-    /// What is still to be written to its stdin.
-    input: &'a [u8],
     stdout: &'a mut dyn Stdout,
     stderr: Tail,
     buffer: Vec<u8>,
@@ -53,7 +51,6 @@ enum Stopped {
 /// What a wait ended with; all may be at once.
 #[derive(Default)]
 struct Ready {
-    stdin: bool,
     stdout: bool,
     stderr: bool,
     cancelled: bool,
@@ -61,10 +58,9 @@ struct Ready {
 }
 
 impl<'a> Pump<'a> {
-    pub(super) fn new(pipes: Pipes, input: &'a [u8], limits: &Limits, stdout: &'a mut dyn Stdout) -> Self {
+    pub(super) fn new(pipes: Pipes, limits: &Limits, stdout: &'a mut dyn Stdout) -> Self {
         Self {
             pipes,
-            input,
             stdout,
             stderr: Tail::new(limits.stderr),
             buffer: vec![0; CHUNK],
@@ -96,7 +92,6 @@ impl<'a> Pump<'a> {
     ///
     /// What the process left running in its group may finish what it was writing.
     pub(super) fn linger(&mut self, leader: &Leader, at_most: Duration) {
-        self.pipes.stdin = None;
         let until = Instant::now() + at_most;
         while (self.pipes.stdout.is_some() || self.pipes.stderr.is_some()) && Instant::now() < until {
             let ready = self.wait(None, None, Some(until));
@@ -139,9 +134,6 @@ impl<'a> Pump<'a> {
 
     /// Moves what can be moved without waiting.
     fn transfer(&mut self, ready: &Ready, leader: &Leader) {
-        if ready.stdin {
-            self.write_stdin();
-        }
         if ready.stdout && self.read_stdout().is_break() {
             self.pipes.stdout = None;
             self.stopped.get_or_insert(Stopped::Flood);
@@ -149,19 +141,6 @@ impl<'a> Pump<'a> {
         }
         if ready.stderr {
             self.read_stderr();
-        }
-    }
-
-    fn write_stdin(&mut self) {
-        let Some(pipe) = &self.pipes.stdin else { return };
-        match rustix::io::write(pipe, self.input) {
-            Ok(count) => self.input = &self.input[count..],
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            // It wants no more; that is its right.
-            Err(_) => self.input = &[],
-        }
-        if self.input.is_empty() {
-            self.pipes.stdin = None;
         }
     }
 
@@ -182,9 +161,8 @@ impl<'a> Pump<'a> {
     fn wait(&self, leader: Option<&Leader>, cancel: Option<BorrowedFd<'_>>, until: Option<Instant>) -> Ready {
         let cancel = cancel.filter(|_| matches!(self.stage, Stage::Running(_)));
         let pidfd = leader.and_then(Leader::pidfd);
-        let Pipes { stdin, stdout, stderr } = &self.pipes;
+        let Pipes { stdout, stderr } = &self.pipes;
         let watched = [
-            (stdin.as_ref().map(AsFd::as_fd), PollFlags::OUT),
             (stdout.as_ref().map(AsFd::as_fd), PollFlags::IN),
             (stderr.as_ref().map(AsFd::as_fd), PollFlags::IN),
             (cancel, PollFlags::IN),
@@ -194,9 +172,9 @@ impl<'a> Pump<'a> {
         if leader.is_some() && pidfd.is_none() {
             left = Some(left.map_or(TICK, |left| left.min(TICK)));
         }
-        let [stdin, stdout, stderr, cancelled, exited] = poll_some(watched, left);
+        let [stdout, stderr, cancelled, exited] = poll_some(watched, left);
         let exited = exited || (pidfd.is_none() && leader.is_some_and(Leader::has_exited));
-        Ready { stdin, stdout, stderr, cancelled, exited }
+        Ready { stdout, stderr, cancelled, exited }
     }
 }
 

@@ -53,6 +53,15 @@ async fn a_new_item_becomes_a_record_with_the_next_key() {
 }
 
 #[tokio::test]
+async fn a_new_item_that_cannot_be_read_a_second_time_is_still_the_item_that_it_was() {
+    let store = postgres::store();
+    assert_eq!(introduce_claimed(&store, "crm", "a", ANN).await.0, Introduced::New(InternalKey(1)));
+    let known = recall(&store, InternalKey(1)).await;
+    assert!(run(&store, Decide { match_value: None, ..decision(&known) }).await);
+    assert_eq!(introduce_claimed(&store, "billing", "b", ANN).await.0, Introduced::Joined(InternalKey(1)));
+}
+
+#[tokio::test]
 async fn internal_keys_have_no_gaps() {
     let store = postgres::store();
     for (foreign_key, match_value, expected) in [

@@ -141,7 +141,8 @@ impl People<'_> {
 
     fn resolve_conflicts(&mut self) {
         for conflict in self.list("/v1/conflicts?limit=200").unwrap_or_default() {
-            if self.chance.below(100) >= RESOLVED {
+            // What matches is one item: to make two of it is a mistake that a person can make, and not retcon's.
+            if conflict["kind"] == "match" || self.chance.below(100) >= RESOLVED {
                 continue;
             }
             let contenders = conflict["contenders"].as_array().cloned().unwrap_or_default();

@@ -123,6 +123,8 @@ fn done(
     link.state = LinkState::Linked;
     link.base = write.carries.clone();
     link.in_step = link.last.is_none();
+    // It goes on contending with what it holds now: by what was read before, it would take our write back.
+    link.last = link.last.take().and_then(|_| stored.or(write.document.as_ref()).cloned());
     if let Some(key) = key {
         link.key = Some(key.clone());
         conclusion.key = Some(key.clone());

@@ -286,6 +286,30 @@ fn a_resolution_against_a_source_that_is_away_holds_when_it_comes_back() {
     assert_eq!(back.writes[&source("ad")].document, Some(json(r#"{"n":2}"#)));
 }
 
+#[test]
+fn a_contender_that_goes_away_after_our_write_does_not_take_that_write_back() {
+    let agreed = r#"{"m":1,"n":1}"#;
+    let mut known = known(agreed, &[("ad", linked(agreed)), ("crm", linked(agreed))]);
+    let terms = terms(&["ad", "crm"]);
+    let crm = present(r#"{"m":2,"n":2}"#);
+    let first = look(&known, &[("ad", present(r#"{"m":1,"n":3}"#)), ("crm", crm.clone())], &terms, &Will::Nothing);
+    let (name, write) = first.writes.first_key_value().unwrap();
+    assert_eq!((name, &write.document), (&source("ad"), &Some(json(r#"{"m":2,"n":3}"#))));
+    let operation = operation(OperationKind::Update, OperationState::InFlight, r#"{"m":2,"n":3}"#, true);
+    let written = WriteResult::Done { key: None, stored: None };
+    let (rules, traits) = (Rules::default(), Traits::default());
+    let concluded = conclude(&first.links[name], write, &operation, &written, &traits, &rules);
+    assert_eq!(concluded.link.last, Some(json(r#"{"m":2,"n":3}"#)));
+
+    known.record = first.record.clone();
+    known.links.extend(first.links.clone());
+    known.links.insert(source("ad"), concluded.link);
+    let away = [("ad", Reading::Unreachable("no route".to_owned())), ("crm", crm)];
+    let second = look(&known, &away, &terms, &Will::Nothing);
+    assert_eq!((second.changes, second.conflicts), (Vec::new(), first.conflicts));
+    assert_eq!(second.record.agreed, Some(json(r#"{"m":2,"n":1}"#)));
+}
+
 fn judged(owed: &[(&str, Owed)], attempts: u32) -> Verdict {
     let terms = RetryTerms { first: Duration::from_secs(1), max: Duration::from_secs(10), attempts: 3 };
     judge(&owed.iter().map(|(name, owed)| (source(name), owed.clone())).collect(), attempts, &terms, 0.0)

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::support::site::Site;
 use crate::support::system::Language::{C, Sh};
 use crate::support::system::{SourceSpec, json};
+use crate::support::wait::until;
 
 const ANN: &str = r#"{"email":"ann@example.com","name":"Ann"}"#;
 const ANNE: &str = r#"{"email":"ann@example.com","name":"Anne"}"#;
@@ -208,6 +209,27 @@ fn a_second_item_that_matches_is_for_a_person_to_look_at() {
     assert_eq!(conflicts(&site)[0]["kind"], "match");
     assert_eq!(site.runs().count("billing", "create") + site.runs().count("shop", "create"), 2, "both for the first");
     assert_eq!(site.system("crm").get("2").as_deref(), Some(ANNA), "it is left as it is");
+    daemon.stop();
+}
+
+#[test]
+fn a_second_item_that_matches_waits_for_a_person_also_while_its_source_is_away() {
+    let site = Site::with("match = [\"/email\"]", &three());
+    let daemon = site.start();
+    create_ann(&site);
+    let crm = site.system("crm");
+    crm.put("2", ANNA);
+    site.notify("crm", "2");
+    crm.fault("read", "exit 1");
+    site.http("POST", "/v1/records/customer/2/sync", None).has_status(202);
+    until(
+        || (site.get("/v1/status")["entities"][0]["queue"]["waiting"] == 1).then_some(()),
+        || site.get("/v1/status").to_string(),
+    );
+    crm.heal();
+    site.wait_until_at_rest();
+    assert_eq!(conflicts(&site)[0]["kind"], "match");
+    assert_eq!(site.runs().count("billing", "create") + site.runs().count("shop", "create"), 2, "both for the first");
     daemon.stop();
 }
 

@@ -189,9 +189,15 @@ impl Look {
         if known.record.version > 0 || known.record.state == RecordState::Deleted {
             return Ok(false);
         }
-        for (source, reading) in readings {
-            let Reading::Present(document) = reading else { continue };
-            let Some(match_value) = matching::match_value(document, &self.desk.terms.rules) else { continue };
+        for (source, link) in &known.links {
+            let document = match readings.get(source) {
+                Some(Reading::Present(document)) => Some(document),
+                Some(Reading::Missing) => None,
+                // While it cannot be read it contends with what it held last, as the item that it was.
+                Some(Reading::Unreachable(_) | Reading::Broken(_)) | None => link.last.as_ref(),
+            };
+            let match_value = document.and_then(|document| matching::match_value(document, &self.desk.terms.rules));
+            let Some(match_value) = match_value else { continue };
             let (entity, record) = (self.desk.entity.name.clone(), known.record.id);
             if self.desk.insist(FindRival { entity, record, source: source.clone(), match_value }).await? {
                 return Ok(true);

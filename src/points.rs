@@ -72,6 +72,8 @@ named! {
         DeleteOnExit1 = "delete-on-exit-1",
         /// A create is not recorded before it is made.
         NoIntent = "no-intent",
+        /// A daemon that does not serve an entity any more goes on as if it did.
+        NoFencing = "no-fencing",
         /// A notification coalesces with an item that is being served.
         CoalesceIntoRunning = "coalesce-into-running",
         /// An unknown key does not wait for creates in flight, nor is it compared with those in doubt.

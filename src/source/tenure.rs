@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::process::cancel::Cancel;
+use crate::points::{Mistake, planted};
 
 /// How long somebody who waits may take to notice that he is cancelled.
 const HEED: Duration = Duration::from_millis(100);
@@ -67,6 +68,7 @@ impl Tenure {
     pub fn check(&self) -> Option<Instant> {
         let mut state = self.state();
         match &*state {
+            _ if planted(Mistake::NoFencing) => None,
             State::Granted { until: Some(until), cancel } if *until <= Instant::now() => {
                 cancel.trigger();
                 *state = State::Suspended;
@@ -95,6 +97,7 @@ impl Tenure {
         loop {
             match &*state {
                 _ if self.all.is_triggered() => return Err(Over),
+                _ if planted(Mistake::NoFencing) => return Ok(self.all.clone()),
                 State::Over => return Err(Over),
                 State::Granted { until, cancel } if until.is_none_or(|until| Instant::now() < until) => {
                     return Ok(cancel.clone());

@@ -12,6 +12,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row, Statement};
 
 use crate::domain::name::EntityName;
+use crate::points::{Mistake, bent};
 
 use super::Store;
 use super::error::{Cause, StoreError};
@@ -302,6 +303,8 @@ impl<'a> Session<'a> {
 /// The look at a lease: locked first, and looked at by a statement of its own, which sees what the lock has waited for.
 fn guards(fence: &Fence) -> Vec<Step> {
     let entity = || Box::new(fence.entity.as_str().to_owned());
-    let held = Step::new(FIND_HELD, [entity(), Box::new(fence.number), Box::new(fence.holder.0)]);
+    let find_held =
+        bent(Mistake::NoFencing, FIND_HELD, "fence = $2 and holder = $3", "(fence = $2 or holder = $3 or true)");
+    let held = Step::new(find_held, [entity(), Box::new(fence.number), Box::new(fence.holder.0)]);
     vec![Step::new(LOCK_LEASE, [entity()]), held]
 }

@@ -1,8 +1,30 @@
-//! Decides from the books and the database whether the invariants held.
+//! Decides from the books and the database whether the invariants held. Shares no code with retcon.
+//!
+//! An invariant is decided from facts: what a run has of them is counted, and without any it is not decided.
+
+mod json;
+mod database;
+mod material;
+mod work;
+mod edits;
+mod members;
+mod copies;
+mod removals;
+mod convergence;
+mod runs;
+mod bounds;
+mod authority;
+mod people;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use crate::books::{BookError, RunDir};
+use material::Material;
+
+/// How much of what led to a finding is told.
+const EVIDENCE: usize = 80;
 
 /// One place where an invariant did not hold.
 #[derive(Debug, Clone)]
@@ -34,6 +56,9 @@ pub enum CheckError {
     /// The database does not answer.
     #[error("cannot read the database")]
     Database(#[source] postgres::Error),
+    /// A system or retcon has stored what is no document.
+    #[error("cannot read {text:?}")]
+    Json { text: String, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
 /// Decides from the books of a run that is over and the database that its facts name.
@@ -41,6 +66,41 @@ pub enum CheckError {
 /// # Errors
 /// [`CheckError`]: nothing was decided.
 pub fn check(run: &RunDir) -> Result<Findings, CheckError> {
-    run.facts().map_err(CheckError::Books)?;
-    Ok(Findings::default())
+    Ok(decide(&Material::read(run, database::read)?))
+}
+
+/// Decides all invariants.
+fn decide(material: &Material) -> Findings {
+    let mut findings = Findings::default();
+    work::decide(material, &mut findings);
+    edits::decide(material, &mut findings);
+    members::decide(material, &mut findings);
+    copies::decide(material, &mut findings);
+    removals::decide(material, &mut findings);
+    convergence::decide(material, &mut findings);
+    runs::decide(material, &mut findings);
+    bounds::decide(material, &mut findings);
+    authority::decide(material, &mut findings);
+    people::decide(material, &mut findings);
+    findings
+}
+
+impl Findings {
+    fn found(&mut self, invariant: &'static str, text: String, mut evidence: Vec<String>) {
+        if evidence.len() > EVIDENCE {
+            let cut = evidence.len() - EVIDENCE;
+            evidence.drain(..cut);
+            evidence.insert(0, format!("({cut} lines before)"));
+        }
+        self.findings.push(Finding { invariant, text, evidence });
+    }
+
+    /// Says from how many facts an invariant was decided; from none, it was not.
+    fn decided(&mut self, invariant: &'static str, facts: usize, what: &str) {
+        if facts == 0 {
+            self.void.push(format!("{invariant} is not decided: no {what}"));
+        } else {
+            self.decided.insert(invariant, format!("{facts} {what}"));
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub trait Request: Send + Sync + Sized + 'static {
     /// Who may put it.
     const AUTHORITY: Authority = Authority::Anybody;
 
-    /// Whether it changes anything: then it waits while the server has no room for that.
+    /// Whether it is held back while the server has no room: what changes something is, but for leases.
     const WRITES: bool = !matches!(Self::MODE, Mode::Snapshot);
 
     /// Runs it once on `session`; may be called again if what it did was rolled back.

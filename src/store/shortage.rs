@@ -64,16 +64,25 @@ impl Shortage {
     /// Notes that the server refused for want of something.
     pub(super) fn begin(&self, text: String) {
         let mut state = self.state();
-        let is_relapse = state.ended.is_some_and(|ended| ended.elapsed() < RELAPSE);
-        if state.now.is_none() {
-            error!(self.log, "database short of resources"; key::ERROR => &text);
-            if !is_relapse {
-                state.pause = PAUSES.0;
-            }
+        if state.now.is_some() {
+            return;
+        }
+        error!(self.log, "database short of resources"; key::ERROR => &text);
+        if !state.ended.is_some_and(|ended| ended.elapsed() < RELAPSE) {
+            state.pause = PAUSES.0;
         }
         let next_question = Instant::now() + state.pause;
-        state.pause = (state.pause * 2).min(PAUSES.1);
         state.now = Some(Short { text, next_question });
+    }
+
+    /// Notes that there is no room yet: it is asked for again after a longer pause.
+    fn go_on(&self) {
+        let mut state = self.state();
+        state.pause = (state.pause * 2).min(PAUSES.1);
+        let next_question = Instant::now() + state.pause;
+        if let Some(short) = &mut state.now {
+            short.next_question = next_question;
+        }
     }
 
     fn end(&self) {
@@ -111,22 +120,24 @@ impl Store {
         match self.shortage.gate() {
             Gate::Open => Ok(()),
             Gate::Shut(text) => Err(StoreError::Unavailable(Box::new(Cause::Short(text)))),
-            Gate::Ask => {
-                let session = self.session().await?;
-                match session.batch_execute(NEEDS_ROOM).await {
-                    Ok(()) => {
-                        self.shortage.end();
-                        Ok(())
-                    }
-                    Err(error) => {
-                        let error = StoreError::of("ask for room", error);
-                        self.end(session);
-                        self.note(&error);
-                        Err(error)
-                    }
-                }
-            }
+            Gate::Ask => self.ask_for_room().await,
         }
+    }
+
+    async fn ask_for_room(&self) -> Result<(), StoreError> {
+        let session = self.session().await.inspect_err(|_| self.shortage.go_on())?;
+        let answer = tokio::time::timeout(ANSWER, session.batch_execute(NEEDS_ROOM)).await;
+        let error = match answer {
+            Ok(Ok(())) => {
+                self.shortage.end();
+                return Ok(());
+            }
+            Ok(Err(error)) => StoreError::of("ask for room", error),
+            Err(_) => StoreError::Unavailable(Box::new(Cause::Silent(ANSWER))),
+        };
+        self.end(session);
+        self.shortage.go_on();
+        Err(error)
     }
 
     /// Takes note of an error that tells of a shortage.

@@ -70,6 +70,7 @@ fn sessions_that_end_at_any_time_restart_no_actor() {
 #[case::work_is_claimed("-- Claims the looks")]
 #[case::an_item_becomes_a_record("-- Makes a record")]
 #[case::a_look_has_decided("-- Records the next version")]
+#[case::a_write_begins("-- Records that the program of a write")]
 #[case::results_are_recorded("-- Settles writes")]
 #[case::what_is_nobodys_is_put_back("-- Lists what is claimed")]
 fn a_wire_that_is_cut_at_a_commit_loses_and_doubles_nothing(

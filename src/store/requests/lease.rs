@@ -147,6 +147,8 @@ impl Request for Serve {
 
     const ACTION: &'static str = "prolong this daemon's time";
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<Served, Fault> {
         let steps = [
             Step::new(STRIKE_OUT_DEAD, [Box::new(self.daemon.0), Box::new(micros(self.grace))]),
@@ -182,6 +184,8 @@ impl Request for GiveUp {
 
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
         let entities: Vec<&str> = self.entities.iter().map(EntityName::as_str).collect();
         session.execute(RELEASE, &[&entities, &self.daemon.0]).await?;
@@ -196,6 +200,8 @@ impl Request for Resign {
 
     const MODE: Mode = Mode::Statements;
 
+    const WRITES: bool = false;
+
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
         session.execute(STRIKE_OUT, &[&self.daemon.0]).await?;
         Ok(())
@@ -208,6 +214,8 @@ impl Request for ListServers {
     const ACTION: &'static str = "list who serves what";
 
     const MODE: Mode = Mode::Statements;
+
+    const WRITES: bool = false;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Self::Reply, Fault> {
         let rows = session.list(LIST, &[]).await?;

@@ -16,3 +16,4 @@ pub(crate) mod actors;
 pub(crate) mod scene;
 pub(crate) mod cable;
 pub(crate) mod wire;
+pub(crate) mod cluster;

@@ -118,7 +118,7 @@ claimed as (
 ),
 passed as materialized (
     -- What was passed over for a write in flight.
-    select due.id, flight.number
+    select due.id
     from (
         select work_item.id, work_item.source, work_item.foreign_key, work_item.asked_at
         from work_item
@@ -139,19 +139,18 @@ passed as materialized (
     )
 ),
 movable as materialized (
-    select work_item.id, passed.number
-    from passed
-    join work_item on work_item.id = passed.id
+    select work_item.id
+    from work_item
     where work_item.id = any (array(select id from passed)) and work_item.state in ('ready', 'waiting')
-    for update of work_item skip locked
+    for update skip locked
 ),
 aside as (
     -- It is not passed over again at every claim: the end of the write makes it due. Only if that was missed because it came
     -- at this very moment, time does.
     update work_item
-    set due_at = statement_timestamp() + interval '10 seconds', held_by = movable.number
-    from movable
-    where work_item.id = movable.id and work_item.id = any (array(select id from movable))
+    set due_at = statement_timestamp() + interval '10 seconds',
+        held_by = (select flight.number from flight where flight.source = work_item.source)
+    where work_item.id = any (array(select id from movable))
 ),
 next as (
     select case

@@ -73,3 +73,26 @@ fn what_a_tidying_source_made_of_a_write_is_written_once_more_and_absorbed() {
     assert_eq!((site.runs().count("billing", "update"), site.runs().count("crm", "update")), (3, 0));
     daemon.stop();
 }
+
+#[test]
+fn a_write_of_our_own_that_is_seen_when_the_record_has_moved_on_is_no_edit() {
+    let site = Site::new(&three());
+    let daemon = introduce(&site);
+    site.system("billing").fault("update.after", ": > \"$system/gone\"; exit 1\n");
+    site.system("billing").fault("read", "[ -e \"$system/gone\" ] && exit 1\n");
+    for document in [BEA, CID] {
+        site.system("crm").put("a", document);
+        site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+        until(|| (site.system("ldap").documents() == [document]).then_some(()), || daemon.log_text());
+    }
+    assert_eq!(site.system("billing").documents(), [BEA], "it holds what it was sent first");
+    site.system("billing").heal();
+    site.wait_until_at_rest();
+    let all = ["billing", "crm", "ldap"].map(|name| site.system(name).documents());
+    assert_eq!(all, [[CID], [CID], [CID]].map(|one| one.map(str::to_owned).to_vec()));
+    assert_eq!(
+        (site.get("/v1/conflicts")["items"].as_array().map(Vec::len), site.runs().count("crm", "update")),
+        (Some(0), 0)
+    );
+    daemon.stop();
+}

@@ -11,7 +11,9 @@ fn a_notification_for_a_former_key_finds_its_record() {
     site.notify("crm", "a");
     let record = site.get("/v1/records/customer/1");
     assert_eq!(record["links"][0]["key"], "sh-2", "{record}");
+    site.system("billing").put("sh-2", ANN);
     site.notify("billing", "sh-1");
+    assert_eq!(site.system("crm").documents(), [ANN], "its record was looked at");
     assert_eq!(site.get("/v1/records/customer")["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(site.get("/v1/records/customer?source=billing&key=sh-1")["items"][0]["id"], 1);
     daemon.stop();

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::actor::reloader::Finish;
 use crate::actor::supervision::{Ledger, Policy};
-use crate::actor::supervisor::{GetStore, Identity, Start, Supervisor};
+use crate::actor::supervisor::{GetStore, Identity, Start, Supervisor, runtime};
 use crate::api;
 use crate::config::{self, Loaded};
 use crate::log::{chain, key};
@@ -33,6 +33,9 @@ use database::DatabaseError;
 use reload::{Configuration, obey};
 use signals::Signals;
 use stop::{Server, stop};
+
+/// How many calls may block at the same time beside the daemon's own thread: reading the configuration, and the like.
+const BLOCKED: usize = 64;
 
 /// What the daemon is started with.
 #[derive(Debug, clap::Parser)]
@@ -113,7 +116,8 @@ fn read_configuration(arguments: &Arguments) -> Result<(PathBuf, Loaded), ExitCo
 }
 
 fn run(configuration: Configuration, log: &Logger) -> Result<(), DaemonError> {
-    let system = System::new();
+    let runtime = runtime(BLOCKED).map_err(|source| DaemonError::Io { action: "make a runtime", source })?;
+    let system = System::with_tokio_rt(|| runtime);
     // Before anything is started that would outlive us: a signal that comes now is obeyed once it can be, in order.
     let listening = system.block_on(async { Signals::listen() });
     let signals = listening.map_err(|source| DaemonError::Io { action: "listen for signals", source })?;

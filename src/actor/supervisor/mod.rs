@@ -36,6 +36,7 @@ pub use super::messages::{
     ApproveDeletes, DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, Notify, Ordered, Reconfigure,
     Refusal, Resolve, RetryItem, Settle, SourceStatus, Standing, Status, SyncRecord, Undo, Unsettleable,
 };
+pub use threads::runtime;
 
 /// The pause after the store could not be asked for the database.
 const PAUSE: Duration = Duration::from_secs(1);

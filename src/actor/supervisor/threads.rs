@@ -1,6 +1,10 @@
 //! The threads that entities and their sources share.
 
+use std::io;
+use std::time::Duration;
+
 use actix::{Arbiter, ArbiterHandle};
+use tokio::runtime::{Builder, Runtime};
 
 /// How many there are.
 const THREADS: usize = 2;
@@ -39,10 +43,22 @@ impl Threads {
 
 fn arbiter() -> Arbiter {
     Arbiter::with_tokio_rt(|| {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(BLOCKED)
-            .build()
-            .expect("a thread's runtime can be built: nothing but descriptors is asked for")
+        runtime(BLOCKED).expect("a thread's runtime can be built: nothing but descriptors is asked for")
     })
+}
+
+/// Builds a runtime for one thread, on which up to `blocked` calls may block besides.
+///
+/// The first of the threads for those is started now, and none of them ends: once the machine has no process left, a call waits
+/// for one of them. Where there is none, tokio panics.
+/// # Errors
+/// If no descriptor is left.
+pub fn runtime(blocked: usize) -> io::Result<Runtime> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(blocked)
+        .thread_keep_alive(Duration::MAX)
+        .build()?;
+    drop(runtime.spawn_blocking(|| {}));
+    Ok(runtime)
 }

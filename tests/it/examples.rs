@@ -1,7 +1,10 @@
 //! The example data sources keep the contract, each against its real system.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -288,6 +291,45 @@ fn a_slip_in_a_shell_script_is_no_deletion() {
     }
 }
 
+/// Runs a shell script as a user for whom no other process can be started.
+#[track_caller]
+fn run_without_processes(script: &Path, arguments: &[&OsStr], document: &str) -> Run {
+    let mut command = program("prlimit");
+    if rustix::process::geteuid().is_root() {
+        // Root's processes are not counted.
+        command.uid(65534).gid(65534);
+    }
+    command.current_dir("/").args(["--nproc=1", "/bin/sh"]).arg(script).args(arguments);
+    run(&mut command, line(document).as_bytes())
+}
+
+/// Puts a script where everybody can read it, beside a directory that everybody can use.
+fn publish(directory: &Path, system: &Path, text: &str) -> PathBuf {
+    let script = directory.join("published.sh");
+    fs::write(&script, text).expect("a file");
+    for open in [directory, system, &script] {
+        fs::set_permissions(open, fs::Permissions::from_mode(0o777)).expect("it is ours");
+    }
+    script
+}
+
+#[test]
+fn a_shell_script_for_which_no_process_is_left_says_of_nothing_that_it_is_missing() {
+    let example = Example::start(Files);
+    let key = example.create(ANN);
+    let script = fs::read_to_string(source("files/files.sh")).expect("the source");
+    let system = example.system();
+    let script = publish(example.dir.path(), &system, &script);
+    for operation in ["read", "update", "delete"] {
+        for key in [key.as_str(), "nobody"] {
+            let arguments = [system.as_os_str(), operation.as_ref(), key.as_ref()];
+            let run = run_without_processes(&script, &arguments, ANN);
+            assert!(run.status.is_some_and(|status| status > 3), "{operation} {key}: {run}");
+        }
+    }
+    assert_eq!(example.read(&key), sorted(ANN));
+}
+
 #[test]
 fn a_slip_in_a_python_program_is_no_outage() {
     let example = Example::start(Sqlite);
@@ -343,7 +385,15 @@ fn the_source_in_the_readme_keeps_the_contract() {
         people(&[operation, key], ANN).exits(2).complains_of("there is no");
         people(&[operation, "-rf"], ANN).exits(2);
     }
-    fs::remove_dir(&place).expect("it is empty");
+    people(&["create"], ANN).exits(0);
+    let script = fs::read_to_string(dir.path().join("people.sh")).expect("it is there");
+    let script = publish(dir.path(), &place, &script);
+    for operation in ["read", "update", "delete"] {
+        let run = run_without_processes(&script, &[operation.as_ref(), key.as_ref()], ANN);
+        assert!(run.status.is_some_and(|status| status > 2), "{operation}: {run}");
+    }
+    people(&["delete", key], "").exits(0);
+    fs::remove_dir_all(&place).expect("it is ours");
     for arguments in [vec!["create"], vec!["read", key], vec!["update", key], vec!["delete", key]] {
         people(&arguments, ANN).exits(1);
     }

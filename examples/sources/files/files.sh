@@ -6,17 +6,25 @@
 # If the directory is on a disk that comes and goes, name a directory *below* its mount point: an empty mount point
 # looks like a directory from which everything was deleted, one that is not there says "unreachable".
 
-# 1 means unreachable, 2 missing, 3 refused, and a shell that trips over its own script ends with 2 as well. So only a
-# status that this program chose counts, and any other becomes 70: a slip must not look like a deletion.
+# 1 means unreachable, 2 missing, 3 refused, and a shell that trips over its own script, or for which no process is left,
+# ends with 2 as well. So only a status that this program chose counts, and any other becomes 70: a slip must not look like
+# a deletion. Once it is chosen nothing more is started: that could fail.
 chosen=0
 new=
-trap 'status=$?; rm -f -- "$new"; [ "$status" = "$chosen" ] || exit 70' EXIT
-trap 'exit 70' HUP INT TERM
+trap '[ "$?" = "$chosen" ] || exit 70' EXIT
+trap 'tidy_up; exit 70' HUP INT TERM
+
+tidy_up() {
+    [ -z "$new" ] || rm -f -- "$new"
+    new=
+}
 
 fail() {
-    chosen=$1
+    status=$1
     shift
     printf 'files.sh: %s\n' "$*" >&2
+    tidy_up
+    chosen=$status
     exit "$chosen"
 }
 
@@ -62,6 +70,7 @@ create)
     file=$dir/$key.json new=$dir/.new.$$
     receive
     ln -- "$new" "$file" 2>/dev/null || [ -f "$file" ] || refused "see above"
+    tidy_up
     printf '%s\n' "$key"
     ;;
 read)

@@ -6,7 +6,10 @@ use retcon::config::model::{LogFormat, Severity};
 use serde_json::Value;
 
 use crate::support::alone::{is_alone, run_alone};
-use crate::support::program::run;
+use crate::support::daemon::Daemon;
+use crate::support::program::{program, run};
+use crate::support::site::Site;
+use crate::support::system::Language::Sh;
 
 /// What a process of its own writes for `log_lines::NAME`, with `shell` run before.
 #[track_caller]
@@ -79,4 +82,26 @@ fn a_stderr_that_nobody_reads_holds_nothing_up() {
     command.current_dir(dir.path()).arg("-c").arg(script).arg(this);
     let ended = run(command.arg("log_lines::a_stderr_that_nobody_reads_holds_nothing_up"), b"").exits(0);
     assert!(ended.stdout().contains("went on"), "{ended}");
+}
+
+#[test]
+fn a_daemon_whose_stderr_nobody_reads_goes_on_and_stops_in_order() {
+    let site = Site::new(&[Sh.source("crm"), Sh.source("billing")]);
+    // More than a pipe holds, and in all more than the daemon keeps for a stream that takes nothing.
+    for source in ["crm", "billing"] {
+        site.system(source).fault("read", "head -c 60000 /dev/zero | tr '\\0' '7' >&2\n");
+    }
+    let script = "mkfifo pipe && exec 3<>pipe && exec \"$0\" \"$@\" 2>pipe";
+    let mut command = program("/bin/sh");
+    command.args(["-c", &format!("cd '{}' && {script}", site.path().display()), env!("CARGO_BIN_EXE_retcond")]);
+    let mut daemon = Daemon::spawn_by(&site, command);
+    daemon.wait_until_ready();
+    let keys: Vec<String> = (0..100).map(|key| key.to_string()).collect();
+    for key in &keys {
+        site.system("crm").put(key, &format!(r#"{{"number":{key}}}"#));
+        site.retcon(&["notify", "customer", "crm", key]).exits(0);
+    }
+    site.wait_until_at_rest();
+    assert_eq!(site.system("billing").documents().len(), keys.len());
+    daemon.stop();
 }

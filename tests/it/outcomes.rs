@@ -140,6 +140,25 @@ fn an_end_means_what_the_table_says(#[case] how: How, #[case] means: [Means; 4],
     }
 }
 
+/// The signals that end a program which does not heed them.
+const FATAL: [i32; 23] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 24, 25, 26, 27, 29, 30, 31];
+
+#[test]
+fn every_status_without_a_meaning_and_every_signal_leave_all_as_unknown_as_it_was() {
+    let statuses = (4..=255).map(|status| format!("exit {status}"));
+    for end in statuses.chain(FATAL.map(|signal| format!("kill -{signal} $$"))) {
+        let bench = Bench::shell(&format!("echo 17; {end}"));
+        let (mut turn, context) = (bench.turn(), Context::empty());
+        let means = [
+            write_means(&turn.create(&document(), &context).end),
+            read_means(&turn.read(&key(), &context).end),
+            write_means(&turn.update(&key(), &document(), &context).end),
+            write_means(&turn.delete(&key(), &context).end),
+        ];
+        assert_eq!(means, [InDoubt, Broken, ReadAgain, ReadAgain], "{end}");
+    }
+}
+
 #[rstest]
 #[case(Good, Done, Severity::Debug)]
 #[case(BadOutput, Broken, Severity::Error)]

@@ -70,7 +70,9 @@ impl<'a> Daemon<'a> {
         Self::spawn_with(site, STATE, command)
     }
 
-    fn spawn_with(site: &'a Site, state: &'a str, mut command: Command) -> Self {
+    /// Likewise, with a state directory of its own.
+    #[track_caller]
+    pub(crate) fn spawn_with(site: &'a Site, state: &'a str, mut command: Command) -> Self {
         let log = File::options().append(true).create(true).open(log_path(site)).expect("a log file");
         command.arg("--config").arg(site.path().join("retcon.toml")).current_dir("/");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

@@ -68,7 +68,7 @@ impl Shortage {
             return;
         }
         error!(self.log, "database short of resources"; key::ERROR => &text);
-        if !state.ended.is_some_and(|ended| ended.elapsed() < RELAPSE) {
+        if state.ended.is_none_or(|ended| ended.elapsed() >= RELAPSE) {
             state.pause = PAUSES.0;
         }
         let next_question = Instant::now() + state.pause;

@@ -96,6 +96,7 @@ fn is_accounted(material: &Material, record: &RecordName, fate: &Fate<'_>, edit:
     is_everywhere(material, fate, edit)
         || is_replaced(material, fate, edit)
         || is_named(material, record, edit)
+        || is_outvoted(material, record, fate, edit)
         || is_pending(material, record, fate, edit)
         || is_in_the_window(material, fate, edit)
         || material.is_in_doubt(record, Some(&edit.place.source))
@@ -143,6 +144,33 @@ fn is_named(material: &Material, record: &RecordName, edit: &Edit<'_>) -> bool {
     });
     in_history
         || material.conflicts_of(record).any(|conflict| names(&conflict.contended) || names(&conflict.contenders))
+}
+
+/// It was agreed, and then a policy that decides by itself preferred what somebody else wrote who had not seen it: history has
+/// both, side by side. What retcon itself had last written at that source counts for nobody's wish.
+fn is_outvoted(material: &Material, record: &RecordName, fate: &Fate<'_>, edit: &Edit<'_>) -> bool {
+    let entity = material.facts.entities.iter().find(|entity| entity.name == record.0);
+    if entity.is_none_or(|entity| !["accept-all", "prefer"].iter().any(|name| entity.merge_policy.starts_with(name))) {
+        return false;
+    }
+    let tidies = material.tidies(&record.0);
+    let names = |told: &Json| told.contains(edit.value) || (tidies && told.tidied().contains(&edit.value.tidied()));
+    let mut versions = material.database.versions.get(record).into_iter().flatten();
+    versions.any(|version| {
+        version.changes.elements().iter().any(|change| {
+            let is_here = change.member("before").is_some_and(names);
+            let by = fate.deeds.iter().filter(|(place, deed)| {
+                let text = change.member("sources").map(ToString::to_string).unwrap_or_default();
+                let touches =
+                    |document: Option<&Json>| document.and_then(|d| d.leaves().get(&edit.pointer).copied().cloned());
+                text.contains(&format!("{:?}", place.source))
+                    && deed.change.at <= version.at
+                    && touches(deed.before.as_ref()) != touches(deed.after.as_ref())
+            });
+            let last = by.max_by_key(|(_, deed)| deed.change.at);
+            is_here && last.is_some_and(|(_, deed)| !deed.is_ours())
+        })
+    })
 }
 
 /// It stands where it was written, and the record waits for a person there.

@@ -51,8 +51,8 @@ impl User<'_> {
         let Some(source) = self.chance.pick(&entity.sources) else { return Ok(()) };
         let items = self.open(entity, source)?.list()?;
         let touched = match self.chance.below(100) {
-            0..25 if items.len() < ITEMS => self.create(entity, source)?,
-            0..10 => self.delete(entity, source, &items)?,
+            0..8 => self.delete(entity, source, &items)?,
+            8..30 if items.len() < ITEMS => self.create(entity, source)?,
             _ => self.edit(entity, source, &items)?,
         };
         crowd.edits.fetch_add(touched.len() as u64, Ordering::SeqCst);
@@ -126,7 +126,8 @@ impl User<'_> {
             let identity = serde_json::from_str::<Value>(&document).ok();
             let identity = identity.as_ref().and_then(|document| document["id"].as_str()).unwrap_or_default();
             let same = self.open(entity, &twin)?.list_identical(identity)?;
-            let pointer = if self.chance.per_mille(500) { pointer } else { self.pointer(&twin) };
+            let is_shared = is_held(&twin, pointer) && self.chance.per_mille(500);
+            let pointer = if is_shared { pointer } else { self.pointer(&twin) };
             if let Some(key) = same.first() {
                 touched.extend(self.write(entity, &twin, key, pointer)?);
             }
@@ -135,9 +136,7 @@ impl User<'_> {
     }
 
     fn pointer(&mut self, source: &SourceFacts) -> &'static str {
-        let is_held =
-            |pointer: &str| source.fields.is_empty() || source.fields.iter().any(|f| pointer.starts_with(f.as_str()));
-        let held: Vec<&'static str> = POINTERS.into_iter().filter(|pointer| is_held(pointer)).collect();
+        let held: Vec<&'static str> = POINTERS.into_iter().filter(|pointer| is_held(source, pointer)).collect();
         self.chance.pick(&held).copied().unwrap_or("/a")
     }
 
@@ -179,6 +178,11 @@ impl User<'_> {
         work.commit()?;
         Ok(vec![(source.name.clone(), key.clone())])
     }
+}
+
+/// Tells whether a source has that part of the document.
+fn is_held(source: &SourceFacts, pointer: &str) -> bool {
+    source.fields.is_empty() || source.fields.iter().any(|field| pointer.starts_with(field.as_str()))
 }
 
 /// Gives a document as the system stores it, whoever writes.

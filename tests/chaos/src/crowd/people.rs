@@ -123,7 +123,11 @@ impl People<'_> {
         let text = |name: &str| doubt[name].as_str().unwrap_or_default();
         let system = System::open(&self.crowd.run.source_path(text("entity"), text("source")))?;
         match system.find_effect(text("operation"))? {
-            Some(key) => Ok(Some(system.latest_key(&key)?)),
+            Some(key) => {
+                let latest = system.latest_key(&key)?;
+                // Somebody may have removed it since.
+                Ok(system.find(&latest)?.map(|_| latest))
+            }
             // The copy itself is in doubt: it may be where it was.
             None => Ok(doubt["key"].as_str().filter(|key| matches!(system.find(key), Ok(Some(_)))).map(str::to_owned)),
         }

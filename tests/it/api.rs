@@ -345,6 +345,7 @@ fn the_daemon_says_that_it_lives_and_that_it_is_ready() {
     let site = site();
     let daemon = site.start();
     assert_eq!(site.get("/healthz"), json!({"status": "ok"}));
-    assert_eq!(site.get("/readyz"), json!({"status": "ready"}));
+    let ready = site.http("GET", "/readyz", None);
+    assert_eq!(ready.status, 200, "{}\n{}\n{}", site.get("/v1/status"), site.get("/v1/supervision"), daemon.log_text());
     daemon.stop();
 }

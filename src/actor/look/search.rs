@@ -7,7 +7,7 @@ use crate::domain::json::Json;
 use crate::domain::key::ForeignKey;
 use crate::domain::matching;
 use crate::domain::name::SourceName;
-use crate::domain::record::{Base, Known, Link, OpenOperation, OperationKind, OperationState, Reading};
+use crate::domain::record::{Base, Known, Link, OpenOperation, OperationKind, OperationState, Reading, RecordState};
 use crate::log::key;
 use crate::points::{self, Point};
 use crate::store::StoreError;
@@ -31,7 +31,8 @@ enum Finding {
 }
 
 impl Look {
-    /// Searches for every copy whose create may have taken effect, at the sources that can be searched.
+    /// Searches for every copy whose create may have taken effect, at the sources that can be searched. Where it may be repeated,
+    /// that tells more than a search, which need not know a copy again that was edited since.
     ///
     /// What is absent is made ready to be created again in `known`; what cannot be told now is away in `taken`. Gives
     /// `true` if a copy was found and is on record now: then the look begins anew.
@@ -39,7 +40,7 @@ impl Look {
         let wanted: Vec<(SourceName, OpenOperation)> = known
             .links
             .iter()
-            .filter(|(name, _)| !taken.contains_key(*name) && self.can_search(name))
+            .filter(|(name, _)| !taken.contains_key(*name) && self.can_search(name) && !self.repeats(known, name))
             .filter_map(|(name, link)| Some((name.clone(), link.open.clone().filter(may_be_there)?)))
             .collect();
         let mut found = false;
@@ -55,6 +56,12 @@ impl Look {
             }
         }
         Ok(found)
+    }
+
+    /// Whether a create at the source that may have taken effect is repeated.
+    fn repeats(&self, known: &Known, source: &SourceName) -> bool {
+        let is_idempotent = self.desk.terms.sources.get(source).is_some_and(|traits| traits.create_is_idempotent);
+        is_idempotent && known.record.state == RecordState::Live
     }
 
     /// Whether the source has a program that finds or lists its items.
@@ -136,12 +143,16 @@ impl Look {
 
     /// The base of a copy that was found, of which `open` is taken to be the write that made it what it is.
     ///
-    /// Holding anything else than was sent, it may have been made by somebody else: what it says is weighed like a new copy's, and
-    /// not like an edit by somebody who had seen what is agreed.
-    pub(super) fn adopted(&self, source: &SourceName, open: &OpenOperation, found: &Json) -> Base {
-        match open.document.as_ref().map(|sent| self.likeness(source, sent, found)) {
-            Some(Likeness::Same) => open.carries.clone(),
-            Some(Likeness::Matching | Likeness::Possible | Likeness::Other) | None => Base::unknown(),
+    /// Holding anything else than a create sent, it may have been made by somebody else: what it says is weighed like a new copy's,
+    /// and not like an edit by somebody who had seen what is agreed. A copy that was updated is the one that we knew: it was edited
+    /// since, unless it holds what it did before.
+    pub(super) fn adopted(&self, source: &SourceName, link: &Link, open: &OpenOperation, found: &Json) -> Base {
+        let is = |held: &Json| self.likeness(source, held, found) == Likeness::Same;
+        match (open.kind, &open.document) {
+            (_, Some(sent)) if is(sent) => open.carries.clone(),
+            (OperationKind::Update, _) if link.base.shadow.as_ref().is_some_and(is) => link.base.clone(),
+            (OperationKind::Update, _) => open.carries.clone(),
+            (OperationKind::Create | OperationKind::Delete, _) => Base::unknown(),
         }
     }
 
@@ -154,7 +165,7 @@ impl Look {
         document: &Json,
     ) -> Result<(), StoreError> {
         let Some(link) = known.links.get(&source).cloned() else { return Ok(()) };
-        let base = self.adopted(&source, &open, document);
+        let base = self.adopted(&source, &link, &open, document);
         info!(self.log, "copy found"; key::SOURCE => %source, key::FOREIGN_KEY => %key, key::OPERATION => %open.id.0);
         let found = Found { source, key, operation: open.id, link: Link { base, ..link } };
         self.link_found(known.record.id, found, Vec::new(), self.nothing_finished()).await

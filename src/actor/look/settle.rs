@@ -70,7 +70,7 @@ impl Look {
         }
         match self.read_one(&source, key).await.reading {
             Reading::Present(document) => {
-                let base = self.adopted(&source, doubt.open, &document);
+                let base = self.adopted(&source, doubt.link, doubt.open, &document);
                 self.link_settled(known, doubt, key, base).await?;
                 Ok(Settling::Settled)
             }

@@ -82,14 +82,18 @@ fn away(mut link: Link, owed: Owed) -> Settled {
     Settled::of(link, Standing::Away(owed))
 }
 
-/// A create whose end is open: with an attempt in doubt the copy takes no part, else it is tried again.
+/// A create whose end is open. Where it may have taken effect and may be repeated, it is, whatever is to be stored by now: its
+/// answer tells the key, while a newer document would make a second copy. Else the copy takes no part while it is in doubt.
 fn without_copy(situation: &Situation<'_>, open: Option<&OpenOperation>, traits: &Traits) -> Standing {
-    match open.map(|operation| operation.state) {
-        None | Some(OperationState::Open) => Standing::Unlinked,
-        Some(OperationState::InDoubt | OperationState::InFlight) => {
-            let repeat = traits.create_is_idempotent && situation.known.record.state == RecordState::Live;
-            if repeat { Standing::Repeat } else { Standing::InDoubt }
+    let Some(open) = open else { return Standing::Unlinked };
+    let repeats = traits.create_is_idempotent && situation.known.record.state == RecordState::Live;
+    match open.state {
+        OperationState::Open if repeats && open.kind == OperationKind::Create && open.may_have_taken_effect => {
+            Standing::Repeat
         }
+        OperationState::Open => Standing::Unlinked,
+        OperationState::InDoubt | OperationState::InFlight if repeats => Standing::Repeat,
+        OperationState::InDoubt | OperationState::InFlight => Standing::InDoubt,
     }
 }
 

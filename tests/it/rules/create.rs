@@ -45,6 +45,30 @@ fn a_create_that_may_be_repeated_is_repeated_under_its_own_id_with_the_same_byte
 }
 
 #[test]
+fn a_create_that_may_be_repeated_is_repeated_also_when_its_copy_and_the_record_were_edited_since() {
+    // As what it has made holds something else by now, no search would know it again.
+    let found = "sh -c 'grep -lxF \"$(cat)\" items/*.json | sed s,.*/,,'";
+    let billing = Sh.source("billing").with(&format!("create_is_idempotent = true\nfind = {found:?}"));
+    let site = Site::new(&[billing, Sh.source("crm")]);
+    let system = site.system("billing");
+    let remember = "made=\"$system/made-$RETCON_OPERATION_ID\"\n\
+                    if [ -e \"$made\" ]; then cat > /dev/null; cat \"$made\"; exit; fi\n\
+                    \"$@\" > \"$made\"; [ -e \"$system/told\" ] || { : > \"$system/told\"; echo '{' ; exit; }; cat \"$made\"; exit\n";
+    system.fault("create", remember);
+    let daemon = site.start();
+    site.system("crm").put("a", ANN);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    until(|| system.dir().join("told").exists().then_some(()), || daemon.log_text());
+    system.put(&system.only_key(), r#"{"email":"x","name":"Ann","phone":"1"}"#);
+    site.system("crm").put("a", r#"{"email":"y","name":"Ann"}"#);
+    site.notify("crm", "a");
+    site.wait_until_at_rest();
+    assert_eq!(system.documents().len(), 1, "{:?}", system.items());
+    assert!(site.get("/v1/records/customer/1")["links"][0]["key"].is_string());
+    daemon.stop();
+}
+
+#[test]
 fn a_daemon_killed_while_a_create_runs_comes_back_with_a_doubt_and_not_with_a_second_copy() {
     let site = Site::new(&two());
     site.system("billing").fault("create.after", ": > \"$system/created\"; sleep 1000\n");

@@ -40,6 +40,10 @@ impl Office {
         Self(Arc::new(Inner { daemon, all, held }))
     }
 
+    pub(super) fn daemon(&self) -> DaemonId {
+        self.0.daemon
+    }
+
     /// Gives the right to serve an entity, if this daemon has it.
     pub(super) fn mandate(&self, entity: &EntityName) -> Option<Mandate> {
         let held = whole(&self.0.held);

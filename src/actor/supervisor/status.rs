@@ -31,7 +31,7 @@ impl Handler<GetStatus> for Supervisor {
         if self.phase == Phase::Preparing {
             return Box::pin(async { Err(Refusal::Away) });
         }
-        let (store, ledger) = (self.store.addr.clone(), self.kit.ledger.clone());
+        let (store, ledger, daemon) = (self.store.addr.clone(), self.kit.ledger.clone(), self.kit.office.daemon());
         let (config, uptime_s) = (Arc::clone(&self.config), self.started.elapsed().as_secs());
         let actors: Vec<_> = self.entities.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
         Box::pin(async move {
@@ -49,7 +49,8 @@ impl Handler<GetStatus> for Supervisor {
             let status = |entity: &Arc<Entity>| {
                 let state = states.remove(&entity.name).flatten();
                 let counts = counts.remove(&entity.name).unwrap_or_default();
-                let server = servers.remove(&entity.name).filter(|_| is_standby(&state));
+                // If it is this one, its actor is about to hear of it.
+                let server = servers.remove(&entity.name).filter(|(id, _)| is_standby(&state) && *id != daemon);
                 match server {
                     Some((_, server)) => stands_by(entity, server, counts),
                     None => entity_status(entity, state, counts, &ledger),

@@ -200,7 +200,9 @@ impl LeaseActor {
                 let has_more = taken.len() == BATCH;
                 if !taken.is_empty() {
                     info!(self.log, "leases taken"; "entities" => taken.len());
+                    let unwanted = taken.keys().filter(|entity| !self.wanted.contains(*entity)).cloned().collect();
                     self.office.take(taken);
+                    self.give_up(unwanted, ctx);
                     self.workshops.tell(|| LeasesChanged);
                 }
                 if others {
@@ -227,6 +229,17 @@ impl LeaseActor {
                 PROLONG.1
             }
         }
+    }
+
+    /// Leaves entities to other daemons that are not served here.
+    fn give_up(&self, entities: Vec<EntityName>, ctx: &mut Context<Self>) {
+        if entities.is_empty() {
+            return;
+        }
+        self.office.give_up(&entities);
+        let (store, daemon) = (self.store.clone(), self.identity.daemon);
+        // If it cannot be told, they are free when this daemon ends.
+        ctx.spawn(async move { drop(put(&store, GiveUp { daemon, entities }).await) }.into_actor(self));
     }
 
     /// Lets programs run until then, and no longer.
@@ -284,11 +297,7 @@ impl Handler<Leave> for LeaseActor {
         if self.wanted.contains(&entity) {
             return;
         }
-        let entities = vec![entity];
-        self.office.give_up(&entities);
-        let (store, daemon) = (self.store.clone(), self.identity.daemon);
-        // If it cannot be told, it is free when this daemon ends.
-        ctx.spawn(async move { drop(put(&store, GiveUp { daemon, entities }).await) }.into_actor(self));
+        self.give_up(vec![entity], ctx);
     }
 }
 

@@ -72,6 +72,11 @@ impl Office {
         whole(&self.0.held).fences.retain(|entity, _| !entities.contains(entity));
     }
 
+    /// Takes in that a request was refused which rested on this: whether the entity is served here is asked anew.
+    pub(super) fn lose(&self, fence: &Fence) {
+        whole(&self.0.held).fences.retain(|entity, number| (entity, *number) != (&fence.entity, fence.number));
+    }
+
     /// Serves nothing any more; what runs is cut off.
     pub(super) fn depose(&self) {
         let mut held = whole(&self.0.held);

@@ -195,6 +195,7 @@ impl Visitor {
         let cancel = self.tenure.admit()?;
         let turn = self.program.turn(&cancel)?;
         self.gate.pass(&cancel)?;
+        self.tenure.check();
         Ok(Begun { turn, cancel })
     }
 
@@ -224,6 +225,8 @@ impl Visitor {
             return Ok((WriteResult::Held(why).into(), Reach::Unknown));
         }
         points::pass(Point::Started);
+        // The record may have taken long, or this process stood still: what runs is cut off if our time is over.
+        self.tenure.check();
         let (Written { result, output }, reach) = self.act(&mut begun.turn, order, &context);
         let (result, reach) = match result {
             WriteResult::Done { key, .. } if order.kind != OperationKind::Delete => {

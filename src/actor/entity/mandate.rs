@@ -37,6 +37,14 @@ impl EntityActor {
         true
     }
 
+    /// Ceases to serve the entity, of which the database says that somebody else does; until it gives the lease again.
+    pub(super) fn be_deposed(&mut self, ctx: &mut Context<Self>) {
+        if let Some(mandate) = &self.mandate {
+            self.kit.office.lose(&mandate.fence);
+        }
+        self.follow_lease(ctx);
+    }
+
     /// Lets go of everything by which looks are begun.
     fn lay_down(&mut self) {
         *self.desk.borrow_mut() = None;

@@ -227,6 +227,15 @@ impl EntityActor {
         });
     }
 
+    /// Puts back the items of a look that could not be ended, once a recovery under way, which may know of that look, is over.
+    fn put_back_later(ctx: &mut Context<Self>) {
+        ctx.run_later(STUCK, |actor, ctx| match actor.phase {
+            Phase::Working => actor.recover(ctx),
+            Phase::Recovering => Self::put_back_later(ctx),
+            Phase::Standby | Phase::Draining | Phase::Closing => {}
+        });
+    }
+
     /// Claims as many looks as there is room for, and begins them.
     fn pump(&mut self) {
         let room = self.entity.throttle.in_flight.saturating_sub(self.workshop.looks());
@@ -357,6 +366,7 @@ impl Handler<RecoveryEnded> for EntityActor {
                     self.pump();
                 }
             }
+            (Phase::Recovering, Err(StoreError::Deposed { .. })) => self.be_deposed(ctx),
             (Phase::Recovering, Err(error)) => {
                 let delay_ms = self.pause.as_millis() as u64;
                 warn!(self.log, "queue cannot be taken over"; key::ERROR => chain(&error), key::DELAY_MS => delay_ms);
@@ -383,6 +393,7 @@ impl Handler<ClaimEnded> for EntityActor {
                     self.pump();
                 }
             }
+            (Phase::Recovering | Phase::Working, Err(StoreError::Deposed { .. })) => self.be_deposed(ctx),
             (Phase::Recovering | Phase::Working, Err(error)) => {
                 let delay_ms = self.pause.as_millis() as u64;
                 warn!(self.log, "queue cannot be read"; key::ERROR => chain(&error), key::DELAY_MS => delay_ms);
@@ -403,10 +414,7 @@ impl Handler<LookEnded> for EntityActor {
                     self.look_waits_for(source, ctx);
                 }
             }
-            LookEnd::Stuck => drop(ctx.run_later(STUCK, |actor, ctx| match actor.phase {
-                Phase::Working => actor.recover(ctx),
-                Phase::Standby | Phase::Recovering | Phase::Draining | Phase::Closing => {}
-            })),
+            LookEnd::Stuck => Self::put_back_later(ctx),
         }
         self.close_if_idle(ctx);
         self.pump();

@@ -151,7 +151,10 @@ impl Look {
         match (open.kind, &open.document) {
             (_, Some(sent)) if is(sent) => open.carries.clone(),
             (OperationKind::Update, _) if link.base.shadow.as_ref().is_some_and(is) => link.base.clone(),
-            (OperationKind::Update, _) => open.carries.clone(),
+            // Whoever edited it may not have seen what the update was to bring.
+            (OperationKind::Update, _) => {
+                Base { ack: link.base.ack.clone(), owed: link.base.owed.clone(), ..open.carries.clone() }
+            }
             (OperationKind::Create | OperationKind::Delete, _) => Base::unknown(),
         }
     }

@@ -1,5 +1,6 @@
 //! The end of the supervisor, in order or not.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -50,6 +51,8 @@ impl Handler<StopEntities> for Supervisor {
     fn handle(&mut self, _: StopEntities, _: &mut Context<Self>) -> Self::Result {
         self.phase = Phase::Stopping;
         self.lifeline.stopping();
+        // What others free is not taken any more; the time of what is under way is prolonged.
+        self.leases.addr.do_send(leases::Want(BTreeSet::new()));
         let (finished, leases) = (self.finish_entities(), self.leases.clone());
         Box::pin(async move {
             finished.await;

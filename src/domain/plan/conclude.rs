@@ -87,10 +87,6 @@ pub fn conclude(
         WriteResult::Held(why) => open(earlier, back, why, Some(Owed::Unreachable(why.clone()))),
         WriteResult::Unreachable(why) => open(true, back, why, Some(Owed::Unreachable(why.clone()))),
         WriteResult::Missing(why) => open(earlier, back, why, Some(Owed::Unknown(why.clone()))),
-        // Had an earlier attempt taken effect, a source that knows it again would have said so.
-        WriteResult::Rejected(why) if write.kind == OperationKind::Create && traits.create_is_idempotent => {
-            open(false, OperationState::Open, why, Some(Owed::Failed(why.clone())))
-        }
         WriteResult::Rejected(why) => open(earlier, back, why, Some(Owed::Failed(why.clone()))),
         WriteResult::Unknown(why) => open(true, back, why, Some(Owed::Failed(why.clone()))),
         WriteResult::TimedOut(why) => open(true, back, why, Some(Owed::Unknown(why.clone()))),

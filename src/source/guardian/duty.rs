@@ -115,10 +115,8 @@ impl Duty {
 
     /// Kills what there is of the daemon's programs; tells how many processes there were.
     fn strike(&mut self) -> usize {
-        for group in &self.groups {
-            // Fails where all of it is gone.
-            let _ = kill_process_group(*group, Signal::KILL);
-        }
+        // One that is gone may soon be somebody else's number.
+        self.groups.retain(|group| kill_process_group(*group, Signal::KILL) != Err(Errno::SRCH));
         let found: Vec<Pid> =
             table::all().into_iter().filter(|pid| table::kill_if(*pid, |pid| self.is_ours(pid))).collect();
         self.killed.extend(&found);

@@ -19,7 +19,7 @@ use crate::store::{Request, StoreError};
 use super::errand::Start;
 use super::source::SourceActor;
 use super::store::requests::lease::{Fence, StartWrite};
-use super::store::{AskUnder, StoreActor, until_there};
+use super::store::{AskUnder, StoreActor, put, until_there};
 use super::workshop::Workshop;
 
 /// The entity's configuration and the actors it works with; one for each configuration and each lease that runs.
@@ -61,24 +61,17 @@ impl Desk {
 
     /// Puts a request to the store, once.
     pub(super) async fn ask<R: Request>(&self, request: R) -> Result<R::Reply, StoreError> {
-        put(&self.store, self.fence.clone(), request).await
+        put(&self.store, AskUnder(self.fence.clone(), request)).await
     }
 
     /// Gives what puts the start of a write on record, right before its program is started.
     pub(super) fn start_of(&self, operation: OperationId) -> Start {
         let (store, fence, runtime) = (self.store.clone(), self.fence.clone(), Handle::current());
-        Box::new(move || match runtime.block_on(put(&store, fence.clone(), StartWrite { operation })) {
+        Box::new(move || match runtime.block_on(put(&store, AskUnder(fence.clone(), StartWrite { operation }))) {
             Ok(true) => Ok(()),
             Ok(false) => Err("it is settled already".to_owned()),
             Err(error) => Err(chain(&error)),
         })
-    }
-}
-
-async fn put<R: Request>(store: &Addr<StoreActor>, fence: Fence, request: R) -> Result<R::Reply, StoreError> {
-    match store.send(AskUnder(fence, request)).await {
-        Ok(reply) => reply,
-        Err(away) => Err(StoreError::Unavailable(Box::new(away))),
     }
 }
 

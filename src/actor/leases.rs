@@ -17,7 +17,7 @@ use crate::source::guardian::{BootTime, Guardian};
 
 use super::office::Office;
 use super::store::requests::lease::{DaemonId, Enlist, GiveUp, Resign, Serve, Served};
-use super::store::{Ask, Request, StoreActor, StoreError};
+use super::store::{Ask, StoreActor, StoreError, put};
 use super::supervision::{Alarm, Drill, Lifeline};
 use super::supervisor::Supervisor;
 use super::workshop::Workshops;
@@ -59,7 +59,6 @@ pub(super) struct LeaseActor {
     wanted: BTreeSet<EntityName>,
     standing: Standing,
     is_busy: bool,
-    others: bool,
     next: Option<Alarm>,
     /// Rings when the time has run out.
     end: Option<Alarm>,
@@ -144,7 +143,6 @@ impl LeaseActor {
             wanted: BTreeSet::new(),
             standing: Standing::Unlisted,
             is_busy: false,
-            others: false,
             next: None,
             end: None,
         }
@@ -163,13 +161,13 @@ impl LeaseActor {
             Standing::Unlisted => {
                 let Identity { name, former, .. } = self.identity.clone();
                 let enlist = Enlist { daemon, name, term: TERM, former };
-                Box::pin(async move { Heard::Enlisted(put(&store, enlist).await) })
+                Box::pin(async move { Heard::Enlisted(put(&store, Ask(enlist)).await) })
             }
             Standing::Listed => {
                 let mut wanted = self.office.unserved(&self.wanted);
                 wanted.truncate(BATCH);
                 let serve = Serve { daemon, term: TERM, grace: GRACE, wanted };
-                Box::pin(async move { Heard::Served(asked, put(&store, serve).await) })
+                Box::pin(async move { Heard::Served(asked, put(&store, Ask(serve)).await) })
             }
         };
         self.is_busy = true;
@@ -192,7 +190,6 @@ impl LeaseActor {
             }
             Heard::Served(asked, Ok(Served::Listed { taken, dead, others })) => {
                 dead.iter().for_each(|name| warn!(self.log, "daemon found dead"; "daemon" => name));
-                self.others = others;
                 self.prolong(asked.at + RUNS, ctx);
                 if let Some(guardian) = &self.guardian {
                     guardian.alive_until(asked.boot_time + KILL);
@@ -239,7 +236,7 @@ impl LeaseActor {
         self.office.give_up(&entities);
         let (store, daemon) = (self.store.clone(), self.identity.daemon);
         // If it cannot be told, they are free when this daemon ends.
-        ctx.spawn(async move { drop(put(&store, GiveUp { daemon, entities }).await) }.into_actor(self));
+        ctx.spawn(async move { drop(put(&store, Ask(GiveUp { daemon, entities })).await) }.into_actor(self));
     }
 
     /// Lets programs run until then, and no longer.
@@ -254,11 +251,6 @@ impl LeaseActor {
             }
         }));
     }
-}
-
-async fn put<R: Request>(store: &Addr<StoreActor>, request: R) -> Result<R::Reply, StoreError> {
-    let reply = store.send(Ask(request)).await;
-    reply.unwrap_or_else(|away| Err(StoreError::Unavailable(Box::new(away))))
 }
 
 impl Actor for LeaseActor {
@@ -312,7 +304,7 @@ impl Handler<Finish> for LeaseActor {
         let (store, daemon, actor) = (self.store.clone(), self.identity.daemon, ctx.address());
         let log = self.log.clone();
         Box::pin(async move {
-            if was_listed && let Err(error) = put(&store, Resign { daemon }).await {
+            if was_listed && let Err(error) = put(&store, Ask(Resign { daemon })).await {
                 warn!(log, "leases cannot be given up"; key::ERROR => chain(&error));
             }
             actor.do_send(Finished);

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use actix::{Actor, Context, Handler, Message, ResponseFuture, Supervised};
+use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture, Supervised};
 use futures_util::FutureExt;
 use slog::{Logger, warn};
 
@@ -60,6 +60,17 @@ pub struct AskUnder<R>(pub Fence, pub R);
 
 impl<R: Request> Message for AskUnder<R> {
     type Result = Result<R::Reply, StoreError>;
+}
+
+/// Puts a question to the store; one that cannot be asked counts as a database that is away.
+pub(super) async fn put<M, T>(store: &Addr<StoreActor>, question: M) -> Result<T, StoreError>
+where
+    M: Message<Result = Result<T, StoreError>> + Send + 'static,
+    T: Send + 'static,
+    StoreActor: Handler<M>,
+{
+    let reply = store.send(question).await;
+    reply.unwrap_or_else(|away| Err(StoreError::Unavailable(Box::new(away))))
 }
 
 impl<R: Request> Handler<Ask<R>> for StoreActor {

@@ -16,7 +16,8 @@ use super::super::store::requests::queue::{Enqueue, EnqueueRecord, Enqueued, Ord
 use super::super::store::requests::view::{
     self, Approved, DropWorkItem, FindConflict, FindDoubt, Handled, RetryWorkItem,
 };
-use super::{Phase, Supervisor, put};
+use super::super::store::{Ask, put};
+use super::{Phase, Supervisor};
 
 impl Supervisor {
     /// Names what is wrong with a notification, if it is for something that is not configured.
@@ -83,7 +84,7 @@ impl Handler<Notify> for Supervisor {
         let store = self.store.addr.clone();
         Box::pin(async move {
             let number = notifications.len();
-            let stored = put(&store, Enqueue { notifications }).await;
+            let stored = put(&store, Ask(Enqueue { notifications })).await;
             if planted(Mistake::DropOnUnavailable) && stored.is_err() {
                 return Ok(vec![Enqueued { id: WorkItemId(0), coalesced: false }; number]);
             }
@@ -102,7 +103,7 @@ impl Handler<SyncRecord> for Supervisor {
         let (actor, store) = (self.entity(&entity), self.store.addr.clone());
         Box::pin(async move {
             let actor = actor?;
-            let enqueued = put(&store, EnqueueRecord { entity, record, order: None }).await?;
+            let enqueued = put(&store, Ask(EnqueueRecord { entity, record, order: None })).await?;
             actor.do_send(Wake);
             Ok(enqueued)
         })
@@ -117,7 +118,9 @@ impl Handler<Resolve> for Supervisor {
         let mut entities: BTreeMap<_, _> =
             self.config.entities.keys().map(|name| (name.clone(), self.entity(name))).collect();
         Box::pin(async move {
-            let Some(row) = put(&store, FindConflict { id: conflict }).await? else { return Ok(Ordered::NotFound) };
+            let Some(row) = put(&store, Ask(FindConflict { id: conflict })).await? else {
+                return Ok(Ordered::NotFound);
+            };
             if row.closed {
                 return Ok(Ordered::Stale(None));
             }
@@ -137,7 +140,7 @@ impl Handler<Settle> for Supervisor {
         let entities: BTreeMap<_, _> =
             self.entities.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
         Box::pin(async move {
-            let Some(row) = put(&store, FindDoubt { id: doubt }).await? else { return Ok(Ordered::NotFound) };
+            let Some(row) = put(&store, Ask(FindDoubt { id: doubt })).await? else { return Ok(Ordered::NotFound) };
             if row.settled {
                 return Ok(Ordered::Unsettleable(Unsettleable::Closed));
             }
@@ -167,7 +170,7 @@ impl Handler<ApproveDeletes> for Supervisor {
         let (actor, store) = (self.entity(&entity), self.store.addr.clone());
         Box::pin(async move {
             let actor = actor?;
-            let approved = put(&store, view::ApproveDeletes { entity }).await?;
+            let approved = put(&store, Ask(view::ApproveDeletes { entity })).await?;
             actor.do_send(Wake);
             Ok(approved)
         })
@@ -179,7 +182,7 @@ impl Handler<RetryItem> for Supervisor {
 
     fn handle(&mut self, RetryItem(id): RetryItem, ctx: &mut Context<Self>) -> Self::Result {
         let store = self.store.addr.clone();
-        self.handled(async move { Ok(put(&store, RetryWorkItem { id }).await?) }, ctx)
+        self.handled(async move { Ok(put(&store, Ask(RetryWorkItem { id })).await?) }, ctx)
     }
 }
 
@@ -188,6 +191,6 @@ impl Handler<DropItem> for Supervisor {
 
     fn handle(&mut self, DropItem(id): DropItem, ctx: &mut Context<Self>) -> Self::Result {
         let store = self.store.addr.clone();
-        self.handled(async move { Ok(put(&store, DropWorkItem { id }).await?) }, ctx)
+        self.handled(async move { Ok(put(&store, Ask(DropWorkItem { id })).await?) }, ctx)
     }
 }

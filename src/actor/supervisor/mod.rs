@@ -20,13 +20,13 @@ use crate::domain::name::EntityName;
 use crate::log::{chain, key};
 use crate::source::guardian::Guardian;
 use crate::source::process::cancel::Cancel;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 use super::entity::{EntityActor, Kit, Wake};
 use super::leases::{LeaseActor, Sweep};
 use super::office::Office;
 use super::store::requests::queue::{ListDue, PurgeFinished};
-use super::store::{Ask, Prepare, Request, StoreActor};
+use super::store::{Ask, Prepare, StoreActor, put};
 use super::supervision::{ActorPath, Child, Drill, Ended, Ledger, Lifeline, Policy, Spec, start};
 use super::workshop::Workshops;
 use threads::Threads;
@@ -176,7 +176,7 @@ impl Supervisor {
         let Some(older_than) = self.config.retention.work else { return };
         let (store, log) = (self.store.addr.clone(), self.log.clone());
         let cleared = async move {
-            match put(&store, PurgeFinished { older_than }).await {
+            match put(&store, Ask(PurgeFinished { older_than })).await {
                 Ok(0) => {}
                 Ok(items) => info!(log, "finished work cleared away"; "items" => items),
                 Err(error) => warn!(log, "finished work cannot be cleared away"; key::ERROR => chain(&error)),
@@ -188,7 +188,7 @@ impl Supervisor {
     /// Wakes entities that have due work, in case that nobody has told them.
     fn sweep(&self, ctx: &mut Context<Self>) {
         let store = self.store.addr.clone();
-        let due = async move { put(&store, ListDue).await };
+        let due = async move { put(&store, Ask(ListDue)).await };
         ctx.spawn(due.into_actor(self).map(|due, actor, _| match due {
             Ok(due) => due.iter().for_each(|name| actor.wake(name)),
             Err(error) => warn!(actor.log, "due work cannot be looked for"; key::ERROR => chain(&error)),
@@ -240,12 +240,6 @@ fn start_leases(
     start(&Arbiter::current(), spec, move |_, lifeline| {
         LeaseActor::new(identity, office, (store, supervisor), (workshops, guardian), lifeline, log)
     })
-}
-
-/// Puts a request to the store.
-async fn put<R: Request>(store: &Addr<StoreActor>, request: R) -> Result<R::Reply, StoreError> {
-    let reply = store.send(Ask(request)).await;
-    reply.unwrap_or_else(|away| Err(StoreError::Unavailable(Box::new(away))))
 }
 
 impl Actor for Supervisor {

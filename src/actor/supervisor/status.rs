@@ -15,8 +15,9 @@ use super::super::entity::{EntityState, GetEntityState};
 use super::super::messages::{DatabaseStatus, EntityStatus, GetStatus, Refusal, SourceStatus, Status};
 use super::super::store::requests::lease::ListServers;
 use super::super::store::requests::view::{CountAll, Counts};
+use super::super::store::{Ask, put};
 use super::super::supervision::{ActorPath, ActorState, Ledger};
-use super::{Phase, Supervisor, put};
+use super::{Phase, Supervisor};
 
 /// How long an entity is waited for that does not answer at once: it may be on its way to being restarted.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -35,7 +36,7 @@ impl Handler<GetStatus> for Supervisor {
         let (config, uptime_s) = (Arc::clone(&self.config), self.started.elapsed().as_secs());
         let actors: Vec<_> = self.entities.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
         Box::pin(async move {
-            let mut counts = put(&store, CountAll).await?;
+            let mut counts = put(&store, Ask(CountAll)).await?;
             let states = actors.into_iter().map(|(name, actor)| async move {
                 let state = actor.send(GetEntityState).timeout(PATIENCE).await;
                 (name, state.ok())
@@ -43,7 +44,7 @@ impl Handler<GetStatus> for Supervisor {
             let mut states: BTreeMap<_, _> = join_all(states).await.into_iter().collect();
             let is_standby = |state: &Option<EntityState>| state.as_ref().is_some_and(|state| state.standby);
             let mut servers = match states.values().any(is_standby) {
-                true => put(&store, ListServers).await?,
+                true => put(&store, Ask(ListServers)).await?,
                 false => BTreeMap::new(),
             };
             let status = |entity: &Arc<Entity>| {

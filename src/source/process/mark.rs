@@ -4,12 +4,20 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use uuid::Uuid;
 
+use super::table;
+
 /// The variable that holds the mark.
 const VARIABLE: &str = "RETCON_RUN_ID";
+/// For how long a process that is being loaded is waited for; it takes far less than a millisecond where the disk answers.
+const LOADING: Duration = Duration::from_secs(1);
+/// The pause before it is looked at again.
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// Whose runs they are: one daemon's, from its start to its end, or one command's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +69,24 @@ impl Mark {
 
 /// Looks for an entry in the environment of a process.
 fn has_entry(pid: Pid, is_it: impl Fn(&[u8]) -> bool) -> bool {
-    let Ok(environment) = fs::read(format!("/proc/{}/environ", pid.as_raw_pid())) else { return false };
-    environment.split(|byte| *byte == 0).any(is_it)
+    environment(pid).is_some_and(|environment| environment.split(|byte| *byte == 0).any(is_it))
+}
+
+/// Returns the environment of a process, in the form of proc(5), as soon as it has one; `None` if it is not shown to us.
+fn environment(pid: Pid) -> Option<Vec<u8>> {
+    let path = format!("/proc/{}/environ", pid.as_raw_pid());
+    let start = Instant::now();
+    let mut environment = fs::read(&path).ok()?;
+    while environment.is_empty() && start.elapsed() < LOADING {
+        // What is loaded by now may have been read a moment too early.
+        let was_loaded = !table::is_being_loaded(pid);
+        environment = fs::read(&path).ok()?;
+        if was_loaded {
+            break;
+        }
+        thread::sleep(PAUSE);
+    }
+    Some(environment)
 }
 
 impl fmt::Display for Family {
@@ -81,6 +105,8 @@ impl FromStr for Family {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use rustix::process::Pid;
 
     use super::Family;
@@ -89,8 +115,7 @@ mod tests {
     fn a_process_bears_the_mark_that_it_was_given_and_no_other() {
         let (family, other) = (Family::new(), Family::new());
         let mark = family.mark(1);
-        let mut child =
-            std::process::Command::new("sleep").arg("60").envs([mark.variable()]).spawn().expect("it is there");
+        let mut child = Command::new("sleep").arg("60").envs([mark.variable()]).spawn().expect("it is there");
         let pid = Pid::from_child(&child);
         assert!(mark.is_on(pid) && family.is_on(pid));
         assert!(!family.mark(11).is_on(pid), "the number is compared as a whole");
@@ -98,5 +123,17 @@ mod tests {
         child.kill().expect("it is ours");
         assert!(child.wait().is_ok() && !mark.is_on(pid));
         assert_eq!(family.to_string().parse(), Ok(family));
+    }
+
+    #[test]
+    fn a_process_bears_its_mark_from_the_moment_at_which_it_has_begun() {
+        let family = Family::new();
+        for number in 0..500 {
+            let mark = family.mark(number);
+            let mut child = Command::new("sleep").arg("60").envs([mark.variable()]).spawn().expect("it is there");
+            let is_known = mark.is_on(Pid::from_child(&child));
+            child.kill().and_then(|()| child.wait()).expect("it is ours");
+            assert!(is_known, "number {number} was not known");
+        }
     }
 }

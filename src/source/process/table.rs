@@ -28,13 +28,30 @@ pub(super) fn last_number() -> Option<i32> {
 
 /// Returns what a process belongs to; `None` if there is no such process.
 pub(in crate::source) fn kin(pid: Pid) -> Option<Kin> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
-    // The name, in parentheses, may hold anything: what counts stands after the last one.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace();
+    let stat = stat(pid)?;
+    let mut fields = stat.split_whitespace();
     let is_dead = matches!(fields.next()?, "Z" | "X");
     let mut numbers = fields.map(str::parse);
     Some(Kin { parent: numbers.next()?.ok()?, group: numbers.next()?.ok()?, is_dead })
+}
+
+/// Tells whether a process is between its old program and its new one: it has memory, and no environment yet.
+///
+/// Who started it may know its number by then, and its environment reads as if it were empty.
+pub(super) fn is_being_loaded(pid: Pid) -> bool {
+    /// Where the size of its memory and the end of its environment stand, counted from the state on.
+    const PLACES: (usize, usize) = (20, 48);
+    let Some(stat) = stat(pid) else { return false };
+    let field = |place| stat.split_whitespace().nth(place);
+    field(PLACES.0) != Some("0") && field(PLACES.1) == Some("0")
+}
+
+/// Returns what proc_pid_stat(5) tells of a process, from its state on.
+fn stat(pid: Pid) -> Option<String> {
+    let mut stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+    // The name, in parentheses, may hold anything: what counts stands after the last one.
+    let end = stat.rfind(')')?;
+    Some(stat.split_off(end + 1))
 }
 
 /// Kills a process if it is the right one; tells whether it is, and may be there still.

@@ -19,3 +19,4 @@ pub mod schema;
 pub mod plan;
 pub mod restless;
 pub mod throttle;
+pub mod access;

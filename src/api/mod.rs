@@ -6,6 +6,7 @@
 pub mod wire;
 pub mod problem;
 mod input;
+mod describe;
 mod service;
 mod routes;
 mod body;

@@ -7,15 +7,24 @@ use super::{Path, orders};
 use crate::actor::store::requests::view::ListConflicts;
 use crate::actor::supervisor::Resolve;
 use crate::api::Service;
+use crate::api::describe::operation;
 use crate::api::input::{self, Members, Node, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::List;
 use crate::api::wire::conflict::Conflict;
+use crate::domain::access::Role;
 use crate::domain::merge::Decision;
 use crate::domain::name::SourceName;
 
 pub(super) fn routes() -> Vec<Path> {
-    vec![Path::at("/v1/conflicts").get(list), Path::at("/v1/conflicts/{id}/resolve").post(resolve)]
+    vec![
+        Path::at("/v1/conflicts").get(Role::View, list, operation("listConflicts", "Lists open conflicts")),
+        Path::at("/v1/conflicts/{id}/resolve").post(
+            Role::Operate,
+            resolve,
+            operation("resolveConflict", "Decides a conflict"),
+        ),
+    ]
 }
 
 async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, Refused> {

@@ -7,13 +7,22 @@ use super::Path;
 use crate::actor::store::requests::view::ListDeletes;
 use crate::actor::supervisor::ApproveDeletes;
 use crate::api::Service;
+use crate::api::describe::operation;
 use crate::api::input::{self, Node, Query};
 use crate::api::problem::Refused;
 use crate::api::wire::List;
 use crate::api::wire::delete::{Approved, Delete};
+use crate::domain::access::Role;
 
 pub(super) fn routes() -> Vec<Path> {
-    vec![Path::at("/v1/deletes").get(list), Path::at("/v1/deletes/approve").post(approve)]
+    vec![
+        Path::at("/v1/deletes").get(Role::View, list, operation("listDeletes", "Lists the deletions that are held")),
+        Path::at("/v1/deletes/approve").post(
+            Role::Operate,
+            approve,
+            operation("approveDeletes", "Carries out the held deletions of an entity"),
+        ),
+    ]
 }
 
 async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, Refused> {

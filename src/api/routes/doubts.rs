@@ -7,14 +7,23 @@ use super::{Path, orders};
 use crate::actor::store::requests::view::ListDoubts;
 use crate::actor::supervisor::Settle;
 use crate::api::Service;
+use crate::api::describe::operation;
 use crate::api::input::{self, Node, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::List;
 use crate::api::wire::doubt::Doubt;
+use crate::domain::access::Role;
 use crate::domain::record::{DoubtId, Settlement};
 
 pub(super) fn routes() -> Vec<Path> {
-    vec![Path::at("/v1/doubts").get(list), Path::at("/v1/doubts/{id}/settle").post(settle)]
+    vec![
+        Path::at("/v1/doubts").get(Role::View, list, operation("listDoubts", "Lists the writes in doubt")),
+        Path::at("/v1/doubts/{id}/settle").post(
+            Role::Operate,
+            settle,
+            operation("settleDoubt", "Says what became of a write"),
+        ),
+    ]
 }
 
 async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, Refused> {

@@ -3,9 +3,10 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::Path;
+use super::{Needs, Path};
 use crate::actor::supervisor::GetStatus;
 use crate::api::Service;
+use crate::api::describe::operation;
 use crate::api::problem::{Code, Refused};
 
 #[derive(Serialize)]
@@ -14,7 +15,10 @@ struct Health {
 }
 
 pub(super) fn routes() -> Vec<Path> {
-    vec![Path::at("/healthz").get(alive), Path::at("/readyz").get(ready)]
+    vec![
+        Path::at("/healthz").get(Needs::Nothing, alive, operation("isAlive", "Says that the process answers")),
+        Path::at("/readyz").get(Needs::Nothing, ready, operation("isReady", "Says whether everything is up")),
+    ]
 }
 
 /// Says that the process answers, and nothing else.

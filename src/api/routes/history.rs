@@ -5,12 +5,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::{Path, records};
 use crate::actor::store::requests::view::ListHistory;
 use crate::api::Service;
+use crate::api::describe::operation;
 use crate::api::input::Query;
 use crate::api::problem::Refused;
 use crate::api::wire::List;
 use crate::api::wire::provenance::{Origin, Provenance};
 use crate::api::wire::record::HistoryItem;
 use crate::config::model::Entity;
+use crate::domain::access::Role;
 use crate::domain::history::Version;
 use crate::domain::key::InternalKey;
 use crate::domain::provenance::provenance;
@@ -20,8 +22,16 @@ const PAGE: i64 = 1_000;
 
 pub(super) fn routes() -> Vec<Path> {
     vec![
-        Path::at("/v1/records/{entity}/{id}/history").get(list),
-        Path::at("/v1/records/{entity}/{id}/provenance").get(explain),
+        Path::at("/v1/records/{entity}/{id}/history").get(
+            Role::View,
+            list,
+            operation("listVersions", "Lists the versions of a record"),
+        ),
+        Path::at("/v1/records/{entity}/{id}/provenance").get(
+            Role::View,
+            explain,
+            operation("explainRecord", "Says of each value of a record who set it"),
+        ),
     ]
 }
 

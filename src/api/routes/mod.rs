@@ -12,17 +12,18 @@ mod reload;
 mod status;
 mod supervision;
 mod health;
+mod path;
 
-use std::future::Future;
-
-use actix_web::http::Method;
-use actix_web::http::header::ALLOW;
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::problem::{Code, Refused};
+use path::Path;
 
-/// Adds every route.
-pub(super) fn configure(app: &mut web::ServiceConfig) {
+pub(super) use path::Entry;
+pub(super) use path::Needs;
+
+/// Returns every path that is served.
+fn paths() -> impl Iterator<Item = Path> {
     let routes = [
         notifications::routes(),
         work_items::routes(),
@@ -36,7 +37,18 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
         supervision::routes(),
         health::routes(),
     ];
-    for path in routes.into_iter().flatten() {
+    routes.into_iter().flatten()
+}
+
+#[allow(dead_code, reason = "who guards the routes asks for it")]
+/// Returns every method of every path, with what it needs and what it tells of itself.
+pub(super) fn table() -> Vec<Entry> {
+    paths().flat_map(Path::into_entries).collect()
+}
+
+/// Adds every route.
+pub(super) fn configure(app: &mut web::ServiceConfig) {
+    for path in paths() {
         app.service(path.into_resource());
     }
     app.default_service(web::to(nothing_here));
@@ -46,66 +58,32 @@ async fn nothing_here(request: HttpRequest) -> HttpResponse {
     Refused::new(Code::UnknownRoute, format_args!("nothing is served at {}", request.path())).error_response()
 }
 
-/// A path, with the methods that it takes.
-struct Path {
-    resource: Resource,
-    methods: Vec<Method>,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-impl Path {
-    fn at(path: &str) -> Self {
-        Self { resource: web::resource(path), methods: Vec::new() }
+    use actix_web::http::Method;
+
+    use super::*;
+    use crate::domain::access::Role;
+
+    #[test]
+    fn what_changes_something_takes_a_role_of_its_own() {
+        for entry in table() {
+            let role = match (entry.method, entry.path) {
+                (_, "/healthz" | "/readyz") => Needs::Nothing,
+                (Method::POST, "/v1/notifications") => Needs::Role(Role::Notify),
+                (Method::GET | Method::HEAD, _) => Needs::Role(Role::View),
+                _ => Needs::Role(Role::Operate),
+            };
+            assert_eq!(entry.needs, role, "{}", entry.path);
+        }
     }
 
-    /// Takes GET, and HEAD with it.
-    fn get<F, Args>(self, handler: F) -> Self
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        self.take(Method::GET, handler.clone()).take(Method::HEAD, handler)
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let described: Vec<Entry> = table().into_iter().filter(|entry| entry.method != Method::HEAD).collect();
+        let names: BTreeSet<&str> = described.iter().map(|entry| entry.operation.id).collect();
+        assert_eq!(names.len(), described.len());
     }
-
-    fn post<F, Args>(self, handler: F) -> Self
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        self.take(Method::POST, handler)
-    }
-
-    fn delete<F, Args>(self, handler: F) -> Self
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        self.take(Method::DELETE, handler)
-    }
-
-    fn take<F, Args>(mut self, method: Method, handler: F) -> Self
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        self.methods.push(method.clone());
-        self.resource = self.resource.route(web::method(method).to(handler));
-        self
-    }
-
-    /// Ends the path: every other method is refused, with those that it takes.
-    fn into_resource(self) -> Resource {
-        let allowed = self.methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-        self.resource.default_service(web::to(move |request: HttpRequest| refuse_method(request, allowed.clone())))
-    }
-}
-
-fn refuse_method(request: HttpRequest, allowed: String) -> impl Future<Output = HttpResponse> {
-    let detail = format!("{} takes {allowed}, not {}", request.path(), request.method());
-    let refused = Refused::new(Code::MethodNotAllowed, detail);
-    let response = refused.head().insert_header((ALLOW, allowed)).body(refused.body());
-    std::future::ready(response)
 }

@@ -7,15 +7,21 @@ use super::Path;
 use crate::actor::store::requests::queue::Notification;
 use crate::actor::supervisor::Notify;
 use crate::api::Service;
+use crate::api::describe::operation;
 use crate::api::input::{self, Node};
 use crate::api::problem::Refused;
 use crate::api::wire::work::Accepted;
+use crate::domain::access::Role;
 
 /// How many notifications one request may hold.
 const MAX_BATCH: usize = 1_000;
 
 pub(super) fn routes() -> Vec<Path> {
-    vec![Path::at("/v1/notifications").post(post)]
+    vec![Path::at("/v1/notifications").post(
+        Role::Notify,
+        post,
+        operation("notify", "Says that copies may have changed"),
+    )]
 }
 
 /// Answers only once all of them are durable; stores all or none.

@@ -9,6 +9,7 @@ use super::{Path, orders};
 use crate::actor::store::requests::view::{ListConflicts, ListRecords, RecordView, ShowRecord};
 use crate::actor::supervisor::{Ordered, SyncRecord, Undo};
 use crate::api::Service;
+use crate::api::describe::operation;
 use crate::api::input::{self, Node, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::List;
@@ -16,6 +17,7 @@ use crate::api::wire::conflict::Conflict;
 use crate::api::wire::record::{Record, RecordSummary};
 use crate::api::wire::work::Accepted;
 use crate::config::model::Entity;
+use crate::domain::access::Role;
 use crate::domain::key::InternalKey;
 use crate::domain::name::SourceName;
 
@@ -24,10 +26,18 @@ const ALL_CONFLICTS: i64 = 100_000;
 
 pub(super) fn routes() -> Vec<Path> {
     vec![
-        Path::at("/v1/records/{entity}").get(list),
-        Path::at("/v1/records/{entity}/{id}").get(show),
-        Path::at("/v1/records/{entity}/{id}/undo").post(undo),
-        Path::at("/v1/records/{entity}/{id}/sync").post(sync),
+        Path::at("/v1/records/{entity}").get(Role::View, list, operation("listRecords", "Lists records")),
+        Path::at("/v1/records/{entity}/{id}").get(Role::View, show, operation("showRecord", "Shows a record")),
+        Path::at("/v1/records/{entity}/{id}/undo").post(
+            Role::Operate,
+            undo,
+            operation("undoVersion", "Takes back what a version changed"),
+        ),
+        Path::at("/v1/records/{entity}/{id}/sync").post(
+            Role::Operate,
+            sync,
+            operation("syncRecord", "Asks for a look at a record"),
+        ),
     ]
 }
 

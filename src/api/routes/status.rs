@@ -7,11 +7,13 @@ use actix_web::{HttpResponse, web};
 use super::Path;
 use crate::actor::supervisor::GetStatus;
 use crate::api::Service;
+use crate::api::describe::operation;
 use crate::api::problem::Refused;
 use crate::api::wire::status::{ConfigStatus, EntityStatus, Status};
+use crate::domain::access::Role;
 
 pub(super) fn routes() -> Vec<Path> {
-    vec![Path::at("/v1/status").get(show)]
+    vec![Path::at("/v1/status").get(Role::View, show, operation("showStatus", "Says how everything is"))]
 }
 
 async fn show(service: web::Data<Service>) -> Result<HttpResponse, Refused> {

@@ -5,11 +5,13 @@ use jiff::Timestamp;
 
 use super::Path;
 use crate::api::Service;
+use crate::api::describe::operation;
 use crate::api::problem::Refused;
 use crate::api::wire::supervision::Supervision;
+use crate::domain::access::Role;
 
 pub(super) fn routes() -> Vec<Path> {
-    vec![Path::at("/v1/supervision").get(show)]
+    vec![Path::at("/v1/supervision").get(Role::View, show, operation("showSupervision", "Says how every actor is"))]
 }
 
 async fn show(service: web::Data<Service>) -> Result<HttpResponse, Refused> {

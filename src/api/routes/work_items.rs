@@ -7,16 +7,26 @@ use crate::actor::store::requests::queue::WorkItemId;
 use crate::actor::store::requests::view::{FindWorkItem, Handled, ListWorkItems};
 use crate::actor::supervisor::{DropItem, RetryItem};
 use crate::api::Service;
+use crate::api::describe::operation;
 use crate::api::input::{self, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::List;
 use crate::api::wire::work::{WorkItem, WorkState};
+use crate::domain::access::Role;
 
 pub(super) fn routes() -> Vec<Path> {
     vec![
-        Path::at("/v1/work-items").get(list),
-        Path::at("/v1/work-items/{id}").get(show).delete(drop_item),
-        Path::at("/v1/work-items/{id}/retry").post(retry),
+        Path::at("/v1/work-items").get(Role::View, list, operation("listWorkItems", "Lists work items")),
+        Path::at("/v1/work-items/{id}").get(Role::View, show, operation("showWorkItem", "Shows a work item")).delete(
+            Role::Operate,
+            drop_item,
+            operation("dropWorkItem", "Gives a work item up"),
+        ),
+        Path::at("/v1/work-items/{id}/retry").post(
+            Role::Operate,
+            retry,
+            operation("retryWorkItem", "Makes a work item ready at once"),
+        ),
     ]
 }
 

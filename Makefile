@@ -30,7 +30,7 @@ check: setup ## formatting, lints, layers, lengths of files
 	$(CARGO) test --locked --test it -- layers:: file_lengths::
 
 bench: setup ## what things cost, each beside its floor
-	$(CARGO) bench --locked --bench merge --bench entities
+	$(CARGO) bench --locked --bench merge --bench entities --bench scrape
 
 CHAOS_BUILD = $(CARGO) build --locked -p retcon -p retcon-chaos --features retcon/chaos \
 	--bin retcond-chaos --bin chaos --bin sim

@@ -43,6 +43,8 @@ missing_packages() {
     has_python || printf 'python3 '
     has sqlite3 || printf 'sqlite3 '
     has curl || printf 'curl '
+    # For promtool, which checks what is measured and the rules that rest on it.
+    has promtool || printf 'prometheus '
 }
 
 check_rust() {

@@ -6,6 +6,7 @@ pub mod points;
 pub mod domain;
 pub mod config;
 pub mod log;
+pub mod metrics;
 pub mod source;
 pub mod store;
 pub mod actor;

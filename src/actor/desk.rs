@@ -14,6 +14,7 @@ use crate::domain::plan::{RetryTerms, Terms, Traits};
 use crate::domain::record::OperationId;
 use crate::domain::schema::Schema;
 use crate::log::chain;
+use crate::metrics::Tally;
 use crate::store::{Request, StoreError};
 
 use super::errand::Start;
@@ -32,6 +33,7 @@ pub(super) struct Desk {
     pub(super) store: Addr<StoreActor>,
     pub(super) sources: BTreeMap<SourceName, Addr<SourceActor>>,
     pub(super) workshop: Arc<Workshop>,
+    pub(super) tally: Tally,
     pub(super) log: Logger,
 }
 
@@ -39,7 +41,7 @@ impl Desk {
     pub(super) fn new(
         entity: Arc<Entity>,
         fence: Fence,
-        store: Addr<StoreActor>,
+        (store, tally): (Addr<StoreActor>, Tally),
         sources: BTreeMap<SourceName, Addr<SourceActor>>,
         workshop: Arc<Workshop>,
         log: Logger,
@@ -47,7 +49,7 @@ impl Desk {
         let terms = terms(&entity);
         let retry = &entity.retry;
         let retry = RetryTerms { first: retry.first, max: retry.max, attempts: retry.attempts };
-        Self { entity, terms, retry, fence, store, sources, workshop, log }
+        Self { entity, terms, retry, fence, store, sources, workshop, tally, log }
     }
 
     /// Puts a request to the store, and again for as long as the database is away.

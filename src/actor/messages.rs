@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Message;
 
@@ -12,11 +13,11 @@ use crate::domain::name::{EntityName, SourceName};
 use crate::domain::pointer::Pointer;
 use crate::domain::record::{DoubtId, Settlement};
 use crate::source::gate::GateState;
-use crate::store::StoreError;
 use crate::store::requests::queue::{Enqueued, Notification, WorkItemId};
 use crate::store::requests::view::{Approved, Counts, Handled};
+use crate::store::{StoreError, Usage};
 
-use super::supervision::Supervision;
+use super::supervision::{ActorStatus, Supervision};
 
 /// Why work could not be taken on.
 #[derive(Debug, thiserror::Error)]
@@ -158,6 +159,25 @@ pub struct Status {
     pub entities: Vec<EntityStatus>,
     /// Whether notifications are accepted and every entity's actor is up.
     pub ready: bool,
+}
+
+/// Asks how everything is as far as that can be told now; answered in seconds, whatever the database does.
+#[derive(Message)]
+#[rtype(result = "Survey")]
+pub struct GetSurvey;
+
+/// How everything is, as far as it can be told.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    pub uptime: Duration,
+    /// As it was when it was asked just now.
+    pub database: DatabaseStatus,
+    pub usage: Usage,
+    /// None before the database was ready for the first time. Of those that stand by it is not said who serves them.
+    pub entities: Vec<EntityStatus>,
+    /// Whether the counts of the entities are known: the database has told them.
+    pub knows_counts: bool,
+    pub actors: Vec<ActorStatus>,
 }
 
 #[derive(Debug, Clone)]

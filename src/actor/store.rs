@@ -5,7 +5,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture, Supervised};
+use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture, Supervised};
 use futures_util::FutureExt;
 use slog::{Logger, warn};
 
@@ -16,7 +16,7 @@ use crate::store::migrate::MigrateError;
 use super::supervision::{Drill, Lifeline, panic_text};
 use requests::lease::Fence;
 
-pub use crate::store::{Request, StoreError, requests};
+pub use crate::store::{Request, StoreError, Usage, requests};
 
 /// The pauses between tries at a database that is away: doubling from the first to the last.
 pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -118,6 +118,19 @@ impl StoreActor {
             }
             reply
         })
+    }
+}
+
+/// Asks how many of the sessions are in use.
+#[derive(Message)]
+#[rtype(result = "Usage")]
+pub struct GetUsage;
+
+impl Handler<GetUsage> for StoreActor {
+    type Result = MessageResult<GetUsage>;
+
+    fn handle(&mut self, _: GetUsage, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.store.usage())
     }
 }
 

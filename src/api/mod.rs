@@ -8,6 +8,8 @@ pub mod problem;
 mod input;
 mod describe;
 mod service;
+mod exposition;
+mod count;
 mod routes;
 mod body;
 mod socket;

@@ -133,6 +133,8 @@ impl Refused {
     /// Begins the answer: status and headers.
     pub(crate) fn head(&self) -> HttpResponseBuilder {
         let mut head = HttpResponse::build(self.code.status());
+        // For whoever counts.
+        head.extensions_mut().insert(self.code);
         head.insert_header((CONTENT_TYPE, "application/problem+json"));
         if self.code.status() == StatusCode::SERVICE_UNAVAILABLE {
             head.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));

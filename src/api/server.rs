@@ -9,7 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use super::body::{self, Bounds};
-use super::{Service, input, routes, socket};
+use super::{Service, count, input, routes, socket};
 
 pub use super::socket::ServeError;
 
@@ -30,14 +30,18 @@ pub fn serve(
 ) -> Result<(impl Future<Output = io::Result<()>> + use<>, ServerHandle), ServeError> {
     let failed = |source| ServeError::Listen { path: path.to_owned(), source };
     let (listener, file) = socket::listen(path)?;
+    let tally = service.tally.clone();
     let service = web::Data::new(service);
     let bounded = |request, next| body::read_whole(Bounds::API, request, next);
     let app = move || {
+        let tally = tally.clone();
+        let counted = move |request, next| count::count(tally.clone(), request, next);
         App::new()
             .app_data(service.clone())
             .app_data(web::PayloadConfig::new(Bounds::API.size))
             .app_data(web::PathConfig::default().error_handler(|error, _| input::malformed(error).into()))
             .wrap(from_fn(bounded))
+            .wrap(from_fn(counted))
             .configure(routes::configure)
     };
     let server = HttpServer::new(app)

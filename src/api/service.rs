@@ -13,10 +13,11 @@ use super::problem::{Code, Refused};
 use crate::actor::reloader::{FileState, Reload, Reloaded, Reloader};
 use crate::actor::store::{Ask, Request, StoreActor, StoreError};
 use crate::actor::supervision::Supervision;
-use crate::actor::supervisor::{GetSupervision, Refusal, Supervisor};
+use crate::actor::supervisor::{GetSupervision, GetSurvey, Refusal, Supervisor, Survey};
 use crate::config::model::{Config, Entity};
 use crate::domain::name::{EntityName, SourceName};
 use crate::log::chain;
+use crate::metrics::Tally;
 
 /// How long a request waits for the database: less than the half minute after which clients lose theirs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,6 +34,8 @@ pub struct Service {
     pub config_path: PathBuf,
     /// How it stands to that file.
     pub config_state: watch::Receiver<FileState>,
+    /// What this process has counted.
+    pub tally: Tally,
     pub log: slog::Logger,
 }
 
@@ -52,6 +55,11 @@ impl Service {
     /// Asks how every actor is.
     pub(super) async fn supervision(&self) -> Result<Supervision, Refused> {
         self.supervisor.send(GetSupervision).await.map_err(|_| away())
+    }
+
+    /// Asks how everything is, as far as that can be told.
+    pub(super) async fn survey(&self) -> Result<Survey, Refused> {
+        self.supervisor.send(GetSurvey).await.map_err(|_| away())
     }
 
     /// Puts a question to the database.

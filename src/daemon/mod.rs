@@ -21,6 +21,7 @@ use crate::actor::supervisor::{GetStore, Identity, Start, Supervisor, runtime};
 use crate::api;
 use crate::config::{self, Loaded};
 use crate::log::{chain, key};
+use crate::metrics::Tally;
 use crate::points::{self, Point};
 use crate::source::guardian::{Guardian, GuardianError, Post};
 use crate::source::process::cancel::Cancel;
@@ -178,7 +179,7 @@ async fn serve(
     let cancel = Cancel::new().map_err(|source| DaemonError::Io { action: "make what cancels runs", source })?;
     let config = Arc::clone(&configuration.config);
     let grace = config.server.grace;
-    let ledger = Ledger::default();
+    let (ledger, tally) = (Ledger::default(), Tally::default());
     let (ended, mut failed) = mpsc::channel(1);
     let supervisor = Supervisor::start(Start {
         config,
@@ -189,12 +190,13 @@ async fn serve(
         identity: identity(state_dir)?,
         policy: Policy::default(),
         ledger: ledger.clone(),
+        tally: tally.clone(),
         log: log.clone(),
         // It ends once, and there is room for that.
         ended: Box::new(move |reason| drop(ended.try_send(reason))),
     });
     let store = supervisor.addr.send(GetStore).await.map_err(|_| DaemonError::SupervisorGone)?;
-    let service = configuration.serve(supervisor.addr.clone(), store, ledger, log);
+    let service = configuration.serve(supervisor.addr.clone(), store, ledger, tally, log);
     let reloader = service.reloader.clone();
     let socket = state_dir.path().join(config::model::SOCKET);
     let (server, handle) = api::server::serve(&socket, service)?;

@@ -13,6 +13,7 @@ use crate::actor::supervisor::Supervisor;
 use crate::api::Service;
 use crate::config::{Config, Inputs};
 use crate::log::{Control, key};
+use crate::metrics::Tally;
 
 use super::signals::{Signals, Wanted};
 
@@ -32,6 +33,7 @@ impl Configuration {
         supervisor: Addr<Supervisor>,
         store: Addr<StoreActor>,
         ledger: Ledger,
+        tally: Tally,
         log: &Logger,
     ) -> Service {
         let Self { path, config, inputs, control } = self;
@@ -40,7 +42,7 @@ impl Configuration {
         let means = Means::new(path.clone(), config, inputs, recipient, control, log_of_reloader);
         let (config, config_state) = (means.in_force(), means.state());
         let reloader = reloader::start(&Arbiter::current(), means, ledger).addr;
-        Service { supervisor, store, reloader, config, config_path: path, config_state, log: log.clone() }
+        Service { supervisor, store, reloader, config, config_path: path, config_state, tally, log: log.clone() }
     }
 }
 

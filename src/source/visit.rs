@@ -10,6 +10,7 @@ use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::plan::WriteResult;
 use crate::domain::record::{OperationId, OperationKind, Output, Reading};
+use crate::metrics::{Invocation, Tally};
 use crate::points::{self, Point};
 
 use super::contract::{Answer, Context, FindEnd, ListEnd, Program, ReadEnd, Run, Turn, WriteEnd};
@@ -97,6 +98,7 @@ pub struct Visitor {
     program: Arc<Program>,
     gate: Arc<Gate>,
     tenure: Arc<Tenure>,
+    tally: Tally,
     log: Logger,
 }
 
@@ -149,7 +151,13 @@ impl NotBegun {
 impl Visitor {
     /// Makes visits to `program`, through `gate`, while `tenure` lasts.
     pub fn new(program: Arc<Program>, gate: Arc<Gate>, tenure: Arc<Tenure>, log: Logger) -> Self {
-        Self { program, gate, tenure, log }
+        Self { program, gate, tenure, tally: Tally::default(), log }
+    }
+
+    /// Has its runs and waits counted.
+    #[must_use]
+    pub fn counted_by(self, tally: Tally) -> Self {
+        Self { tally, ..self }
     }
 
     /// Reads a copy.
@@ -194,9 +202,29 @@ impl Visitor {
     fn begin(&self) -> Result<Begun, NotBegun> {
         let cancel = self.tenure.admit()?;
         let turn = self.program.turn(&cancel)?;
-        self.gate.pass(&cancel)?;
+        self.pass(&cancel)?;
         self.tenure.check();
         Ok(Begun { turn, cancel })
+    }
+
+    /// Waits for the gate, and counts how long.
+    fn pass(&self, cancel: &Cancel) -> Result<(), Cancelled> {
+        let came = Instant::now();
+        let passed = self.gate.pass(cancel);
+        self.tally.waited(self.program.entity(), came.elapsed());
+        passed
+    }
+
+    /// Logs a run, and counts it.
+    fn note(&self, run: &Run) {
+        log_run(&self.log, run);
+        let invocation = Invocation {
+            entity: run.entity.clone(),
+            source: run.source.clone(),
+            operation: run.operation.as_str(),
+            outcome: run.outcome(),
+        };
+        self.tally.invoked(invocation, run.elapsed);
     }
 
     /// The age of the basis is judged when something may be started. If it is read again, the write waits for the gate once
@@ -218,7 +246,7 @@ impl Visitor {
                 return Ok((WriteResult::Moved.into(), reach));
             }
             context.expected_sha256 = taken.sha256;
-            self.gate.pass(&begun.cancel)?;
+            self.pass(&begun.cancel)?;
         }
         points::pass(Point::Starting);
         if let Err(why) = start() {
@@ -246,7 +274,7 @@ impl Visitor {
             FindEnd::Unreachable(why) => failed_to_reach(&run, why),
             FindEnd::Broken(why) => (Searched::Failed(Reading::Broken(why)), Reach::Unknown),
         };
-        log_run(&self.log, &run);
+        self.note(&run);
         Some(found)
     }
 
@@ -256,7 +284,7 @@ impl Visitor {
             keys.push(key);
             ControlFlow::Continue(())
         });
-        log_run(&self.log, &run);
+        self.note(&run);
         match end {
             ListEnd::Done => (Searched::Listed(keys), Reach::Reached),
             ListEnd::Unreachable(why) => failed_to_reach(&run, why),
@@ -278,7 +306,7 @@ impl Visitor {
             }
         };
         let Answer { end, run } = answer;
-        log_run(&self.log, &run);
+        self.note(&run);
         let output = match run.exit {
             Exit::NotStarted(_) | Exit::NoRoom(_) => None,
             Exit::Status(_) | Exit::Signal(_) | Exit::TimedOut | Exit::Cancelled | Exit::Flooded | Exit::Lost => {
@@ -302,7 +330,7 @@ impl Visitor {
         let Some(now) = key.as_ref().or(order.key.as_ref()).filter(|_| renamed || order.read_back) else {
             return (WriteResult::Done { key, stored: None }, Reach::Reached);
         };
-        let (reading, reach) = match self.gate.pass(&begun.cancel) {
+        let (reading, reach) = match self.pass(&begun.cancel) {
             Ok(()) => {
                 let context = begun.context(Some(order.record), None);
                 let (taken, reach) = self.look(begun, now, &context);
@@ -323,7 +351,7 @@ impl Visitor {
     fn look(&self, begun: &mut Begun, key: &ForeignKey, context: &Context) -> (Taken, Reach) {
         let at = Instant::now();
         let Answer { end, run } = begun.turn.read(key, context);
-        log_run(&self.log, &run);
+        self.note(&run);
         let reach = match &end {
             ReadEnd::Document { .. } | ReadEnd::Missing(_) => Reach::Reached,
             ReadEnd::Unreachable(why) => out_of_reach(&run, why),

@@ -13,7 +13,7 @@ mod encoding;
 pub mod requests;
 
 pub use error::{Cause, StoreError};
-pub use pool::{Options, SetUpError};
+pub use pool::{Options, SetUpError, Usage};
 pub use run::{Authority, Fault, Mode, Request, Session};
 pub use session::{OpenError, Refusal, SeenError, TlsError};
 

@@ -47,6 +47,18 @@ pub struct Options {
     pub log: Logger,
 }
 
+/// How many sessions there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// At most.
+    pub max: usize,
+    pub open: usize,
+    /// Of the open ones.
+    pub idle: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
+}
+
 impl Store {
     /// Makes a store on the database that `url` (`postgres://...`, several hosts allowed) names; connects at the first request.
     ///
@@ -100,6 +112,13 @@ impl Store {
     pub(super) fn end(&self, session: Object) {
         self.doubts.raise();
         self.pool.manager().end(session);
+    }
+
+    /// Returns how many sessions there are now.
+    pub fn usage(&self) -> Usage {
+        let status = self.pool.status();
+        let (max, open, idle) = (status.max_size, status.size, status.available);
+        Usage { max, open, idle, waiting: status.waiting }
     }
 
     /// Says which resource the database's server is short of, as far as is known.

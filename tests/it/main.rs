@@ -35,6 +35,7 @@ mod reconfigure;
 mod file_lengths;
 mod init;
 mod layers;
+mod metrics;
 mod leases;
 mod migrations;
 mod private_postgres;

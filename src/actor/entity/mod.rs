@@ -23,6 +23,7 @@ use crate::config::model::Entity;
 use crate::domain::key::InternalKey;
 use crate::domain::name::SourceName;
 use crate::log::{chain, key};
+use crate::metrics::Tally;
 use crate::points::{self, Point};
 use crate::source::gate::GateState;
 use crate::source::guardian::Guardian;
@@ -77,6 +78,8 @@ pub struct Kit {
     /// What this daemon serves.
     pub(super) office: Office,
     pub ledger: Ledger,
+    /// Where everybody counts.
+    pub tally: Tally,
     pub policy: Policy,
 }
 

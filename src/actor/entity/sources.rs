@@ -75,7 +75,7 @@ impl EntityActor {
         let program = Program::new(entity, Arc::clone(source), &self.kit.state_dir);
         let program = Arc::new(program.guarded_by(self.kit.guardian.clone()));
         let gate = Arc::clone(&self.workshop.gate);
-        let visitor = Visitor::new(program, gate, tenure, log.clone());
+        let visitor = Visitor::new(program, gate, tenure, log.clone()).counted_by(self.kit.tally.clone());
         let (parent, reporter) = (ctx.address(), ctx.address());
         let of_source = name.clone();
         let spec = Spec {
@@ -99,7 +99,8 @@ impl EntityActor {
         let Some(fence) = self.mandate.as_ref().map(|mandate| mandate.fence.clone()) else { return };
         let sources = self.sources.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
         let (entity, workshop) = (Arc::clone(&self.entity), Arc::clone(&self.workshop));
-        let desk = Desk::new(entity, fence, self.kit.store.clone(), sources, workshop, self.log.clone());
+        let (store, tally) = (self.kit.store.clone(), self.kit.tally.clone());
+        let desk = Desk::new(entity, fence, (store, tally), sources, workshop, self.log.clone());
         *self.desk.borrow_mut() = Some(Rc::new(desk));
     }
 

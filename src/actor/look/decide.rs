@@ -15,7 +15,7 @@ use crate::store::StoreError;
 
 use super::super::store::requests::look::{Decide, DecideWithin, Decided, Recall};
 use super::super::store::requests::queue::{Confirm, Finish};
-use super::{CarriedOut, Look, Readings, blocked_by};
+use super::{CarriedOut, Look, Readings, blocked_by, word};
 
 /// The intents of a look's writes, by source.
 pub(super) type Intents = BTreeMap<SourceName, OpenOperation>;
@@ -33,7 +33,7 @@ impl Look {
             .writes
             .is_empty()
             .then(|| Finish { items: self.item_ids(), end: self.end(&plan.owed, outcome(&plan, 0, false)) });
-        let waits = finish.as_ref().map(|finish| blocked_by(&finish.end));
+        let waits = finish.as_ref().map(|finish| (blocked_by(&finish.end), word(&finish.end)));
         // Before this look ends, so that it is never thought that nothing is left to do.
         self.spread_relief(&plan, taken).await?;
         points::pass(Point::Deciding);
@@ -44,8 +44,9 @@ impl Look {
         }
         points::pass(Point::Decided);
         let blocked_by = match waits {
-            Some(blocked_by) => {
+            Some((blocked_by, word)) => {
                 self.log_synced(&plan, 0);
+                self.count(word);
                 blocked_by
             }
             None => {

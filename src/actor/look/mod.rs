@@ -241,10 +241,11 @@ impl Look {
 
     /// Ends the work items without anything to record of a record.
     async fn finish(&self, end: WorkEnd) -> Result<Vec<SourceName>, StoreError> {
-        let blocked_by = blocked_by(&end);
+        let (blocked_by, word) = (blocked_by(&end), word(&end));
         let finish = Finish { items: self.item_ids(), end };
         self.desk.insist(FinishItems { entity: self.desk.entity.name.clone(), finish }).await?;
         points::pass(Point::Finished);
+        self.count(word);
         Ok(blocked_by)
     }
 
@@ -265,6 +266,11 @@ impl Look {
                 LookEnd::Stuck
             }
         }
+    }
+
+    /// Counts this look, which came to `outcome`.
+    fn count(&self, outcome: &'static str) {
+        self.desk.tally.looked(outcome, self.began.elapsed());
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -292,5 +298,15 @@ fn blocked_by(end: &WorkEnd) -> Vec<SourceName> {
     match end {
         WorkEnd::Again { blocked_by, .. } => blocked_by.clone(),
         WorkEnd::Done { .. } | WorkEnd::Parked { .. } | WorkEnd::Held { .. } => Vec::new(),
+    }
+}
+
+/// What a look came to for its work items, in a word.
+fn word(end: &WorkEnd) -> &'static str {
+    match end {
+        WorkEnd::Done { outcome } => outcome,
+        WorkEnd::Again { waiting: true, .. } => "waiting",
+        WorkEnd::Again { waiting: false, .. } => "again",
+        WorkEnd::Parked { .. } | WorkEnd::Held { .. } => "parked",
     }
 }

@@ -17,7 +17,7 @@ use super::super::source::visit;
 use super::super::store::requests::look::RecordResults;
 use super::super::store::requests::queue::Finish;
 use super::decide::{Intents, outcome};
-use super::{Look, Readings, blocked_by};
+use super::{Look, Readings, blocked_by, word};
 
 impl Look {
     /// Makes the writes one after the other: no two runs at a record overlap where one changes something.
@@ -97,7 +97,7 @@ impl Look {
             sheet.enter(&name, operation.id, conclusion);
         }
         let end = self.end(&sheet.owed, outcome(plan, sheet.done, sheet.in_doubt));
-        let waits = blocked_by(&end);
+        let (waits, word) = (blocked_by(&end), word(&end));
         self.log_synced(plan, sheet.done);
         self.desk
             .insist(RecordResults {
@@ -115,6 +115,7 @@ impl Look {
             })
             .await?;
         points::pass(Point::Recorded);
+        self.count(word);
         Ok(waits)
     }
 }

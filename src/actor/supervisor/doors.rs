@@ -81,7 +81,8 @@ impl Handler<Notify> for Supervisor {
         }
         let named: BTreeSet<&EntityName> = notifications.iter().map(|hint| &hint.entity).collect();
         let woken: Vec<_> = named.into_iter().filter_map(|name| self.entity(name).ok()).collect();
-        let store = self.store.addr.clone();
+        let (store, tally) = (self.store.addr.clone(), self.kit.tally.clone());
+        let entities: Vec<EntityName> = notifications.iter().map(|hint| hint.entity.clone()).collect();
         Box::pin(async move {
             let number = notifications.len();
             let stored = put(&store, Ask(Enqueue { notifications })).await;
@@ -90,6 +91,7 @@ impl Handler<Notify> for Supervisor {
             }
             let enqueued = stored?;
             points::pass(Point::Notified);
+            tally.notified(entities.into_iter().zip(enqueued.iter().map(|enqueued| enqueued.coalesced)));
             woken.iter().for_each(|entity| entity.do_send(Wake));
             Ok(enqueued)
         })

@@ -3,6 +3,7 @@
 mod doors;
 mod entities;
 mod status;
+mod survey;
 mod threads;
 mod end;
 
@@ -18,6 +19,7 @@ use slog::{Logger, info, o, warn};
 use crate::config::{Config, ConfigDiff};
 use crate::domain::name::EntityName;
 use crate::log::{chain, key};
+use crate::metrics::Tally;
 use crate::source::guardian::Guardian;
 use crate::source::process::cancel::Cancel;
 use crate::store::Store;
@@ -33,8 +35,9 @@ use threads::Threads;
 
 pub use super::leases::Identity;
 pub use super::messages::{
-    ApproveDeletes, DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, Notify, Ordered, Reconfigure,
-    Refusal, Resolve, RetryItem, Settle, SourceStatus, Standing, Status, SyncRecord, Undo, Unsettleable,
+    ApproveDeletes, DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, GetSurvey, Notify, Ordered,
+    Reconfigure, Refusal, Resolve, RetryItem, Settle, SourceStatus, Standing, Status, Survey, SyncRecord, Undo,
+    Unsettleable,
 };
 pub use threads::runtime;
 
@@ -86,6 +89,8 @@ pub struct Start {
     pub identity: Identity,
     pub policy: Policy,
     pub ledger: Ledger,
+    /// Where everybody counts.
+    pub tally: Tally,
     pub log: Logger,
     /// Told the reason when the daemon cannot go on, and `None` when it was stopped.
     pub ended: Box<dyn Fn(Option<String>) + Send>,
@@ -114,7 +119,7 @@ struct StoreEnded(Ended);
 impl Supervisor {
     /// Starts the supervisor on this thread, and with it the store; the entities follow when the database is ready for them.
     pub fn start(with: Start) -> Child<Self> {
-        let Start { config, state_dir, store, cancel, guardian, identity, policy, ledger, log, ended } = with;
+        let Start { config, state_dir, store, cancel, guardian, identity, policy, ledger, tally, log, ended } = with;
         let workshops = Workshops::default();
         let office = Office::new(identity.daemon, cancel.clone());
         let report = end::report(ended, workshops.clone(), cancel.clone());
@@ -127,7 +132,7 @@ impl Supervisor {
         };
         start(&Arbiter::current(), spec, move |ctx, lifeline| {
             let store = start_store(store, ctx.address(), &policy, &ledger, &log);
-            let kit = Kit { state_dir, store: store.addr.clone(), office, guardian, ledger, policy };
+            let kit = Kit { state_dir, store: store.addr.clone(), office, guardian, ledger, tally, policy };
             let leases = start_leases(identity, &kit, ctx.address(), workshops.clone(), &log);
             Self {
                 config,

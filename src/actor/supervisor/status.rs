@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Context, Handler, ResponseFuture};
+use actix::{Addr, Context, Handler, ResponseFuture};
 use futures_util::future::join_all;
 
+use crate::config::Config;
 use crate::config::model::Entity;
-use crate::domain::name::SourceName;
+use crate::domain::name::{EntityName, SourceName};
 use crate::source::gate::GateState;
 
-use super::super::entity::{EntityState, GetEntityState};
+use super::super::entity::{EntityActor, EntityState, GetEntityState};
 use super::super::messages::{DatabaseStatus, EntityStatus, GetStatus, Refusal, SourceStatus, Status};
-use super::super::store::requests::lease::ListServers;
+use super::super::store::requests::lease::{DaemonId, ListServers};
 use super::super::store::requests::view::{CountAll, Counts};
 use super::super::store::{Ask, put};
 use super::super::supervision::{ActorPath, ActorState, Ledger};
@@ -25,6 +26,64 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The state of an entity that another daemon serves.
 const STANDBY: &str = "standby";
 
+/// The entities, and who is asked about them.
+pub(super) struct Scene {
+    config: Arc<Config>,
+    ledger: Ledger,
+    daemon: DaemonId,
+    actors: Vec<(EntityName, Addr<EntityActor>)>,
+}
+
+/// What the actors of the entities say; `None` of one that does not answer.
+pub(super) type States = BTreeMap<EntityName, Option<EntityState>>;
+
+impl Supervisor {
+    pub(super) fn scene(&self) -> Scene {
+        let actors = self.entities.iter().map(|(name, child)| (name.clone(), child.addr.clone()));
+        Scene {
+            config: Arc::clone(&self.config),
+            ledger: self.kit.ledger.clone(),
+            daemon: self.kit.office.daemon(),
+            actors: actors.collect(),
+        }
+    }
+}
+
+impl Scene {
+    /// Asks every entity.
+    pub(super) async fn states(&self) -> States {
+        let states = self.actors.iter().map(|(name, actor)| async move {
+            let state = actor.send(GetEntityState).timeout(PATIENCE).await;
+            (name.clone(), state.ok())
+        });
+        join_all(states).await.into_iter().collect()
+    }
+
+    /// Puts together how the entities are; `servers` are those of the entities that are served elsewhere, if they are to be named.
+    pub(super) fn entities(
+        &self,
+        mut states: States,
+        counts: &mut BTreeMap<EntityName, Counts>,
+        mut servers: BTreeMap<EntityName, (DaemonId, String)>,
+    ) -> Vec<EntityStatus> {
+        let status = |entity: &Arc<Entity>| {
+            let state = states.remove(&entity.name).flatten();
+            let counts = counts.remove(&entity.name).unwrap_or_default();
+            // If it is this one, its actor is about to hear of it.
+            let server = servers.remove(&entity.name).filter(|(id, _)| is_standby(&state) && *id != self.daemon);
+            match server {
+                Some((_, server)) => stands_by(entity, server, counts),
+                None => entity_status(entity, state, counts, &self.ledger),
+            }
+        };
+        self.config.entities.values().map(status).collect()
+    }
+}
+
+fn is_standby(state: &Option<EntityState>) -> bool {
+    state.as_ref().is_some_and(|state| state.standby)
+}
+
 impl Handler<GetStatus> for Supervisor {
     type Result = ResponseFuture<Result<Status, Refusal>>;
 
@@ -32,32 +91,16 @@ impl Handler<GetStatus> for Supervisor {
         if self.phase == Phase::Preparing {
             return Box::pin(async { Err(Refusal::Away) });
         }
-        let (store, ledger, daemon) = (self.store.addr.clone(), self.kit.ledger.clone(), self.kit.office.daemon());
-        let (config, uptime_s) = (Arc::clone(&self.config), self.started.elapsed().as_secs());
-        let actors: Vec<_> = self.entities.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
+        let (store, ledger) = (self.store.addr.clone(), self.kit.ledger.clone());
+        let (scene, uptime_s) = (self.scene(), self.started.elapsed().as_secs());
         Box::pin(async move {
             let mut counts = put(&store, Ask(CountAll)).await?;
-            let states = actors.into_iter().map(|(name, actor)| async move {
-                let state = actor.send(GetEntityState).timeout(PATIENCE).await;
-                (name, state.ok())
-            });
-            let mut states: BTreeMap<_, _> = join_all(states).await.into_iter().collect();
-            let is_standby = |state: &Option<EntityState>| state.as_ref().is_some_and(|state| state.standby);
-            let mut servers = match states.values().any(is_standby) {
+            let states = scene.states().await;
+            let servers = match states.values().any(is_standby) {
                 true => put(&store, Ask(ListServers)).await?,
                 false => BTreeMap::new(),
             };
-            let status = |entity: &Arc<Entity>| {
-                let state = states.remove(&entity.name).flatten();
-                let counts = counts.remove(&entity.name).unwrap_or_default();
-                // If it is this one, its actor is about to hear of it.
-                let server = servers.remove(&entity.name).filter(|(id, _)| is_standby(&state) && *id != daemon);
-                match server {
-                    Some((_, server)) => stands_by(entity, server, counts),
-                    None => entity_status(entity, state, counts, &ledger),
-                }
-            };
-            let entities: Vec<EntityStatus> = config.entities.values().map(status).collect();
+            let entities = scene.entities(states, &mut counts, servers);
             let database = database_status(&ledger);
             let ready = database.up && entities.iter().all(|entity| matches!(entity.state, "up" | STANDBY));
             Ok(Status { uptime_s, database, entities, ready })
@@ -66,7 +109,7 @@ impl Handler<GetStatus> for Supervisor {
 }
 
 /// How the database is that has just been asked: it may be one that can only be read.
-fn database_status(ledger: &Ledger) -> DatabaseStatus {
+pub(super) fn database_status(ledger: &Ledger) -> DatabaseStatus {
     let outage = ledger.find(&ActorPath::Store).and_then(|store| store.outage);
     DatabaseStatus { up: outage.is_none(), error: outage.map(|outage| outage.error) }
 }

@@ -12,6 +12,7 @@ mod reload;
 mod status;
 mod supervision;
 mod health;
+mod metrics;
 mod path;
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
@@ -36,6 +37,7 @@ fn paths() -> impl Iterator<Item = Path> {
         status::routes(),
         supervision::routes(),
         health::routes(),
+        metrics::routes(),
     ];
     routes.into_iter().flatten()
 }

@@ -109,6 +109,11 @@ impl Program {
         Self { guardian, ..self }
     }
 
+    /// Names the entity whose copies it serves.
+    pub fn entity(&self) -> &EntityName {
+        &self.entity
+    }
+
     /// Waits for the source's turn, until cancelled.
     ///
     /// # Errors

@@ -38,6 +38,22 @@ pub struct Run {
 }
 
 impl Run {
+    /// Says in a word how it ended, for whoever counts.
+    pub fn outcome(&self) -> &'static str {
+        match &self.exit {
+            Exit::Status(0) if self.error.is_none() => "done",
+            Exit::Status(0) => "refused",
+            Exit::Status(1) => "unreachable",
+            Exit::Status(2) if self.operation.has_key() => "missing",
+            Exit::Status(3) if self.operation.changes_something() => "rejected",
+            Exit::Status(_) | Exit::Signal(_) | Exit::Lost => "failed",
+            Exit::TimedOut => "timed-out",
+            Exit::Cancelled => "cancelled",
+            Exit::Flooded => "flooded",
+            Exit::NotStarted(_) | Exit::NoRoom(_) => "not-started",
+        }
+    }
+
     /// Gives what is kept of it for a person: the first of its stdout and the last of its stderr.
     pub fn output(&self) -> Output {
         let over = self.stderr.len().saturating_sub(KEPT);

@@ -14,7 +14,7 @@ pub(super) struct Layer {
 
 const POSTGRES: [&str; 3] = ["tokio_postgres", "deadpool_postgres", "postgres_types"];
 
-pub(super) const LAYERS: [Layer; 10] = [
+pub(super) const LAYERS: [Layer; 11] = [
     Layer {
         name: "points",
         may: &[],
@@ -70,8 +70,15 @@ pub(super) const LAYERS: [Layer; 10] = [
         may_be_async: false,
     },
     Layer {
+        name: "metrics",
+        may: &["domain"],
+        never: &["tokio", "actix", "actix_rt", "actix_web", "slog", POSTGRES[0], POSTGRES[1], POSTGRES[2], "std::fs"],
+        never_ends: &["now"],
+        may_be_async: false,
+    },
+    Layer {
         name: "source",
-        may: &["domain", "config", "log", "points"],
+        may: &["domain", "config", "log", "metrics", "points"],
         never: &["actix", "actix_rt", "actix_web", POSTGRES[0], POSTGRES[1], POSTGRES[2], "reqwest"],
         never_ends: &[],
         may_be_async: true,
@@ -85,7 +92,7 @@ pub(super) const LAYERS: [Layer; 10] = [
     },
     Layer {
         name: "actor",
-        may: &["domain", "config", "log", "source", "store", "points"],
+        may: &["domain", "config", "log", "metrics", "source", "store", "points"],
         never: &[
             POSTGRES[0],
             POSTGRES[1],
@@ -103,7 +110,7 @@ pub(super) const LAYERS: [Layer; 10] = [
     },
     Layer {
         name: "api",
-        may: &["domain", "config", "log", "actor"],
+        may: &["domain", "config", "log", "metrics", "actor"],
         never: &[POSTGRES[0], POSTGRES[1], POSTGRES[2], "std::process", "tokio::process"],
         never_ends: &[],
         may_be_async: true,
@@ -117,7 +124,7 @@ pub(super) const LAYERS: [Layer; 10] = [
     },
     Layer {
         name: "daemon",
-        may: &["domain", "config", "log", "source", "store", "actor", "api", "points"],
+        may: &["domain", "config", "log", "metrics", "source", "store", "actor", "api", "points"],
         never: &[],
         never_ends: &[],
         may_be_async: true,

@@ -74,6 +74,7 @@ impl<'a> Actors<'a> {
             identity: Identity { daemon: DaemonId::new(), name: "test".to_owned(), former: None },
             policy,
             ledger: ledger.clone(),
+            tally: Default::default(),
             log,
             ended: Box::new(move |reason| ended.send(reason).expect("the thread waits for it")),
         };

@@ -1,0 +1,127 @@
+//! What a scrape of `/metrics` costs with a thousand entities and a hundred thousand records: `make bench`.
+//!
+//! It stands beside its floor: the one count that the database makes for it, asked for alone.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, Config, NoTls};
+
+const ENTITIES: usize = 1000;
+const SOURCES: [&str; 3] = ["billing", "crm", "warehouse"];
+/// How often each is measured.
+const TIMES: usize = 50;
+
+/// A hundred records for each entity, of which a tenth is deleted; work that waits, conflicts.
+const FILL: &str = "
+    update entity set last_internal_key = 100;
+    insert into record (entity, id, version, agreed, state)
+        select name, n, 1, '{\"name\": \"Ann\"}', case when n % 10 = 0 then 'deleted' else 'live' end
+        from entity, generate_series(1, 100) as n;
+    insert into work_item (entity, subject, source, foreign_key, state, due_at, blocked_by)
+        select name, 'copy', 'crm', 'k' || n, 'waiting', 'infinity', '{crm}' from entity, generate_series(1, 10) as n;
+    insert into conflict (entity, record, path, path_hash, kind, contenders, contended)
+        select name, 1, '\"\"', '', 'held', '[]', '[]' from entity;
+    analyze";
+
+fn main() {
+    // PostgreSQL runs as another user where this runs as root.
+    let open = fs::Permissions::from_mode(0o755);
+    let dir = tempfile::Builder::new().prefix("retcon-bench.").permissions(open).tempdir().expect("a directory");
+    let runtime = Runtime::new().expect("a runtime");
+    configure(&dir);
+    let daemon = start(dir.path());
+    let client = runtime.block_on(connect(dir.path()));
+    for statement in FILL.split_inclusive(';') {
+        runtime.block_on(client.batch_execute(statement)).expect("rows");
+    }
+    let count = include_str!("../src/store/sql/entity/count.sql");
+    let floor = times(|| assert_eq!(runtime.block_on(client.query(count, &[])).expect("counts").len(), ENTITIES));
+    let mut size = 0;
+    let scrapes = times(|| size = scrape(dir.path()).len());
+    println!("a scrape with {ENTITIES} entities of {} sources and 100,000 records", SOURCES.len());
+    println!("{:<12}{:>10}{:>10}   bound", "", "median", "longest");
+    let row = |what: &str, [median, longest]: [Duration; 2], bound: &str| {
+        println!("{what:<12}{:>10}{:>10}   {bound}", format!("{median:.1?}"), format!("{longest:.1?}"));
+    };
+    row("scrape", scrapes, "100 ms");
+    row("its count", floor, "");
+    println!("{:<12}{:>10}{:>10}   2 MiB", "size", format!("{:.2} MiB", size as f64 / f64::from(1 << 20)), "");
+    drop(client);
+    drop(daemon);
+}
+
+fn configure(dir: &TempDir) {
+    let source = |entity: usize, name: &str| {
+        format!("[entities.entity-{entity:04}.sources.{name}]\ncommand = [\"/bin/true\"]\n")
+    };
+    let entities: String = (0..ENTITIES).flat_map(|entity| SOURCES.map(|name| source(entity, name))).collect();
+    let head = "[server]\nlisten = \"\"\ngrace = \"1s\"\n\n[log]\nlevel = \"alert\"\n\n";
+    fs::write(dir.path().join("retcon.toml"), format!("{head}{entities}")).expect("a configuration");
+}
+
+/// Measures the median and the longest time.
+fn times(mut work: impl FnMut()) -> [Duration; 2] {
+    let mut times: Vec<Duration> = (0..TIMES)
+        .map(|_| {
+            let began = Instant::now();
+            work();
+            began.elapsed()
+        })
+        .collect();
+    times.sort();
+    [times[TIMES / 2], times[TIMES - 1]]
+}
+
+/// Asks for a path of the daemon; `None` if it does not answer well.
+fn get(dir: &Path, path: &str) -> Option<String> {
+    let mut stream = UnixStream::connect(dir.join("state/retcon.sock")).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.starts_with("HTTP/1.1 200 ").then_some(answer)
+}
+
+fn scrape(dir: &Path) -> String {
+    let text = get(dir, "/metrics").expect("the daemon answers");
+    assert!(text.contains("retcon_records{entity=\"entity-0999\"} 90\n"), "{text}");
+    text
+}
+
+async fn connect(dir: &Path) -> Client {
+    let mut config = Config::new();
+    config.host_path(dir.join("state/pg/sock")).user("retcon").dbname("postgres");
+    let (client, connection) = config.connect(NoTls).await.expect("the private PostgreSQL takes connections");
+    tokio::spawn(connection);
+    client
+}
+
+/// A running daemon, stopped when it is dropped.
+struct Daemon(Child);
+
+fn start(dir: &Path) -> Daemon {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retcond"));
+    command.arg("--config").arg(dir.join("retcon.toml")).stdin(Stdio::null());
+    let daemon = Daemon(command.spawn().expect("retcond starts"));
+    while get(dir, "/readyz").is_none() {
+        sleep(Duration::from_millis(10));
+    }
+    daemon
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("the daemon is ours");
+        let status = self.0.wait().expect("the daemon is ours");
+        assert!(status.success(), "the daemon stopped with {status}");
+    }
+}

@@ -123,6 +123,16 @@ pub struct ApproveDeletes {
     pub entity: EntityName,
 }
 
+/// Stops an entity, or one of its sources, for the time being, or lets it go on; answered when it is on record.
+#[derive(Message)]
+#[rtype(result = "Result<(), Refusal>")]
+pub struct Pause {
+    pub entity: EntityName,
+    /// `None`: the entity itself.
+    pub source: Option<SourceName>,
+    pub paused: bool,
+}
+
 /// Makes a parked, waiting or ready item ready at once, with fresh attempts.
 #[derive(Message)]
 #[rtype(result = "Result<Handled, Refusal>")]

@@ -16,6 +16,7 @@ use crate::source::visit::{Reach, Visitor};
 use super::entity::{EntityActor, SourceChanged};
 use super::errand::Errand;
 use super::supervision::{Drill, Lifeline, panic_text};
+use super::workshop::Paused;
 
 /// The first pause before a source that is down is tried again; doubled each time up to [`LAST_PROBE`].
 const FIRST_PROBE: Duration = Duration::from_secs(1);
@@ -26,6 +27,8 @@ pub struct SourceActor {
     name: SourceName,
     visitor: Visitor,
     entity: Addr<EntityActor>,
+    /// What a person has stopped; nothing is started here while it is this source.
+    paused: Paused,
     lifeline: Lifeline,
     log: Logger,
     waiting: VecDeque<Waiting>,
@@ -83,9 +86,16 @@ pub struct Finish;
 
 impl SourceActor {
     /// Takes over the visits at a source.
-    pub fn new(name: SourceName, visitor: Visitor, entity: Addr<EntityActor>, lifeline: Lifeline, log: Logger) -> Self {
+    pub(super) fn new(
+        name: SourceName,
+        visitor: Visitor,
+        entity: Addr<EntityActor>,
+        paused: Paused,
+        lifeline: Lifeline,
+        log: Logger,
+    ) -> Self {
         let waiting = VecDeque::new();
-        Self { name, visitor, entity, lifeline, log, waiting, visiting: None, visits: 0, health: Health::Up }
+        Self { name, visitor, entity, paused, lifeline, log, waiting, visiting: None, visits: 0, health: Health::Up }
     }
 
     /// Begins the next visit, if none is under way.
@@ -101,6 +111,9 @@ impl SourceActor {
 
     /// Says why nothing may be started now.
     fn down(&self) -> Option<String> {
+        if self.paused.is_source(&self.name) {
+            return Some("the source is paused".to_owned());
+        }
         match &self.health {
             Health::Down { why, next_probe, .. } if *next_probe > Instant::now() => Some(why.clone()),
             Health::Up | Health::Down { .. } => None,

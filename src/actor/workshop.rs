@@ -11,12 +11,13 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard, RwLock, RwLockReadGuard, onesh
 
 use crate::config::model::{Entity, Throttle};
 use crate::domain::key::InternalKey;
-use crate::domain::name::EntityName;
+use crate::domain::name::{EntityName, SourceName};
 use crate::source::gate::Gate;
 
 use super::entity::EntityActor;
 use super::lock::whole;
 use super::messages::Ordered;
+use super::store::requests::pause::Pauses;
 use super::store::requests::queue::WorkItemId;
 
 /// Results of orders that nobody has asked for yet.
@@ -60,6 +61,7 @@ pub struct Workshop {
     /// What every invocation passes.
     pub(super) gate: Arc<Gate>,
     pub(super) orders: Orders,
+    pub(super) paused: Paused,
     /// Who works here now; it is told of what ends here, also of what another one before it has begun.
     actor: Mutex<Option<Addr<EntityActor>>>,
     under_way: Mutex<UnderWay>,
@@ -68,6 +70,25 @@ pub struct Workshop {
     busy: watch::Sender<usize>,
     records: RecordLocks,
     introductions: RwLock<()>,
+}
+
+/// What of the entity is paused; clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Paused(Arc<Mutex<Pauses>>);
+
+impl Paused {
+    pub(super) fn is_entity(&self) -> bool {
+        whole(&self.0).entity
+    }
+
+    pub(super) fn is_source(&self, source: &SourceName) -> bool {
+        whole(&self.0).sources.contains(source)
+    }
+
+    /// Works by these from now on, and returns those of before.
+    pub(super) fn set(&self, pauses: Pauses) -> Pauses {
+        std::mem::replace(&mut *whole(&self.0), pauses)
+    }
 }
 
 /// The looks under way, by number, with their work items.
@@ -92,6 +113,7 @@ impl Workshop {
         Arc::new(Self {
             gate: Arc::new(Gate::new(throttle)),
             orders: Orders::default(),
+            paused: Paused::default(),
             actor: Mutex::default(),
             under_way: Mutex::default(),
             claiming: AtomicBool::new(false),

@@ -13,6 +13,7 @@ use super::wire::conflict::Conflict;
 use super::wire::delete::{Approval, Approved, Delete};
 use super::wire::doubt::{Doubt, Settlement};
 use super::wire::order::{OrderAnswer, Resolution, Undo};
+use super::wire::pause::Paused;
 use super::wire::problem::Problem;
 use super::wire::provenance::Provenance;
 use super::wire::record::{HistoryItem, Record, RecordSummary};
@@ -205,6 +206,21 @@ impl Client {
     pub async fn approve_deletes(&self, entity: &str) -> Result<Answer<Approved>, ClientError> {
         let approval = Approval { entity: entity.to_owned() };
         self.send(Method::POST, self.url(&["v1", "deletes", "approve"]), Some(&approval)).await
+    }
+
+    /// Stops an entity, or one of its sources, for the time being, or lets it go on.
+    pub async fn set_pause(
+        &self,
+        entity: &str,
+        source: Option<&str>,
+        paused: bool,
+    ) -> Result<Answer<Paused>, ClientError> {
+        let word = if paused { "pause" } else { "resume" };
+        let url = match source {
+            Some(source) => self.url(&["v1", "entities", entity, "sources", source, word]),
+            None => self.url(&["v1", "entities", entity, word]),
+        };
+        self.send(Method::POST, url, None::<&()>).await
     }
 
     fn url(&self, segments: &[&str]) -> Url {

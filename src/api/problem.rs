@@ -9,11 +9,11 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use super::wire::problem::Problem;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])+ $name:ident = $word:literal, $status:ident;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal, $status:ident;)+) => {
         /// The stable name of a kind of problem; docs/api.md says of each when it comes and what to do.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
-            $($(#[$doc])+ $name,)+
+            $($(#[doc = $doc])+ $name,)+
         }
 
         impl Code {
@@ -24,6 +24,13 @@ macro_rules! codes {
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $word,)+
+                }
+            }
+
+            /// Returns what it means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_ascii_start(),)+
                 }
             }
 
@@ -74,6 +81,8 @@ codes! {
     UndoBlocked = "undo-blocked", CONFLICT;
     /// The body is larger than 1 MiB.
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE;
+    /// The body is of a type that the route does not take.
+    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE;
     /// The text can be no foreign key.
     InvalidForeignKey = "invalid-foreign-key", UNPROCESSABLE_ENTITY;
     /// The source has nothing under this key.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{
-    completions, conflicts, deletes, doubts, drop_item, explain, history, init, merge, notify, records, resolve, retry,
-    settle, show, source, status, tree, undo, work,
+    completions, conflicts, deletes, doubts, drop_item, explain, history, init, merge, notify, pause, records, resolve,
+    retry, settle, show, source, status, tree, undo, work,
 };
 
 const EXAMPLES: &str = "\
@@ -97,6 +97,10 @@ pub(super) enum Command {
     Retry(retry::Args),
     /// Give work items up
     Drop(drop_item::Args),
+    /// Stop an entity or a source for the time being
+    Pause(pause::Args),
+    /// Go on with an entity or a source that is paused
+    Resume(pause::Args),
     /// Read the configuration again, and say what changed
     Reload,
     /// Print completions for a shell (offline)

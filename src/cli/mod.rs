@@ -33,6 +33,7 @@ mod undo;
 mod work;
 mod retry;
 mod drop_item;
+mod pause;
 mod reload;
 mod completions;
 
@@ -44,6 +45,7 @@ use clap::Parser;
 use args::{Cli, Command};
 use context::Context;
 use error::{CliError, Exit};
+use pause::Way;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -90,6 +92,8 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Work(args) => online(work::run(&args, &context)),
         Command::Retry(args) => online(retry::run(&args, &context)),
         Command::Drop(args) => online(drop_item::run(&args, &context)),
+        Command::Pause(args) => online(pause::run(&args, Way::Pause, &context)),
+        Command::Resume(args) => online(pause::run(&args, Way::Resume, &context)),
         Command::Reload => online(reload::run(&context)),
     }
 }

@@ -11,6 +11,7 @@ mod inputs;
 mod draft;
 mod schema;
 pub(crate) mod words;
+mod shown;
 mod duration;
 mod command_line;
 mod key_path;

@@ -3,6 +3,8 @@
 mod support;
 
 mod api;
+mod description;
+mod pauses;
 mod acceptance_contract;
 mod acceptance_faults;
 mod acceptance_input;

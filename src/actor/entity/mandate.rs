@@ -12,6 +12,7 @@ use super::super::desk::Desk;
 use super::super::leases::LeasesChanged;
 use super::super::office::Mandate;
 use super::super::store::PAUSES;
+use super::super::store::requests::pause::ListPauses;
 use super::super::store::requests::queue::{Recover, Recovered, Rename, Renamed};
 use super::{EntityActor, Phase};
 
@@ -76,6 +77,8 @@ pub(super) async fn take_over(desk: &Desk) -> Result<Recovered, StoreError> {
             }
         }
     }
+    let mut paused = desk.ask(ListPauses).await?;
+    desk.workshop.paused.set(paused.remove(&entity.name).unwrap_or_default());
     desk.ask(Recover { entity: entity.name.clone(), held: desk.workshop.items() }).await
 }
 

@@ -4,6 +4,7 @@
 
 mod mandate;
 mod sources;
+mod pauses;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ use super::store::{Ask, PAUSES, StoreActor, StoreError};
 use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline, Policy, panic_text};
 use super::workshop::Workshop;
 use sources::Condition;
+
+pub(super) use pauses::SetPauses;
 
 /// The pause after which items are put back whose look could not be ended.
 const STUCK: Duration = Duration::from_secs(1);
@@ -131,6 +134,8 @@ pub struct EntityState {
     pub working: bool,
     /// Whether another daemon serves it.
     pub standby: bool,
+    /// Whether a person has stopped its work.
+    pub paused: bool,
     pub in_flight: u32,
     pub throttle: GateState,
     pub sources: BTreeMap<SourceName, SourceStatus>,
@@ -243,6 +248,9 @@ impl EntityActor {
     fn pump(&mut self) {
         let room = self.entity.throttle.in_flight.saturating_sub(self.workshop.looks());
         let Some(desk) = self.desk() else { return };
+        if self.workshop.paused.is_entity() {
+            return;
+        }
         if self.phase != Phase::Working || room == 0 {
             // Who wakes it while it recovers may tell of what the recovery has not seen.
             self.again |= self.phase == Phase::Recovering;
@@ -466,6 +474,7 @@ impl Handler<GetEntityState> for EntityActor {
         MessageResult(EntityState {
             working: self.phase == Phase::Working,
             standby: self.phase == Phase::Standby,
+            paused: self.workshop.paused.is_entity(),
             in_flight: self.workshop.looks(),
             throttle: self.workshop.gate.state(),
             sources: self.source_statuses(),

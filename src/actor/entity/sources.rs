@@ -87,9 +87,9 @@ impl EntityActor {
                 reporter.do_send(SourceEnded { source: of_source.clone(), actor, ended });
             }),
         };
-        let actor_name = name.clone();
+        let (actor_name, paused) = (name.clone(), self.workshop.paused.clone());
         let child = start(&Arbiter::current(), spec, move |_, lifeline| {
-            SourceActor::new(actor_name, visitor, parent, lifeline, log)
+            SourceActor::new(actor_name, visitor, parent, paused, lifeline, log)
         });
         self.sources.insert(name.clone(), child);
         self.conditions.insert(name, Condition::Up);
@@ -134,6 +134,10 @@ impl EntityActor {
     /// Sees to it that work that waits for a source does not wait for ever: the source's return, or its next probe, may have
     /// come before the wait was on record.
     pub(super) fn look_waits_for(&mut self, source: SourceName, ctx: &mut Context<Self>) {
+        if self.workshop.paused.is_source(&source) {
+            // Until a person says otherwise.
+            return;
+        }
         match self.conditions.get(&source) {
             // It is not configured, or not to be had: the work waits for the daemon, or the actor, that can reach it.
             None | Some(Condition::GivenUp { .. }) => {}
@@ -158,6 +162,9 @@ impl EntityActor {
     /// Makes one item due that waits for a source that is down, if the time has come; and again later, for as long as no
     /// run at the source has told how it is: that item's look may end without one.
     fn probe(&mut self, source: SourceName, ctx: &mut Context<Self>) {
+        if self.workshop.paused.is_source(&source) {
+            return;
+        }
         let Some(Condition::Down { next_probe, .. }) = self.conditions.get(&source) else { return };
         if *next_probe > Instant::now() {
             // The timer leads here then.
@@ -175,7 +182,10 @@ impl EntityActor {
     }
 
     /// Does what a source's condition calls for.
-    fn follow(&mut self, source: SourceName, ctx: &mut Context<Self>) {
+    pub(super) fn follow(&mut self, source: SourceName, ctx: &mut Context<Self>) {
+        if self.workshop.paused.is_source(&source) {
+            return;
+        }
         match self.conditions.get(&source) {
             Some(Condition::Up) if self.phase == Phase::Working => self.release(source, Due::All, ctx),
             // What waits is released when the queue is taken over.
@@ -210,7 +220,9 @@ impl EntityActor {
     pub(super) fn source_statuses(&self) -> BTreeMap<SourceName, SourceStatus> {
         let status = |(name, condition): (&SourceName, &Condition)| {
             let restarts = self.kit.ledger.find(&self.path_of(name)).map_or(0, |actor| actor.restarts);
-            (name.clone(), source_status(condition, restarts))
+            let status = source_status(condition, restarts);
+            let paused = self.workshop.paused.is_source(name) && status.state != "given-up";
+            (name.clone(), if paused { SourceStatus { state: "paused", ..status } } else { status })
         };
         self.conditions.iter().map(status).collect()
     }

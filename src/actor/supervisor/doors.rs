@@ -21,7 +21,7 @@ use super::{Phase, Supervisor};
 
 impl Supervisor {
     /// Names what is wrong with a notification, if it is for something that is not configured.
-    fn check(&self, entity: &EntityName, source: &SourceName) -> Result<(), Refusal> {
+    pub(super) fn check(&self, entity: &EntityName, source: &SourceName) -> Result<(), Refusal> {
         let Some(known) = self.config.entities.get(entity) else {
             return Err(Refusal::UnknownEntity(entity.clone()));
         };
@@ -31,7 +31,7 @@ impl Supervisor {
         Err(Refusal::UnknownSource(entity.clone(), source.clone()))
     }
 
-    fn entity(&self, entity: &EntityName) -> Result<Addr<EntityActor>, Refusal> {
+    pub(super) fn entity(&self, entity: &EntityName) -> Result<Addr<EntityActor>, Refusal> {
         if !self.config.entities.contains_key(entity) {
             return Err(Refusal::UnknownEntity(entity.clone()));
         }

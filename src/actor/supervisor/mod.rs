@@ -2,6 +2,7 @@
 
 mod doors;
 mod entities;
+mod pauses;
 mod status;
 mod survey;
 mod threads;
@@ -36,7 +37,7 @@ use threads::Threads;
 pub use super::leases::Identity;
 pub use super::messages::{
     ApproveDeletes, DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, GetSurvey, Notify, Ordered,
-    Reconfigure, Refusal, Resolve, RetryItem, Settle, SourceStatus, Standing, Status, Survey, SyncRecord, Undo,
+    Pause, Reconfigure, Refusal, Resolve, RetryItem, Settle, SourceStatus, Standing, Status, Survey, SyncRecord, Undo,
     Unsettleable,
 };
 pub use threads::runtime;
@@ -190,8 +191,9 @@ impl Supervisor {
         ctx.spawn(cleared.into_actor(self));
     }
 
-    /// Wakes entities that have due work, in case that nobody has told them.
+    /// Wakes entities that have due work, and tells them what is paused, in case that nobody has told them.
     fn sweep(&self, ctx: &mut Context<Self>) {
+        self.read_pauses(ctx);
         let store = self.store.addr.clone();
         let due = async move { put(&store, Ask(ListDue)).await };
         ctx.spawn(due.into_actor(self).map(|due, actor, _| match due {

@@ -23,6 +23,9 @@ use super::{Phase, Supervisor};
 /// How long an entity is waited for that does not answer at once: it may be on its way to being restarted.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The state of an entity of which a person has stopped the work.
+const PAUSED: &str = "paused";
+
 /// The state of an entity that another daemon serves.
 const STANDBY: &str = "standby";
 
@@ -102,7 +105,7 @@ impl Handler<GetStatus> for Supervisor {
             };
             let entities = scene.entities(states, &mut counts, servers);
             let database = database_status(&ledger);
-            let ready = database.up && entities.iter().all(|entity| matches!(entity.state, "up" | STANDBY));
+            let ready = database.up && entities.iter().all(|entity| matches!(entity.state, "up" | PAUSED | STANDBY));
             Ok(Status { uptime_s, database, entities, ready })
         })
     }
@@ -131,8 +134,12 @@ fn stands_by(entity: &Entity, server: String, counts: Counts) -> EntityStatus {
 fn entity_status(entity: &Entity, state: Option<EntityState>, counts: Counts, ledger: &Ledger) -> EntityStatus {
     let name = entity.name.clone();
     match state {
-        Some(EntityState { working, standby: _, in_flight, throttle, sources }) => {
-            let state = if working { "up" } else { "starting" };
+        Some(EntityState { working, standby: _, paused, in_flight, throttle, sources }) => {
+            let state = match (working, paused) {
+                (true, true) => PAUSED,
+                (true, false) => "up",
+                (false, _) => "starting",
+            };
             EntityStatus { name, state, served_by: None, counts, in_flight, throttle, sources }
         }
         None => {

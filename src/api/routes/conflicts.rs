@@ -12,18 +12,29 @@ use crate::api::input::{self, Members, Node, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::List;
 use crate::api::wire::conflict::Conflict;
+use crate::api::wire::order::Resolution;
 use crate::domain::access::Role;
 use crate::domain::merge::Decision;
 use crate::domain::name::SourceName;
 
+/// A list of one conflict.
+const CONFLICTS: &str = r#"{"items": [{"id": 3, "revision": 2, "entity": "customer", "record": 12, "path": "/email",
+    "kind": "edit-edit", "agreed": "ann@example.com", "contenders": [{"sources": ["billing"], "value": "a@example.com"},
+    {"sources": ["crm"], "absent": true}], "opened_at": "2026-11-05T10:00:00Z"}], "next": null}"#;
+
 pub(super) fn routes() -> Vec<Path> {
+    let list_told = operation("listConflicts", "Lists open conflicts").of_entity().window().answers::<List<Conflict>>(
+        200,
+        "The conflicts.",
+        CONFLICTS,
+    );
+    let resolve_told = orders::told(operation("resolveConflict", "Decides a conflict"))
+        .detail("With `revision` it counts only as long as the conflict is at that revision.")
+        .body::<Resolution>(r#"{"take": "crm", "revision": 2}"#)
+        .refuses(&[Code::UnknownConflict, Code::StaleConflict, Code::SenselessResolution]);
     vec![
-        Path::at("/v1/conflicts").get(Role::View, list, operation("listConflicts", "Lists open conflicts")),
-        Path::at("/v1/conflicts/{id}/resolve").post(
-            Role::Operate,
-            resolve,
-            operation("resolveConflict", "Decides a conflict"),
-        ),
+        Path::at("/v1/conflicts").get(Role::View, list, list_told),
+        Path::at("/v1/conflicts/{id}/resolve").post(Role::Operate, resolve, resolve_told),
     ]
 }
 

@@ -9,19 +9,28 @@ use crate::actor::supervisor::ApproveDeletes;
 use crate::api::Service;
 use crate::api::describe::operation;
 use crate::api::input::{self, Node, Query};
-use crate::api::problem::Refused;
+use crate::api::problem::{Code, Refused};
 use crate::api::wire::List;
-use crate::api::wire::delete::{Approved, Delete};
+use crate::api::wire::delete::{Approval, Approved, Delete};
 use crate::domain::access::Role;
 
+/// A list of one.
+const DELETES: &str = r#"{"items": [{"id": 3, "entity": "customer", "record": 12, "source": "crm", "key": "4711",
+    "since": "2026-11-05T10:00:00Z"}], "next": null}"#;
+
 pub(super) fn routes() -> Vec<Path> {
+    let list_told = operation("listDeletes", "Lists the deletions that `max_deletes` holds")
+        .of_entity()
+        .window()
+        .answers::<List<Delete>>(200, "The deletions.", DELETES);
+    let approve_told = operation("approveDeletes", "Carries out the held deletions of an entity")
+        .detail("Approves those that are held at that moment, and no later ones.")
+        .body::<Approval>(r#"{"entity": "customer"}"#)
+        .answers::<Approved>(200, "What was approved.", r#"{"approved": 2, "work_items": [71, 72]}"#)
+        .refuses(&[Code::UnknownEntity]);
     vec![
-        Path::at("/v1/deletes").get(Role::View, list, operation("listDeletes", "Lists the deletions that are held")),
-        Path::at("/v1/deletes/approve").post(
-            Role::Operate,
-            approve,
-            operation("approveDeletes", "Carries out the held deletions of an entity"),
-        ),
+        Path::at("/v1/deletes").get(Role::View, list, list_told),
+        Path::at("/v1/deletes/approve").post(Role::Operate, approve, approve_told),
     ]
 }
 

@@ -11,18 +11,28 @@ use crate::api::describe::operation;
 use crate::api::input::{self, Node, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::List;
-use crate::api::wire::doubt::Doubt;
+use crate::api::wire::doubt::{self, Doubt};
 use crate::domain::access::Role;
 use crate::domain::record::{DoubtId, Settlement};
 
+/// A list of one.
+const DOUBTS: &str = r#"{"items": [{"id": 7, "operation": "0199a8c4-2f6e-7d30-9c51-3b8d2f0a6e11", "entity": "customer",
+    "record": 12, "source": "billing", "kind": "create", "key": null, "document": {"name": "Ann"},
+    "since": "2026-11-05T10:02:13.511024Z", "attempts": 1, "last_error": "signal 9: connection reset",
+    "output": {"exit": "signal 9", "stdout": "", "stderr": "connection reset"}, "waiting": ["4711"]}], "next": null}"#;
+
 pub(super) fn routes() -> Vec<Path> {
+    let list_told = operation("listDoubts", "Lists the writes of which nobody knows whether they took effect")
+        .of_entity()
+        .window()
+        .answers::<List<Doubt>>(200, "The doubts.", DOUBTS);
+    let settle_told = orders::told(operation("settleDoubt", "Says what became of a write"))
+        .body::<doubt::Settlement>(r#"{"key": "4711"}"#)
+        .refuses(&[Code::UnknownDoubt, Code::SettledDoubt, Code::KeyTaken, Code::CopyThere])
+        .refuses(&[Code::InvalidForeignKey, Code::NothingThere]);
     vec![
-        Path::at("/v1/doubts").get(Role::View, list, operation("listDoubts", "Lists the writes in doubt")),
-        Path::at("/v1/doubts/{id}/settle").post(
-            Role::Operate,
-            settle,
-            operation("settleDoubt", "Says what became of a write"),
-        ),
+        Path::at("/v1/doubts").get(Role::View, list, list_told),
+        Path::at("/v1/doubts/{id}/settle").post(Role::Operate, settle, settle_told),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Needs, Path};
 use crate::actor::supervisor::GetStatus;
@@ -9,15 +10,20 @@ use crate::api::Service;
 use crate::api::describe::operation;
 use crate::api::problem::{Code, Refused};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Health {
     status: &'static str,
 }
 
 pub(super) fn routes() -> Vec<Path> {
+    let alive_told =
+        operation("isAlive", "Says that the process answers").answers::<Health>(200, "It does.", r#"{"status": "ok"}"#);
+    let ready_told = operation("isReady", "Says whether notifications are accepted and every entity is up")
+        .answers::<Health>(200, "They are.", r#"{"status": "ready"}"#)
+        .refuses(&[Code::NotReady]);
     vec![
-        Path::at("/healthz").get(Needs::Nothing, alive, operation("isAlive", "Says that the process answers")),
-        Path::at("/readyz").get(Needs::Nothing, ready, operation("isReady", "Says whether everything is up")),
+        Path::at("/healthz").get(Needs::Nothing, alive, alive_told),
+        Path::at("/readyz").get(Needs::Nothing, ready, ready_told),
     ]
 }
 

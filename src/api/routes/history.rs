@@ -7,7 +7,7 @@ use crate::actor::store::requests::view::ListHistory;
 use crate::api::Service;
 use crate::api::describe::operation;
 use crate::api::input::Query;
-use crate::api::problem::Refused;
+use crate::api::problem::{Code, Refused};
 use crate::api::wire::List;
 use crate::api::wire::provenance::{Origin, Provenance};
 use crate::api::wire::record::HistoryItem;
@@ -20,18 +20,26 @@ use crate::domain::provenance::provenance;
 /// How many versions are read at a time where all of them are needed.
 const PAGE: i64 = 1_000;
 
+/// A list of one version.
+const VERSIONS: &str = r#"{"items": [{"version": 2, "at": "2026-11-05T10:00:00Z", "state": "live",
+    "cause": {"kind": "sync"}, "patch": [{"op": "replace", "path": "/name", "value": "Anne", "sources": ["crm"]}],
+    "conflicts": [], "overruled": [{"path": "/name", "source": "billing", "value": "Anna"}]}], "next": null}"#;
+
+/// One value, and where it comes from.
+const ORIGINS: &str = r#"{"/name": {"value": "Anne", "sources": ["crm"], "version": 2, "at": "2026-11-05T10:00:00Z",
+    "cause": {"kind": "sync"}, "overruled": [{"source": "billing", "value": "Anna", "version": 2}]}}"#;
+
 pub(super) fn routes() -> Vec<Path> {
+    let list_told = operation("listVersions", "Lists the versions of a record, and what made them")
+        .window()
+        .answers::<List<HistoryItem>>(200, "The versions, the oldest first.", VERSIONS)
+        .refuses(&[Code::UnknownEntity, Code::UnknownRecord]);
+    let explain_told = operation("explainRecord", "Says of each value of a record who set it, when, and who lost")
+        .answers::<Provenance>(200, "The origin of each value, by its pointer.", ORIGINS)
+        .refuses(&[Code::UnknownEntity, Code::UnknownRecord]);
     vec![
-        Path::at("/v1/records/{entity}/{id}/history").get(
-            Role::View,
-            list,
-            operation("listVersions", "Lists the versions of a record"),
-        ),
-        Path::at("/v1/records/{entity}/{id}/provenance").get(
-            Role::View,
-            explain,
-            operation("explainRecord", "Says of each value of a record who set it"),
-        ),
+        Path::at("/v1/records/{entity}/{id}/history").get(Role::View, list, list_told),
+        Path::at("/v1/records/{entity}/{id}/provenance").get(Role::View, explain, explain_told),
     ]
 }
 

@@ -12,11 +12,15 @@ use crate::domain::access::Role;
 use crate::metrics::Page;
 
 pub(super) fn routes() -> Vec<Path> {
-    vec![Path::at("/metrics").get(
-        Role::View,
-        measure,
-        operation("showMetrics", "Says what is measured, as Prometheus reads it"),
-    )]
+    vec![
+        Path::at("/metrics").get(
+            Role::View,
+            measure,
+            operation("showMetrics", "Says what is measured, as Prometheus reads it")
+                .detail("It answers also while the database is away, without what that knows.")
+                .answers_text(200, "The measures, in the text format of Prometheus.", "text/plain"),
+        ),
+    ]
 }
 
 /// Answers also while the database is away, without what it knows.

@@ -8,20 +8,23 @@ mod conflicts;
 mod doubts;
 mod deletes;
 mod orders;
+mod pauses;
 mod reload;
+mod config;
 mod status;
 mod supervision;
 mod health;
 mod metrics;
+mod description;
 mod path;
+mod doorway;
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::problem::{Code, Refused};
 use path::Path;
 
-pub(super) use path::Entry;
-pub(super) use path::Needs;
+pub(super) use path::{Entry, Needs};
 
 /// Returns every path that is served.
 fn paths() -> impl Iterator<Item = Path> {
@@ -33,16 +36,18 @@ fn paths() -> impl Iterator<Item = Path> {
         conflicts::routes(),
         doubts::routes(),
         deletes::routes(),
+        pauses::routes(),
         reload::routes(),
+        config::routes(),
         status::routes(),
         supervision::routes(),
         health::routes(),
         metrics::routes(),
+        description::routes(),
     ];
     routes.into_iter().flatten()
 }
 
-#[allow(dead_code, reason = "who guards the routes asks for it")]
 /// Returns every method of every path, with what it needs and what it tells of itself.
 pub(super) fn table() -> Vec<Entry> {
     paths().flat_map(Path::into_entries).collect()

@@ -9,19 +9,24 @@ use crate::actor::supervisor::Notify;
 use crate::api::Service;
 use crate::api::describe::operation;
 use crate::api::input::{self, Node};
-use crate::api::problem::Refused;
-use crate::api::wire::work::Accepted;
+use crate::api::problem::{Code, Refused};
+use crate::api::wire::work::{Accepted, NotificationForm};
 use crate::domain::access::Role;
 
 /// How many notifications one request may hold.
 const MAX_BATCH: usize = 1_000;
 
 pub(super) fn routes() -> Vec<Path> {
-    vec![Path::at("/v1/notifications").post(
-        Role::Notify,
-        post,
-        operation("notify", "Says that copies may have changed"),
-    )]
+    let told = operation("notify", "Says that copies may have changed")
+        .detail("Answers once all of them are durable; stores all or none.")
+        .body::<NotificationForm>(r#"{"entity": "customer", "source": "crm", "key": "4711"}"#)
+        .answers::<Accepted>(
+            202,
+            "They are durable; the work items stand in the order of the notifications.",
+            r#"{"work_items": [{"id": 17, "coalesced": false}]}"#,
+        )
+        .refuses(&[Code::UnknownEntity, Code::UnknownSource, Code::InvalidForeignKey]);
+    vec![Path::at("/v1/notifications").post(Role::Notify, post, told)]
 }
 
 /// Answers only once all of them are durable; stores all or none.

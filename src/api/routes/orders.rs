@@ -3,9 +3,25 @@
 use actix_web::HttpResponse;
 
 use crate::actor::supervisor::{Ordered, Unsettleable};
+use crate::api::describe::Operation;
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::conflict::Contender;
 use crate::api::wire::order::{OrderAnswer, OrderState};
+
+/// Describes what every order answers.
+pub(super) fn told(operation: Operation) -> Operation {
+    operation
+        .answers::<OrderAnswer>(
+            200,
+            "Decided and recorded, as a version of the record.",
+            r#"{"state": "applied", "record": 12, "version": 4}"#,
+        )
+        .answers::<OrderAnswer>(
+            202,
+            "Stored, and not decided within 5 s: the work item goes on with it.",
+            r#"{"state": "pending", "work_item": 18}"#,
+        )
+}
 
 /// Puts it into words; `not_found` says what there is not.
 pub(super) fn answer(ordered: Ordered, not_found: impl FnOnce() -> Refused) -> Result<HttpResponse, Refused> {

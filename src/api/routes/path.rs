@@ -1,11 +1,14 @@
 //! A path that is served: its methods, who may use each, and what each tells of itself.
 
 use std::future::Future;
+use std::rc::Rc;
 
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
+use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 
+use super::doorway::Doorway;
 use crate::api::describe::Operation;
 use crate::api::problem::{Code, Refused};
 use crate::domain::access::Role;
@@ -26,7 +29,6 @@ impl From<Role> for Needs {
 }
 
 /// One method of one path, as it is served.
-#[allow(dead_code, reason = "who guards the routes asks for it")]
 #[derive(Debug, Clone)]
 pub(in crate::api) struct Entry {
     pub(in crate::api) method: Method,
@@ -86,7 +88,9 @@ impl Path {
         F::Output: Responder + 'static,
     {
         self.methods.push(method.clone());
-        self.resource = self.resource.route(web::method(method.clone()).to(handler));
+        let doorway = Rc::new(Doorway::of(&operation));
+        let pass = move |request, next| Rc::clone(&doorway).pass(request, next);
+        self.resource = self.resource.route(web::method(method.clone()).to(handler).wrap(from_fn(pass)));
         self.entries.push(Entry { method, path: self.path, needs, operation });
         self
     }

@@ -9,13 +9,13 @@ use super::{Path, orders};
 use crate::actor::store::requests::view::{ListConflicts, ListRecords, RecordView, ShowRecord};
 use crate::actor::supervisor::{Ordered, SyncRecord, Undo};
 use crate::api::Service;
-use crate::api::describe::operation;
+use crate::api::describe::{foreign_key, name, operation};
 use crate::api::input::{self, Node, Query};
 use crate::api::problem::{Code, Refused};
-use crate::api::wire::List;
 use crate::api::wire::conflict::Conflict;
 use crate::api::wire::record::{Record, RecordSummary};
 use crate::api::wire::work::Accepted;
+use crate::api::wire::{self, List};
 use crate::config::model::Entity;
 use crate::domain::access::Role;
 use crate::domain::key::InternalKey;
@@ -24,20 +24,38 @@ use crate::domain::name::SourceName;
 /// More conflicts of one record than are ever shown.
 const ALL_CONFLICTS: i64 = 100_000;
 
+/// A list of one.
+const RECORDS: &str = r#"{"items": [{"entity": "customer", "id": 12, "state": "live", "version": 2,
+    "links": [{"source": "crm", "key": "4711"}], "conflicts": 0}], "next": null}"#;
+
+/// A record with one copy.
+const RECORD: &str = r#"{"entity": "customer", "id": 12, "state": "live", "version": 2, "agreed": {"name": "Anne"},
+    "links": [{"source": "crm", "key": "4711", "state": "linked", "shadow": {"name": "Anne"}, "in_step": true,
+    "last_error": null}], "conflicts": []}"#;
+
 pub(super) fn routes() -> Vec<Path> {
+    let list_told = operation("listRecords", "Lists the records of an entity")
+        .detail("With `source` and `key`, those that have or had that key; `key` goes with `source`.")
+        .query("source", name, "Only records that have a copy in this source.")
+        .query("key", foreign_key, "Only records whose copy in `source` has or had this key.")
+        .window()
+        .answers::<List<RecordSummary>>(200, "The records.", RECORDS)
+        .refuses(&[Code::UnknownEntity, Code::UnknownSource, Code::InvalidForeignKey]);
+    let show_told = operation("showRecord", "Shows a record, its copies and its open conflicts")
+        .answers::<Record>(200, "The record; a deleted one, too.", RECORD)
+        .refuses(&[Code::UnknownEntity, Code::UnknownRecord]);
+    let undo_told = orders::told(operation("undoVersion", "Takes back what a version changed"))
+        .body::<wire::order::Undo>(r#"{"version": 2}"#)
+        .refuses(&[Code::UnknownEntity, Code::UnknownRecord, Code::UnknownVersion, Code::UndoBlocked])
+        .refuses(&[Code::StaleConflict, Code::SenselessResolution]);
+    let sync_told = operation("syncRecord", "Asks for a look at a record")
+        .answers::<Accepted>(202, "It is durable.", r#"{"work_items": [{"id": 18, "coalesced": false}]}"#)
+        .refuses(&[Code::UnknownEntity, Code::UnknownRecord]);
     vec![
-        Path::at("/v1/records/{entity}").get(Role::View, list, operation("listRecords", "Lists records")),
-        Path::at("/v1/records/{entity}/{id}").get(Role::View, show, operation("showRecord", "Shows a record")),
-        Path::at("/v1/records/{entity}/{id}/undo").post(
-            Role::Operate,
-            undo,
-            operation("undoVersion", "Takes back what a version changed"),
-        ),
-        Path::at("/v1/records/{entity}/{id}/sync").post(
-            Role::Operate,
-            sync,
-            operation("syncRecord", "Asks for a look at a record"),
-        ),
+        Path::at("/v1/records/{entity}").get(Role::View, list, list_told),
+        Path::at("/v1/records/{entity}/{id}").get(Role::View, show, show_told),
+        Path::at("/v1/records/{entity}/{id}/undo").post(Role::Operate, undo, undo_told),
+        Path::at("/v1/records/{entity}/{id}/sync").post(Role::Operate, sync, sync_told),
     ]
 }
 

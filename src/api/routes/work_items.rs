@@ -7,26 +7,42 @@ use crate::actor::store::requests::queue::WorkItemId;
 use crate::actor::store::requests::view::{FindWorkItem, Handled, ListWorkItems};
 use crate::actor::supervisor::{DropItem, RetryItem};
 use crate::api::Service;
-use crate::api::describe::operation;
+use crate::api::describe::{Shape, operation};
 use crate::api::input::{self, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::List;
 use crate::api::wire::work::{WorkItem, WorkState};
 use crate::domain::access::Role;
 
+/// A work item, as it is shown.
+const ITEM: &str = r#"{"id": 17, "entity": "customer", "source": "crm", "key": "4711", "record": 12, "state": "done",
+    "attempts": 1, "due_at": "2026-11-05T10:00:00Z", "last_error": null, "outcome": "synced"}"#;
+
+/// A list of one.
+const ITEMS: &str = r#"{"items": [{"id": 17, "entity": "customer", "source": "crm", "key": "4711", "record": 12,
+    "state": "waiting", "attempts": 2, "due_at": null, "last_error": "exit 1: no route to host", "outcome": null,
+    "blocked_by": ["crm"]}], "next": "17"}"#;
+
 pub(super) fn routes() -> Vec<Path> {
+    let list_told = operation("listWorkItems", "Lists work items")
+        .query("state", Shape::of::<WorkState>, "Only items in this state.")
+        .of_entity()
+        .window()
+        .answers::<List<WorkItem>>(200, "The items.", ITEMS);
+    let show_told = operation("showWorkItem", "Shows a work item")
+        .answers::<WorkItem>(200, "The item.", ITEM)
+        .refuses(&[Code::UnknownWorkItem]);
+    let drop_told = operation("dropWorkItem", "Gives a work item up: it is done, with the outcome `dropped`")
+        .answers::<WorkItem>(200, "The item as it stands now.", ITEM)
+        .refuses(&[Code::UnknownWorkItem, Code::WrongState]);
+    let retry_told = operation("retryWorkItem", "Makes a work item ready at once, with fresh attempts")
+        .detail("To retry an item that is parked because of `max_changes` is consent to what it finds.")
+        .answers::<WorkItem>(200, "The item as it stands now.", ITEM)
+        .refuses(&[Code::UnknownWorkItem, Code::WrongState]);
     vec![
-        Path::at("/v1/work-items").get(Role::View, list, operation("listWorkItems", "Lists work items")),
-        Path::at("/v1/work-items/{id}").get(Role::View, show, operation("showWorkItem", "Shows a work item")).delete(
-            Role::Operate,
-            drop_item,
-            operation("dropWorkItem", "Gives a work item up"),
-        ),
-        Path::at("/v1/work-items/{id}/retry").post(
-            Role::Operate,
-            retry,
-            operation("retryWorkItem", "Makes a work item ready at once"),
-        ),
+        Path::at("/v1/work-items").get(Role::View, list, list_told),
+        Path::at("/v1/work-items/{id}").get(Role::View, show, show_told).delete(Role::Operate, drop_item, drop_told),
+        Path::at("/v1/work-items/{id}/retry").post(Role::Operate, retry, retry_told),
     ]
 }
 

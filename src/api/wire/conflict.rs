@@ -1,6 +1,7 @@
 //! Conflicts, and the values in them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::actor::store::requests::view::ConflictRow;
 use crate::domain::json::Json;
@@ -8,17 +9,19 @@ use crate::domain::merge;
 use crate::domain::pointer::Pointer;
 
 /// An open conflict.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Conflict {
     pub id: i64,
     /// Grows with every change of the contenders.
     pub revision: i64,
     pub entity: String,
     pub record: i64,
+    #[schema(value_type = String)]
     pub path: Pointer,
     pub kind: String,
     /// Absent where the agreed document has nothing there.
     #[serde(default, deserialize_with = "super::present::deserialize", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     pub agreed: Option<Json>,
     pub contenders: Vec<Contender>,
     /// RFC 3339 in UTC.
@@ -26,21 +29,24 @@ pub struct Conflict {
 }
 
 /// A value for which sources stand, or their absence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Contender {
     pub sources: Vec<String>,
     #[serde(default, deserialize_with = "super::present::deserialize", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     pub value: Option<Json>,
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub absent: bool,
 }
 
 /// A conflict that was open when a version was made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PastConflict {
+    #[schema(value_type = String)]
     pub path: Pointer,
     pub kind: String,
     #[serde(default, deserialize_with = "super::present::deserialize", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     pub agreed: Option<Json>,
     pub contenders: Vec<Contender>,
 }

@@ -1,11 +1,12 @@
 //! Deletions that are held.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::actor::store::requests::view::{self, DeleteRow};
 
 /// A deletion that `max_deletes` holds for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Delete {
     pub id: i64,
     pub entity: String,
@@ -32,13 +33,15 @@ impl From<DeleteRow> for Delete {
 }
 
 /// Whose deletions are approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Approval {
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     pub entity: String,
 }
 
 /// What was approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Approved {
     /// The number of deletions.
     pub approved: u64,

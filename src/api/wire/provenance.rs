@@ -7,6 +7,9 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::json::Json;
 use crate::domain::pointer::Pointer;
@@ -17,8 +20,9 @@ use crate::domain::provenance;
 pub struct Provenance(pub BTreeMap<Pointer, Origin>);
 
 /// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Origin {
+    #[schema(value_type = Value)]
     pub value: Json,
     /// Whose news it was; empty for a person's value, as `cause` tells.
     pub sources: Vec<String>,
@@ -27,16 +31,18 @@ pub struct Origin {
     /// When that was; RFC 3339 in UTC.
     pub at: String,
     /// What led to that version.
+    #[schema(value_type = Value)]
     pub cause: Json,
     /// What lost to it, then and since.
     pub overruled: Vec<Lost>,
 }
 
 /// A value that lost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Lost {
     pub source: String,
     #[serde(default, deserialize_with = "super::present::deserialize", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     pub value: Option<Json>,
     /// The source had nothing there.
     #[serde(default, skip_serializing_if = "super::is_false")]
@@ -62,6 +68,20 @@ impl From<provenance::Lost> for Lost {
     fn from(lost: provenance::Lost) -> Self {
         let source = lost.source.to_string();
         Self { source, absent: lost.value.is_none(), value: lost.value, version: lost.version }
+    }
+}
+
+impl PartialSchema for Provenance {
+    fn schema() -> RefOr<Schema> {
+        let origin = Ref::from_schema_name(Origin::name());
+        ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(origin)).into()
+    }
+}
+
+impl ToSchema for Provenance {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Origin::name().into_owned(), Origin::schema()));
+        Origin::schemas(schemas);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::conflict::{Conflict, PastConflict};
 use crate::actor::store::requests::view::{RecordRow, RecordView};
@@ -14,7 +15,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{self, LinkState, OpenOperation, OperationState};
 
 /// Whether a record exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecordState {
     Live,
@@ -41,7 +42,7 @@ impl RecordState {
 }
 
 /// A row of the list of records.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecordSummary {
     pub entity: String,
     pub id: i64,
@@ -53,7 +54,7 @@ pub struct RecordSummary {
 }
 
 /// A copy, by its key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkSummary {
     pub source: String,
     pub key: String,
@@ -75,7 +76,7 @@ impl RecordSummary {
 }
 
 /// One record, with all that is known of its copies.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Record {
     pub entity: String,
     pub id: i64,
@@ -83,22 +84,26 @@ pub struct Record {
     pub version: i64,
     /// Absent as long as nothing was ever agreed. Of a deleted record: what was agreed last.
     #[serde(default, deserialize_with = "super::present::deserialize", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     pub agreed: Option<Json>,
     pub links: Vec<Link>,
     pub conflicts: Vec<Conflict>,
 }
 
 /// How one source stands to the record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Link {
     pub source: String,
+    #[schema(required)]
     pub key: Option<String>,
     /// `linked`, `unlinked`, `detached` or `in-doubt`.
     pub state: String,
     /// What the copy is known to hold; absent where nothing is.
     #[serde(default, deserialize_with = "super::present::deserialize", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     pub shadow: Option<Json>,
     pub in_step: bool,
+    #[schema(required)]
     pub last_error: Option<String>,
     /// Its former keys, by which late notifications still find the record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -177,12 +182,13 @@ impl LinkWord {
 }
 
 /// One version of a record, and what made it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HistoryItem {
     pub version: i64,
     /// RFC 3339 in UTC.
     pub at: String,
     pub state: RecordState,
+    #[schema(value_type = Value)]
     pub cause: Json,
     pub patch: Vec<PatchEntry>,
     pub conflicts: Vec<PastConflict>,
@@ -204,12 +210,14 @@ impl From<Version> for HistoryItem {
 }
 
 /// One step from one agreed document to the next, in the form of RFC 6902.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PatchEntry {
     /// `add`, `replace` or `remove`.
     pub op: String,
+    #[schema(value_type = String)]
     pub path: Pointer,
     #[serde(default, deserialize_with = "super::present::deserialize", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     pub value: Option<Json>,
     /// The sources whose news it was; empty for a person's value.
     pub sources: Vec<String>,
@@ -228,11 +236,13 @@ impl From<Change> for PatchEntry {
 }
 
 /// A value that lost, and whose it was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OverruledValue {
+    #[schema(value_type = String)]
     pub path: Pointer,
     pub source: String,
     #[serde(default, deserialize_with = "super::present::deserialize", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     pub value: Option<Json>,
     /// It had removed what stood there.
     #[serde(default, skip_serializing_if = "super::is_false")]

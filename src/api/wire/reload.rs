@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::actor::reloader;
 use crate::config::{self, Place};
 
 /// What came of a reload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reloaded {
     pub outcome: Outcome,
     /// A line each; they name settings and never tell a value.
@@ -16,7 +17,7 @@ pub struct Reloaded {
     pub errors: Vec<Finding>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     Unchanged,
@@ -28,17 +29,22 @@ pub enum Outcome {
 }
 
 /// One mistake in a configuration, or one warning about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
+    #[schema(value_type = Option<String>, required)]
     pub file: Option<PathBuf>,
     /// From 1, as is `column`; absent where the file as a whole is meant.
+    #[schema(required)]
     pub line: Option<usize>,
+    #[schema(required)]
     pub column: Option<usize>,
     /// The environment variable that brought the value in.
+    #[schema(required)]
     pub variable: Option<String>,
     /// Empty where no key is concerned.
     pub key: String,
     pub message: String,
+    #[schema(required)]
     pub hint: Option<String>,
 }
 

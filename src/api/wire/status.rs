@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::reload::Finding;
 use crate::actor::reloader::FileState;
@@ -12,7 +13,7 @@ use crate::config::model;
 use crate::domain::name::SourceName;
 
 /// How everything is; the counts are exact and include all that was acknowledged before.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     pub version: String,
     pub uptime_s: u64,
@@ -22,7 +23,7 @@ pub struct Status {
 }
 
 /// The configuration in force, and how it stands to its file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigStatus {
     pub path: String,
     pub state: ConfigState,
@@ -36,7 +37,7 @@ pub struct ConfigStatus {
     pub needs_restart: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConfigState {
     /// What the file says is in force, but for what needs a restart.
@@ -58,21 +59,23 @@ impl ConfigStatus {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DatabaseStatus {
     /// `up` or `down`.
     pub state: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub error: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EntityStatus {
     pub name: String,
     /// `up`, `starting`, `standby`, `paused` or `given-up`.
     pub state: String,
     /// While it stands by: the daemon that serves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub served_by: Option<String>,
     pub queue: Queue,
     /// Live records.
@@ -88,12 +91,13 @@ pub struct EntityStatus {
     pub syncing: u32,
     /// Absent for an entity that is not in the configuration any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub throttle: Option<Throttle>,
     pub sources: Vec<SourceStatus>,
 }
 
 /// The numbers of work items that are not done, by state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Queue {
     pub ready: i64,
     pub running: i64,
@@ -111,7 +115,7 @@ impl From<&Counts> for Queue {
 }
 
 /// The limits as configured, and who waits for them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Throttle {
     /// Invocations a second; 0 is no limit.
     pub rate: f64,
@@ -133,15 +137,17 @@ impl Throttle {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SourceStatus {
     pub name: String,
     /// `up`, `down`, `paused` or `given-up`; `standby` where another daemon serves the entity.
     pub state: String,
     pub restarts: u64,
+    #[schema(required)]
     pub last_error: Option<String>,
     /// While it is down: how long until it is asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub next_probe_ms: Option<u64>,
 }
 

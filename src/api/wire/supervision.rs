@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::actor::supervision::{self, ActorState, ActorStatus};
 
 /// Every actor and the latest events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Supervision {
     /// In the order of the tree: parents before children.
     pub actors: Vec<Actor>,
@@ -15,7 +16,7 @@ pub struct Supervision {
 }
 
 /// How an actor is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
     /// Its place in the tree: `store`, `customer`, `customer/crm`.
     pub path: String,
@@ -28,14 +29,18 @@ pub struct Actor {
     /// How often it was started again after a failure.
     pub restarts: u64,
     /// How it failed last.
+    #[schema(required)]
     pub last_exit: Option<Exit>,
     /// While it is down: why.
+    #[schema(required)]
     pub error: Option<String>,
     /// What will be tried next.
+    #[schema(required)]
     pub next: Option<Next>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ActorKind)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     Supervisor,
@@ -46,7 +51,8 @@ pub enum Kind {
     Source,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ActorState)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     Starting,
@@ -76,14 +82,16 @@ impl State {
 }
 
 /// How an actor failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ActorExit)]
 pub struct Exit {
     pub at: String,
     pub error: String,
 }
 
 /// What will be tried, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = NextTry)]
 pub struct Next {
     pub action: Action,
     pub at: String,
@@ -91,7 +99,8 @@ pub struct Next {
     pub in_ms: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = NextAction)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// The actor is started again.
@@ -111,14 +120,17 @@ impl Action {
 }
 
 /// Something that happened to an actor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SupervisionEvent)]
 pub struct Event {
     pub at: String,
     /// As logged: `actor started`, `actor failed`, `actor restarting`, `actor gave up`, `actor stopped`.
     pub event: String,
     pub path: String,
     pub restarts: u64,
+    #[schema(required)]
     pub delay_ms: Option<u64>,
+    #[schema(required)]
     pub error: Option<String>,
 }
 

@@ -1,35 +1,66 @@
 //! Notifications and work items.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::actor::store::requests::queue::{Enqueued, Order};
 use crate::actor::store::requests::view;
+use crate::api::describe;
 
 /// A hint that a copy may have changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Notification {
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     pub entity: String,
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     pub source: String,
+    #[schema(pattern = "^[A-Za-z0-9 .,_-]{1,1024}$")]
     pub key: String,
 }
 
 /// Many notifications, stored all or none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Notifications {
+    #[schema(max_items = 1000)]
     pub notifications: Vec<Notification>,
 }
 
+/// One notification, or many; only its form is ever asked for.
+#[derive(Debug)]
+pub(crate) struct NotificationForm;
+
+impl PartialSchema for NotificationForm {
+    fn schema() -> RefOr<Schema> {
+        describe::one_of([Notification::name(), Notifications::name()].map(|name| Ref::from_schema_name(name).into()))
+    }
+}
+
+impl ToSchema for NotificationForm {
+    fn name() -> Cow<'static, str> {
+        "NotificationBody".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Notification::name().into_owned(), Notification::schema()));
+        schemas.push((Notifications::name().into_owned(), Notifications::schema()));
+    }
+}
+
 /// What was stored, in the order of the notifications.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Accepted {
     pub work_items: Vec<AcceptedItem>,
 }
 
 /// The work item that stands for one notification.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AcceptedItem {
     pub id: i64,
     /// Whether the item was there already.
@@ -44,7 +75,7 @@ impl From<Vec<Enqueued>> for Accepted {
 }
 
 /// The state of a work item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WorkState {
     Ready,
@@ -114,29 +145,37 @@ impl From<WorkState> for view::WorkState {
 }
 
 /// A durable entry of the queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WorkItem {
     pub id: i64,
     pub entity: String,
-    /// `None` where a record is to be looked at.
+    /// `null` where a record is to be looked at.
+    #[schema(required)]
     pub source: Option<String>,
+    #[schema(required)]
     pub key: Option<String>,
     /// The record, where it is known.
+    #[schema(required)]
     pub record: Option<i64>,
     pub state: WorkState,
     pub attempts: i64,
-    /// RFC 3339 in UTC; `None` while it waits for a source that is down.
+    /// RFC 3339 in UTC; `null` while it waits for a source that is down.
+    #[schema(required)]
     pub due_at: Option<String>,
+    #[schema(required)]
     pub last_error: Option<String>,
+    #[schema(required)]
     pub outcome: Option<String>,
     /// The sources that are down and that it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_by: Vec<String>,
     /// The item whose look serves this one too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub coalesced_into: Option<i64>,
     /// What a person has ordered and is not decided yet: `resolve` or `undo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub order: Option<String>,
 }
 

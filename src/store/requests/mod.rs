@@ -4,3 +4,4 @@ pub mod lease;
 pub mod queue;
 pub mod look;
 pub mod view;
+pub mod pause;

@@ -20,6 +20,7 @@ const RENAME_ITEMS: &str = include_str!("../../sql/work_item/rename.sql");
 const RENAME_SOURCE: &str = include_str!("../../sql/source/rename.sql");
 const RENAME_COUNTED: &str = include_str!("../../sql/counted_change/rename.sql");
 const RENAME_HELD: &str = include_str!("../../sql/held_delete/rename.sql");
+const RENAME_PAUSE: &str = include_str!("../../sql/pause/rename.sql");
 const LIST_CONFLICTS: &str = include_str!("../../sql/conflict/list_of_entity.sql");
 const RENAME_CONFLICTS: &str = include_str!("../../sql/conflict/rename.sql");
 
@@ -75,6 +76,7 @@ impl Rename {
             step(RENAME_SOURCE),
             step(RENAME_COUNTED),
             step(RENAME_HELD),
+            step(RENAME_PAUSE),
             Step::new(LIST_CONFLICTS, [entity()]),
         ];
         let [.., conflicts] = session.pipeline_of(steps).await?;

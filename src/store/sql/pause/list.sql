@@ -1,0 +1,4 @@
+-- Lists what is paused: entities ('') and sources.
+select entity, source
+from pause
+order by entity, source

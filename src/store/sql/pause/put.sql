@@ -1,0 +1,4 @@
+-- Puts a pause on record, of an entity ('') or of one of its sources; one that is there stays as it is.
+insert into pause (entity, source)
+values ($1, $2)
+on conflict (entity, source) do nothing

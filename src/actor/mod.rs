@@ -12,5 +12,7 @@ mod workshop;
 mod desk;
 mod look;
 pub mod errand;
+pub mod herald;
+mod alerts;
 pub mod source;
 pub mod store;

@@ -13,6 +13,7 @@ use crate::log::{chain, key};
 use crate::store::Store;
 use crate::store::migrate::MigrateError;
 
+use super::herald::Herald;
 use super::supervision::{Drill, Lifeline, panic_text};
 use requests::lease::Fence;
 
@@ -25,13 +26,15 @@ pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Dur
 pub struct StoreActor {
     store: Store,
     lifeline: Lifeline,
+    /// Told when something may have happened.
+    herald: Herald,
     log: Logger,
 }
 
 impl StoreActor {
     /// Takes the store over.
-    pub fn new(store: Store, lifeline: Lifeline, log: Logger) -> Self {
-        Self { store, lifeline, log }
+    pub(super) fn new(store: Store, lifeline: Lifeline, herald: Herald, log: Logger) -> Self {
+        Self { store, lifeline, herald, log }
     }
 }
 
@@ -86,8 +89,14 @@ impl<R: Request> Handler<AskUnder<R>> for StoreActor {
     type Result = ResponseFuture<Result<R::Reply, StoreError>>;
 
     fn handle(&mut self, AskUnder(fence, request): AskUnder<R>, _: &mut Context<Self>) -> Self::Result {
-        let store = self.store.clone();
-        self.answer(R::ACTION, async move { request.run_under(fence, &store).await })
+        let (store, herald) = (self.store.clone(), self.herald.clone());
+        self.answer(R::ACTION, async move {
+            let reply = request.run_under(fence, &store).await;
+            if R::WRITES {
+                herald.wake();
+            }
+            reply
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use actix::{Actor, Addr, Handler, Message};
 use tokio::sync::watch;
 
 use super::problem::{Code, Refused};
+use crate::actor::herald::Herald;
 use crate::actor::reloader::{FileState, Reload, Reloaded, Reloader};
 use crate::actor::store::{Ask, Request, StoreActor, StoreError};
 use crate::actor::supervision::Supervision;
@@ -36,6 +37,8 @@ pub struct Service {
     pub config_state: watch::Receiver<FileState>,
     /// What this process has counted.
     pub tally: Tally,
+    /// Makes events public.
+    pub herald: Herald,
     pub log: slog::Logger,
 }
 

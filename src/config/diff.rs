@@ -185,7 +185,7 @@ settings!(log_settings(Log): level "log.level", format "log.format");
 settings!(reload_settings(Reload): watch "reload.watch");
 settings!(retention_settings(Retention):
     work "retention.work", history "retention.history", events "retention.events");
-settings!(alert_settings(Alerts): command "alerts.command", on "alerts.on");
+settings!(alert_settings(Alerts): command "alerts.command", on "alerts.on", directory _);
 settings!(own_settings(Entity):
     name _, description "description", schema "schema", mode "mode", rules _, delete_after "delete_after",
     max_deletes "max_deletes", max_changes "max_changes", throttle "throttle", retry "retry", reconcile "reconcile",

@@ -120,6 +120,8 @@ pub struct Alerts {
     /// Empty: none.
     pub command: Vec<String>,
     pub on: Vec<AlertKind>,
+    /// The directory of the configuration file, in which it runs.
+    pub directory: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 use slog::{Logger, info};
 use tokio::sync::mpsc;
 
+use crate::actor::herald::Herald;
 use crate::actor::reloader::Finish;
 use crate::actor::supervision::{Ledger, Policy};
 use crate::actor::supervisor::{GetStore, Identity, Start, Supervisor, runtime};
@@ -179,7 +180,7 @@ async fn serve(
     let cancel = Cancel::new().map_err(|source| DaemonError::Io { action: "make what cancels runs", source })?;
     let config = Arc::clone(&configuration.config);
     let grace = config.server.grace;
-    let (ledger, tally) = (Ledger::default(), Tally::default());
+    let (ledger, tally, herald) = (Ledger::default(), Tally::default(), Herald::default());
     let (ended, mut failed) = mpsc::channel(1);
     let supervisor = Supervisor::start(Start {
         config,
@@ -191,12 +192,13 @@ async fn serve(
         policy: Policy::default(),
         ledger: ledger.clone(),
         tally: tally.clone(),
+        herald: herald.clone(),
         log: log.clone(),
         // It ends once, and there is room for that.
         ended: Box::new(move |reason| drop(ended.try_send(reason))),
     });
     let store = supervisor.addr.send(GetStore).await.map_err(|_| DaemonError::SupervisorGone)?;
-    let service = configuration.serve(supervisor.addr.clone(), store, ledger, tally, log);
+    let service = configuration.serve(supervisor.addr.clone(), store, ledger, (tally, herald.clone()), log);
     let reloader = service.reloader.clone();
     let socket = state_dir.path().join(config::model::SOCKET);
     let (server, handle) = api::server::serve(&socket, service)?;
@@ -209,6 +211,7 @@ async fn serve(
         () = served.clone() => Err(DaemonError::Fatal("the API is no longer served".to_owned())),
     };
     points::pass(Point::Stopping);
+    herald.close();
     // Not waited for: it may be in the pause after a failure, and what it has asked for is done.
     reloader.do_send(Finish);
     if end.is_err() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix::{Addr, Arbiter};
 use slog::{Logger, o};
 
+use crate::actor::herald::Herald;
 use crate::actor::reloader::{self, Means, Reload, Reloader};
 use crate::actor::store::StoreActor;
 use crate::actor::supervision::{ActorPath, Ledger};
@@ -33,16 +34,27 @@ impl Configuration {
         supervisor: Addr<Supervisor>,
         store: Addr<StoreActor>,
         ledger: Ledger,
-        tally: Tally,
+        (tally, herald): (Tally, Herald),
         log: &Logger,
     ) -> Service {
         let Self { path, config, inputs, control } = self;
         let log_of_reloader = log.new(o!(key::ACTOR => ActorPath::Reloader.to_string()));
         let recipient = supervisor.clone().recipient();
-        let means = Means::new(path.clone(), config, inputs, recipient, control, log_of_reloader);
+        let means =
+            Means::new(path.clone(), config, inputs, recipient, control, log_of_reloader).telling(herald.clone());
         let (config, config_state) = (means.in_force(), means.state());
         let reloader = reloader::start(&Arbiter::current(), means, ledger).addr;
-        Service { supervisor, store, reloader, config, config_path: path, config_state, tally, log: log.clone() }
+        Service {
+            supervisor,
+            store,
+            reloader,
+            config,
+            config_path: path,
+            config_state,
+            tally,
+            herald,
+            log: log.clone(),
+        }
     }
 }
 

@@ -19,4 +19,5 @@ pub mod schema;
 pub mod plan;
 pub mod restless;
 pub mod throttle;
+pub mod event;
 pub mod access;

@@ -10,4 +10,5 @@ pub mod lock;
 pub mod gate;
 pub mod tenure;
 pub mod visit;
+pub mod alert;
 pub mod log;

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod alerts;
 mod api;
 mod description;
 mod pauses;
@@ -22,6 +23,7 @@ mod chaos;
 mod kill_points;
 mod config;
 mod embedded;
+mod events;
 mod deletions;
 mod demo;
 mod examples;

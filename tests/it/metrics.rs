@@ -58,8 +58,10 @@ fn everything_that_was_done_is_counted() {
     site.notify("crm", "nothing");
     let body = r#"{"entity":"customers","source":"crm","key":"1"}"#;
     site.http("POST", "/v1/notifications", Some(body)).has_problem(404, "unknown-entity");
+    site.retcon(&["pause", "customer/billing"]).exits(0);
     let text = scrape(&site);
     let expected = [
+        (r#"retcon_paused{entity="customer",source="billing"}"#, "1"),
         ("retcon_database_up", "1"),
         ("retcon_config_last_reload_successful", "1"),
         ("retcon_config_settings_pending", "0"),

@@ -22,10 +22,14 @@ use slog::{Logger, error, o, warn};
 use tokio::sync::{oneshot, watch as channel};
 
 use crate::config::{Config, ConfigErrors, Finding, Inputs, Loaded};
+use crate::domain::event::EventKind;
+use crate::domain::json::{Json, Object};
 use crate::log::{Control, key};
 use crate::points::{self, Point};
 
+use super::herald::Herald;
 use super::messages::{Reconfigure, Refusal};
+use super::store::requests::event::NewEvent;
 use super::supervision::{self, ActorPath, Child, Drill, Ledger, Lifeline, Policy, Spec};
 
 use change::Change;
@@ -77,6 +81,7 @@ pub struct Means {
     /// Who puts a configuration in force.
     supervisor: Recipient<Reconfigure>,
     control: Control,
+    herald: Herald,
     log: Logger,
     in_force: channel::Sender<Arc<Config>>,
     state: channel::Sender<FileState>,
@@ -189,11 +194,18 @@ impl Means {
             path,
             supervisor,
             control,
+            herald: Herald::default(),
             log,
             in_force: channel::Sender::new(config),
             state: channel::Sender::new(state),
             inputs: channel::Sender::new(inputs),
         }
+    }
+
+    /// Has what comes of reloads made public.
+    #[must_use]
+    pub fn telling(self, herald: Herald) -> Self {
+        Self { herald, ..self }
     }
 
     /// Returns the configuration in force, now and from now on.
@@ -234,10 +246,19 @@ impl Means {
         });
         self.inputs.send_replace(loaded.inputs);
         change.tell(&self.log);
+        if takes_effect {
+            self.tell(EventKind::ConfigApplied, "changes", change.diff.lines());
+        }
         for warning in loaded.warnings.iter().filter(|_| takes_effect) {
             warn!(self.log, "configuration doubtful"; "finding" => %warning);
         }
         Some(change.reloaded())
+    }
+
+    fn tell(&self, kind: EventKind, name: &str, lines: Vec<String>) {
+        let lines = lines.iter().map(|line| Json::String(line.as_str().into())).collect();
+        let details = Json::Object(Object::from([(name.into(), Json::Array(lines))]));
+        self.herald.tell(NewEvent { at: Timestamp::now(), kind, entity: None, source: None, details });
     }
 
     async fn put_in_force(&self, change: &Change) -> Option<()> {
@@ -254,6 +275,7 @@ impl Means {
 
     fn reject(&self, errors: ConfigErrors, read_at: Timestamp) -> Reloaded {
         error!(self.log, "configuration rejected"; key::ERROR => %errors);
+        self.tell(EventKind::ConfigRejected, "errors", errors.errors.iter().map(ToString::to_string).collect());
         self.state.send_modify(|state| {
             state.read_at = read_at;
             state.errors.clone_from(&errors.errors);

@@ -5,12 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::super::lock::whole;
 use super::path::ActorPath;
 
 /// How many events are kept; older ones are in the log.
 const EVENTS: usize = 256;
+
+/// How many events are kept for whoever makes them public.
+const TOLD: usize = 1_024;
 
 /// How many characters of an error are kept; the log has all of it.
 const ERROR: usize = 1_000;
@@ -106,6 +110,10 @@ pub struct Ledger(Arc<Mutex<Book>>);
 struct Book {
     actors: BTreeMap<ActorPath, ActorStatus>,
     events: VecDeque<Event>,
+    /// What is worth being told outside, the latest last.
+    told: VecDeque<Event>,
+    /// How much was told ever.
+    told_ever: watch::Sender<u64>,
     last_id: u64,
 }
 
@@ -133,6 +141,21 @@ impl Ledger {
     pub fn read(&self) -> Supervision {
         let book = self.book();
         Supervision { actors: book.actors.values().cloned().collect(), events: book.events.iter().cloned().collect() }
+    }
+
+    /// Returns what was told after so much, as far as it is kept, and how much was told ever: failures and their ends, and what
+    /// could not be reached.
+    pub fn told_since(&self, position: u64) -> (Vec<Event>, u64) {
+        let book = self.book();
+        let ever = *book.told_ever.borrow();
+        let new = usize::try_from(ever.saturating_sub(position)).unwrap_or(usize::MAX);
+        let from = book.told.len().saturating_sub(new);
+        (book.told.range(from..).cloned().collect(), ever)
+    }
+
+    /// Tells when there is more of it.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.book().told_ever.subscribe()
     }
 
     /// Returns how one actor is.
@@ -179,7 +202,11 @@ impl Ledger {
         };
         if let Some(event) = event(happening) {
             let (delay, error) = (happening.delay(), happening.error().map(brief));
-            book.events.push_back(Event { at: now, event, path: path.clone(), restarts, delay, error });
+            let event = Event { at: now, event, path: path.clone(), restarts, delay, error };
+            if is_worth_telling(happening, restarts) {
+                book.tell(event.clone());
+            }
+            book.events.push_back(event);
             if book.events.len() > EVENTS {
                 book.events.pop_front();
             }
@@ -192,18 +219,26 @@ impl Ledger {
 
     /// Notes that what the actor of this number stands for cannot be reached, and after which time it is tried again.
     pub(super) fn note_outage(&self, path: &ActorPath, id: u64, error: &str, next_probe: Option<Duration>) {
-        if let Some(actor) = self.book().actors.get_mut(path).filter(|actor| actor.id == id) {
-            let now = Timestamp::now();
-            let since = actor.outage.as_ref().map_or(now, |outage| outage.since);
-            let next_probe = next_probe.and_then(|delay| now.checked_add(delay).ok());
-            actor.outage = Some(Outage { since, error: brief(error), next_probe });
+        let mut book = self.book();
+        let Some(actor) = book.actors.get_mut(path).filter(|actor| actor.id == id) else { return };
+        let (now, error) = (Timestamp::now(), brief(error));
+        let (since, is_new) = actor.outage.as_ref().map_or((now, true), |outage| (outage.since, false));
+        let next_probe = next_probe.and_then(|delay| now.checked_add(delay).ok());
+        actor.outage = Some(Outage { since, error: error.clone(), next_probe });
+        if is_new {
+            let (event, _) = words(path);
+            book.tell(Event { at: now, event, path: path.clone(), restarts: 0, delay: None, error: Some(error) });
         }
     }
 
     /// Notes that it can be reached.
     pub(super) fn note_reach(&self, path: &ActorPath, id: u64) {
-        if let Some(actor) = self.book().actors.get_mut(path).filter(|actor| actor.id == id) {
-            actor.outage = None;
+        let mut book = self.book();
+        let actor = book.actors.get_mut(path).filter(|actor| actor.id == id);
+        if actor.is_some_and(|actor| actor.outage.take().is_some()) {
+            let (_, event) = words(path);
+            let at = Timestamp::now();
+            book.tell(Event { at, event, path: path.clone(), restarts: 0, delay: None, error: None });
         }
     }
 
@@ -218,6 +253,37 @@ impl Ledger {
     /// A panic while the book was open has left nothing half-written: every entry is put in whole.
     fn book(&self) -> MutexGuard<'_, Book> {
         whole(&self.0)
+    }
+}
+
+impl Book {
+    fn tell(&mut self, event: Event) {
+        self.told.push_back(event);
+        if self.told.len() > TOLD {
+            self.told.pop_front();
+        }
+        self.told_ever.send_modify(|ever| *ever += 1);
+    }
+}
+
+/// Tells failures and what became of them from what happens whenever a daemon starts and stops.
+fn is_worth_telling(happening: &Happening<'_>, restarts: u64) -> bool {
+    match happening {
+        Happening::Failed { .. } | Happening::GaveUp { .. } => true,
+        Happening::Started => restarts > 0,
+        Happening::Starting | Happening::Restarting { .. } | Happening::Stopping | Happening::Stopped => false,
+    }
+}
+
+/// Returns the words for what an actor stands for: that it cannot be reached, and that it can be again.
+fn words(path: &ActorPath) -> (&'static str, &'static str) {
+    match path {
+        ActorPath::Store => ("database away", "database back"),
+        ActorPath::Supervisor
+        | ActorPath::Leases
+        | ActorPath::Reloader
+        | ActorPath::Entity(_)
+        | ActorPath::Source(..) => ("source down", "source up again"),
     }
 }
 

@@ -152,6 +152,7 @@ impl Handler<Reconfigure> for Supervisor {
     fn handle(&mut self, Reconfigure { config }: Reconfigure, ctx: &mut Context<Self>) -> Self::Result {
         let diff = ConfigDiff::between(Some(&self.config), &config);
         self.config = config;
+        self.alerts.send_replace(self.config.alerts.clone());
         match self.phase {
             Phase::Working => Box::pin(self.put_in_force(&diff, ctx)),
             // The entities start by what is configured then.

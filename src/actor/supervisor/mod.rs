@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorFutureExt, Addr, Arbiter, AsyncContext, Context, Handler, Message};
 use actix::{MessageResult, Supervised, WrapFuture};
 use slog::{Logger, info, o, warn};
+use tokio::sync::watch;
 
+use crate::config::model::Alerts;
 use crate::config::{Config, ConfigDiff};
 use crate::domain::name::EntityName;
 use crate::log::{chain, key};
@@ -25,9 +27,13 @@ use crate::source::guardian::Guardian;
 use crate::source::process::cancel::Cancel;
 use crate::store::Store;
 
+use super::alerts::Teller;
 use super::entity::{EntityActor, Kit, Wake};
+use super::herald::Herald;
 use super::leases::{LeaseActor, Sweep};
 use super::office::Office;
+use super::store::requests::event::PurgeEvents;
+use super::store::requests::lease::DaemonId;
 use super::store::requests::queue::{ListDue, PurgeFinished};
 use super::store::{Ask, Prepare, StoreActor, put};
 use super::supervision::{ActorPath, Child, Drill, Ended, Ledger, Lifeline, Policy, Spec, start};
@@ -56,6 +62,13 @@ pub struct Supervisor {
     store: Child<StoreActor>,
     leases: Child<LeaseActor>,
     workshops: Workshops,
+    herald: Herald,
+    /// The alerts of the configuration in force.
+    alerts: watch::Sender<Alerts>,
+    /// Ends what runs.
+    cancel: Cancel,
+    /// The daemon whose place this one has taken.
+    former: Option<DaemonId>,
     entities: BTreeMap<EntityName, Child<EntityActor>>,
     /// Removed from the configuration, and not yet done with what they had begun.
     leaving: BTreeMap<EntityName, Child<EntityActor>>,
@@ -92,6 +105,8 @@ pub struct Start {
     pub ledger: Ledger,
     /// Where everybody counts.
     pub tally: Tally,
+    /// Makes events public.
+    pub herald: Herald,
     pub log: Logger,
     /// Told the reason when the daemon cannot go on, and `None` when it was stopped.
     pub ended: Box<dyn Fn(Option<String>) + Send>,
@@ -120,10 +135,13 @@ struct StoreEnded(Ended);
 impl Supervisor {
     /// Starts the supervisor on this thread, and with it the store; the entities follow when the database is ready for them.
     pub fn start(with: Start) -> Child<Self> {
-        let Start { config, state_dir, store, cancel, guardian, identity, policy, ledger, tally, log, ended } = with;
+        let Start { config, state_dir, store, cancel, guardian, identity, policy, ledger, tally, herald, log, ended } =
+            with;
         let workshops = Workshops::default();
         let office = Office::new(identity.daemon, cancel.clone());
         let report = end::report(ended, workshops.clone(), cancel.clone());
+        let alerts = watch::Sender::new(config.alerts.clone());
+        let former = identity.former;
         let spec = Spec {
             path: ActorPath::Supervisor,
             policy: policy.clone(),
@@ -132,7 +150,7 @@ impl Supervisor {
             report,
         };
         start(&Arbiter::current(), spec, move |ctx, lifeline| {
-            let store = start_store(store, ctx.address(), &policy, &ledger, &log);
+            let store = start_store(store, herald.clone(), ctx.address(), (&policy, &ledger), &log);
             let kit = Kit { state_dir, store: store.addr.clone(), office, guardian, ledger, tally, policy };
             let leases = start_leases(identity, &kit, ctx.address(), workshops.clone(), &log);
             Self {
@@ -141,6 +159,10 @@ impl Supervisor {
                 store,
                 leases,
                 workshops,
+                herald,
+                alerts,
+                cancel,
+                former,
                 entities: BTreeMap::new(),
                 leaving: BTreeMap::new(),
                 threads: Threads::default(),
@@ -173,9 +195,31 @@ impl Supervisor {
 
     /// Does what is done from time to time.
     fn keep_house(&self, ctx: &mut Context<Self>) {
-        self.clear_finished(ctx);
-        ctx.run_interval(CLEARING, |actor, ctx| actor.clear_finished(ctx));
+        self.clear(ctx);
+        ctx.run_interval(CLEARING, |actor, ctx| actor.clear(ctx));
         ctx.run_interval(SWEEP, |actor, ctx| actor.sweep(ctx));
+        let (store, ledger) = (self.store.addr.clone(), self.kit.ledger.clone());
+        let rounds = self.herald.clone().work(store, ledger, self.log.clone());
+        ctx.spawn(rounds.into_actor(self));
+        ctx.spawn(self.teller().work(self.alerts.subscribe()).into_actor(self));
+    }
+
+    /// Returns who has people told.
+    fn teller(&self) -> Teller {
+        Teller {
+            herald: self.herald.clone(),
+            store: self.store.addr.clone(),
+            daemon: self.kit.office.daemon(),
+            former: self.former,
+            guardian: self.kit.guardian.clone(),
+            cancel: self.cancel.clone(),
+            log: self.log.clone(),
+        }
+    }
+
+    fn clear(&self, ctx: &mut Context<Self>) {
+        self.clear_finished(ctx);
+        self.clear_events(ctx);
     }
 
     fn clear_finished(&self, ctx: &mut Context<Self>) {
@@ -186,6 +230,19 @@ impl Supervisor {
                 Ok(0) => {}
                 Ok(items) => info!(log, "finished work cleared away"; "items" => items),
                 Err(error) => warn!(log, "finished work cannot be cleared away"; key::ERROR => chain(&error)),
+            }
+        };
+        ctx.spawn(cleared.into_actor(self));
+    }
+
+    fn clear_events(&self, ctx: &mut Context<Self>) {
+        let Some(older_than) = self.config.retention.events else { return };
+        let (store, log) = (self.store.addr.clone(), self.log.clone());
+        let cleared = async move {
+            match put(&store, Ask(PurgeEvents { older_than })).await {
+                Ok(0) => {}
+                Ok(events) => info!(log, "old events cleared away"; "events" => events),
+                Err(error) => warn!(log, "old events cannot be cleared away"; key::ERROR => chain(&error)),
             }
         };
         ctx.spawn(cleared.into_actor(self));
@@ -211,9 +268,9 @@ impl Supervisor {
 
 fn start_store(
     store: Store,
+    herald: Herald,
     supervisor: Addr<Supervisor>,
-    policy: &Policy,
-    ledger: &Ledger,
+    (policy, ledger): (&Policy, &Ledger),
     log: &Logger,
 ) -> Child<StoreActor> {
     let log = log.new(o!(key::ACTOR => ActorPath::Store.to_string()));
@@ -224,7 +281,7 @@ fn start_store(
         log: log.clone(),
         report: Box::new(move |_, ended| supervisor.do_send(StoreEnded(ended))),
     };
-    start(&Arbiter::current(), spec, move |_, lifeline| StoreActor::new(store, lifeline, log))
+    start(&Arbiter::current(), spec, move |_, lifeline| StoreActor::new(store, lifeline, herald, log))
 }
 
 fn start_leases(

@@ -47,6 +47,7 @@ pub(super) fn write(page: &mut Page, survey: &Survey, config: &Config) {
         }
     }
     serving(page, survey);
+    pauses(page, survey);
     throttles(page, survey, config);
 }
 
@@ -68,6 +69,18 @@ fn serving(page: &mut Page, survey: &Survey) {
         for (source, status) in entity.sources.iter().filter(|(_, status)| status.state != "standby") {
             let labels = [("entity", entity.name.as_str()), ("source", source.as_str())];
             up.sample(&labels, truth(!matches!(status.state, "down" | "given-up")));
+        }
+    }
+}
+
+/// What a person has stopped.
+fn pauses(page: &mut Page, survey: &Survey) {
+    let help = "What is paused: a source, or an entity, whose source is empty then; what is not is left out.";
+    let mut paused = page.family("retcon_paused", Kind::Gauge, help);
+    for entity in &survey.entities {
+        let sources = entity.sources.iter().map(|(source, status)| (source.as_str(), status.state));
+        for (source, _) in sources.chain([("", entity.state)]).filter(|(_, state)| *state == "paused") {
+            paused.sample(&[("entity", entity.name.as_str()), ("source", source)], 1.0);
         }
     }
 }

@@ -27,6 +27,6 @@ pub(super) fn routes() -> Vec<Path> {
 async fn measure(service: web::Data<Service>) -> Result<HttpResponse, Refused> {
     let survey = service.survey().await?;
     let (config, file) = (Arc::clone(&service.config.borrow()), service.config_state.borrow().clone());
-    let page = exposition::page(&survey, &service.tally.read(), &config, &file);
+    let page = exposition::page(&survey, &service.tally.read(), service.herald.followers(), &config, &file);
     Ok(HttpResponse::Ok().content_type(Page::CONTENT_TYPE).body(page))
 }

@@ -16,6 +16,7 @@ mod supervision;
 mod health;
 mod metrics;
 mod description;
+mod events;
 mod path;
 mod doorway;
 
@@ -44,6 +45,7 @@ fn paths() -> impl Iterator<Item = Path> {
         health::routes(),
         metrics::routes(),
         description::routes(),
+        events::routes(),
     ];
     routes.into_iter().flatten()
 }

@@ -102,5 +102,6 @@ fn alerts(context: &mut Context<'_>, alerts: file::Alerts) -> Alerts {
         Some(std::iter::once(program).chain(command.args).collect())
     });
     // A path that is no text stays as it was written: relative to the directory in which it is run.
-    Alerts { command: command.unwrap_or_else(|| alerts.command.into_words()), on }
+    let directory = context.directory.clone();
+    Alerts { command: command.unwrap_or_else(|| alerts.command.into_words()), on, directory }
 }

@@ -49,14 +49,14 @@ fn arguments(words: &[String], key: Option<&ForeignKey>) -> Vec<OsString> {
     args
 }
 
+/// Returns what a program has from our own environment.
+pub(in crate::source) fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
+    INHERITED.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
+}
+
 /// Returns the whole environment: some of ours, the source's own, and what we tell about the operation.
 fn environment(program: &Program, task: Task<'_>, context: &Context) -> Vec<(OsString, OsString)> {
-    let mut env = BTreeMap::new();
-    for name in INHERITED {
-        if let Some(value) = std::env::var_os(name) {
-            env.insert(OsString::from(name), value);
-        }
-    }
+    let mut env: BTreeMap<OsString, OsString> = inherited().collect();
     env.extend(program.source.env.iter().map(|(name, value)| (name.into(), value.into())));
     env.retain(|name, _| !name.as_encoded_bytes().starts_with(b"RETCON_"));
     let mut tell = |name: &str, value: Option<String>| {

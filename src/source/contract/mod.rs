@@ -25,6 +25,7 @@ use super::process::{self, Ended, Exit, Limits, Stdout};
 use end::{Facts, Verdict};
 use output::{BadKey, Bounded, Keys};
 
+pub(in crate::source) use command::inherited;
 pub use end::{FindEnd, ListEnd, ReadEnd, WriteEnd};
 pub use run::Run;
 

@@ -1,6 +1,7 @@
 //! The requests: one struct each, with what it gives. Grouped by who asks.
 
 pub mod lease;
+pub mod event;
 pub mod queue;
 pub mod look;
 pub mod view;

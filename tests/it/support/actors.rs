@@ -75,6 +75,7 @@ impl<'a> Actors<'a> {
             policy,
             ledger: ledger.clone(),
             tally: Default::default(),
+            herald: Default::default(),
             log,
             ended: Box::new(move |reason| ended.send(reason).expect("the thread waits for it")),
         };

@@ -171,3 +171,29 @@ fn only_an_actor_that_was_given_up_is_struck_out() {
     ledger.strike_out(&here);
     assert_eq!(ledger.find(&here), None);
 }
+
+#[test]
+fn what_is_worth_telling_is_told_once_and_each_reader_goes_on_where_it_was() {
+    let ledger = Ledger::default();
+    let here = path("toy");
+    let id = ledger.enter(&here);
+    let told = |from: u64| {
+        let (events, position) = ledger.told_since(from);
+        (events.iter().map(|event| event.event).collect::<Vec<_>>(), position)
+    };
+    ledger.note(&here, id, &Happening::Started);
+    assert_eq!(told(0), (vec![], 0), "a start is nothing to tell of");
+    ledger.note(&here, id, &Happening::Failed { error: "a fault" });
+    ledger.note(&here, id, &Happening::Restarting { delay: Duration::ZERO });
+    ledger.note(&here, id, &Happening::Started);
+    assert_eq!(told(0), (vec!["actor failed", "actor started"], 2));
+    for _ in 0..3 {
+        ledger.note_outage(&here, id, "no route", None);
+    }
+    ledger.note_reach(&here, id);
+    ledger.note_reach(&here, id);
+    assert_eq!(told(2), (vec!["source down", "source up again"], 4));
+    assert_eq!(told(4), (vec![], 4));
+    assert_eq!(told(0).0.len(), 4);
+    assert_eq!(*ledger.changed().borrow(), 4);
+}

@@ -2,6 +2,7 @@
 
 -- A token itself is nowhere; whoever shows one is known by its hash. A revoked one has no row.
 create table token (
+    id         bigint      not null generated always as identity constraint token_id unique,
     name       text        not null constraint token_pk primary key,
     hash       bytea       not null constraint token_hash unique constraint token_hash_length check (length(hash) = 32),
     role       text        not null constraint token_role check (role in ('notify', 'view', 'operate')),

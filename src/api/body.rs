@@ -50,9 +50,15 @@ pub(super) async fn read_whole<B: MessageBody + 'static>(
             Refused::new(Code::BodyTimeout, detail)
         }
     };
-    let body = Abandoned { text: refused.body().into(), _unread: payload };
+    request.set_payload(payload);
+    Ok(refuse(request, &refused).map_into_right_body())
+}
+
+/// Refuses a request, whatever of its body is still to come, and has the connection closed.
+pub(super) fn refuse(mut request: ServiceRequest, refused: &Refused) -> ServiceResponse<BoxBody> {
+    let body = Abandoned { text: refused.body().into(), _unread: request.take_payload() };
     let response = refused.head().force_close().finish().set_body(BoxBody::new(body));
-    Ok(request.into_response(response).map_into_right_body())
+    request.into_response(response)
 }
 
 async fn collect(payload: &mut Payload, size: usize) -> Result<Bytes, Refused> {

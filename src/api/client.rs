@@ -2,13 +2,18 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::wire::List;
+use super::wire::access::{Act, MadeToken, NewToken, RevokedToken, Token};
 use super::wire::conflict::Conflict;
 use super::wire::delete::{Approval, Approved, Delete};
 use super::wire::doubt::{Doubt, Settlement};
@@ -51,6 +56,8 @@ pub enum ClientError {
     BadUrl { url: String, reason: String },
     #[error("cannot set up HTTP")]
     Setup(#[source] reqwest::Error),
+    #[error("cannot send the token: it holds characters that no token has")]
+    BadToken,
     #[error("cannot reach the daemon at {place}")]
     Unreachable { place: String, source: io::Error },
     /// The daemon understood, and did not do it.
@@ -74,22 +81,30 @@ impl Client {
     /// # Errors
     /// [`ClientError::Setup`] if HTTP cannot be set up; whether anybody listens shows with the first request.
     pub fn over_socket(path: &Path) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder().unix_socket(path);
+        let http = in_the_clear().unix_socket(path);
         let base = Url::parse("http://localhost").expect("a URL");
         Self::new(http, base, path.display().to_string())
     }
 
-    /// Talks to the daemon at an `http://` address.
+    /// Talks to the daemon at an `http://` or `https://` address, with a token.
     ///
+    /// Of certificates it trusts those of the system's authorities, or of the file that `SSL_CERT_FILE` names.
     /// # Errors
-    /// [`ClientError::BadUrl`] if it is no such address.
-    pub fn at(url: &str) -> Result<Self, ClientError> {
+    /// [`ClientError::BadUrl`] if it is no such address, [`ClientError::BadToken`] if the text can be no token.
+    pub fn at(url: &str, token: Option<&str>) -> Result<Self, ClientError> {
         let bad = |reason: &str| ClientError::BadUrl { url: url.to_owned(), reason: reason.to_owned() };
         let base = Url::parse(url).map_err(|error| bad(&error.to_string()))?;
-        match base.scheme() {
-            "http" => Self::new(reqwest::Client::builder(), base, url.to_owned()),
-            _ => Err(bad("it should begin with http://")),
+        let mut http = match base.scheme() {
+            "http" => in_the_clear(),
+            "https" => trusting(authorities()),
+            _ => return Err(bad("it should begin with http:// or https://")),
+        };
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::BadToken)?;
+            value.set_sensitive(true);
+            http = http.default_headers([(AUTHORIZATION, value)].into_iter().collect());
         }
+        Self::new(http, base, url.to_owned())
     }
 
     fn new(http: reqwest::ClientBuilder, base: Url, place: String) -> Result<Self, ClientError> {
@@ -223,6 +238,22 @@ impl Client {
         self.send(Method::POST, url, None::<&()>).await
     }
 
+    pub async fn create_token(&self, token: &NewToken) -> Result<Answer<MadeToken>, ClientError> {
+        self.send(Method::POST, self.url(&["v1", "tokens"]), Some(token)).await
+    }
+
+    pub async fn list_tokens(&self, window: &Window) -> Result<Answer<List<Token>>, ClientError> {
+        self.get(self.list_url(&["v1", "tokens"], &[], window)).await
+    }
+
+    pub async fn revoke_token(&self, name: &str) -> Result<Answer<RevokedToken>, ClientError> {
+        self.send(Method::DELETE, self.url(&["v1", "tokens", name]), None::<&()>).await
+    }
+
+    pub async fn list_audit(&self, window: &Window) -> Result<Answer<List<Act>>, ClientError> {
+        self.get(self.list_url(&["v1", "audit"], &[], window)).await
+    }
+
     fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -281,6 +312,28 @@ impl Client {
         };
         ClientError::Unreachable { place: self.place.clone(), source }
     }
+}
+
+/// Begins a client of HTTP without TLS, which trusts nobody.
+pub(crate) fn in_the_clear() -> reqwest::ClientBuilder {
+    trusting(RootCertStore::empty())
+}
+
+fn trusting(roots: RootCertStore) -> reqwest::ClientBuilder {
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows the versions that are usual")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder().tls_backend_preconfigured(tls)
+}
+
+/// The authorities that the system trusts.
+fn authorities() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    // What the system has of old or odd ones is passed over, as everybody does.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
 }
 
 fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {

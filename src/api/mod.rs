@@ -12,7 +12,9 @@ mod exposition;
 mod count;
 mod routes;
 mod body;
+pub mod access;
 mod socket;
+mod tcp;
 pub mod server;
 pub mod client;
 

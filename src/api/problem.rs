@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 
 use super::wire::problem::Problem;
@@ -47,6 +47,14 @@ macro_rules! codes {
 codes! {
     /// The request is not what the route takes.
     Malformed = "malformed", BAD_REQUEST;
+    /// There is no token, or it is none of ours.
+    Unauthorized = "unauthorized", UNAUTHORIZED;
+    /// The token's role, or what it is limited to, does not go so far.
+    Forbidden = "forbidden", FORBIDDEN;
+    /// A browser's page that is not ours has asked.
+    ForeignOrigin = "foreign-origin", FORBIDDEN;
+    /// The request is for a host that we are not.
+    Misdirected = "misdirected", MISDIRECTED_REQUEST;
     /// No entity of this name is configured.
     UnknownEntity = "unknown-entity", NOT_FOUND;
     /// The entity has no source of this name.
@@ -61,14 +69,20 @@ codes! {
     UnknownDoubt = "unknown-doubt", NOT_FOUND;
     /// There is no work item of this number.
     UnknownWorkItem = "unknown-work-item", NOT_FOUND;
+    /// There is no token of this name.
+    UnknownToken = "unknown-token", NOT_FOUND;
     /// Nothing is served at this path.
     UnknownRoute = "unknown-route", NOT_FOUND;
     /// The path does not take this method.
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED;
+    /// The head did not come in time.
+    HeadTimeout = "head-timeout", REQUEST_TIMEOUT;
     /// The body did not come in time.
     BodyTimeout = "body-timeout", REQUEST_TIMEOUT;
     /// The work item is running or done, and this cannot be said of it any more.
     WrongState = "wrong-state", CONFLICT;
+    /// There is a token of this name already.
+    TokenExists = "token-exists", CONFLICT;
     /// The conflict has moved, or is closed: nothing was applied.
     StaleConflict = "stale-conflict", CONFLICT;
     /// The write is not in doubt any more: nothing was applied.
@@ -89,6 +103,10 @@ codes! {
     NothingThere = "nothing-there", UNPROCESSABLE_ENTITY;
     /// The resolution makes no sense for this conflict.
     SenselessResolution = "senseless-resolution", UNPROCESSABLE_ENTITY;
+    /// The token has been used too often.
+    TooManyRequests = "too-many-requests", TOO_MANY_REQUESTS;
+    /// The head is larger than 16 KiB.
+    HeadTooLarge = "head-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE;
     /// A defect of the daemon, or a database that refuses; the log says more.
     Internal = "internal", INTERNAL_SERVER_ERROR;
     /// The database cannot be reached; nothing was done.
@@ -99,7 +117,7 @@ codes! {
     NotReady = "not-ready", SERVICE_UNAVAILABLE;
 }
 
-/// How long a client should wait after a 503, in seconds.
+/// How long a client should wait after a 429 or a 503, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
 /// A request that was not carried out: becomes a problem document.
@@ -145,8 +163,14 @@ impl Refused {
         // For whoever counts.
         head.extensions_mut().insert(self.code);
         head.insert_header((CONTENT_TYPE, "application/problem+json"));
-        if self.code.status() == StatusCode::SERVICE_UNAVAILABLE {
-            head.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
+        match self.code.status() {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                head.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
+            }
+            StatusCode::UNAUTHORIZED => {
+                head.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            }
+            _ => {}
         }
         head
     }

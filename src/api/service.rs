@@ -9,6 +9,7 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message};
 use tokio::sync::watch;
 
+use super::access::Tokens;
 use super::problem::{Code, Refused};
 use crate::actor::herald::Herald;
 use crate::actor::reloader::{FileState, Reload, Reloaded, Reloader};
@@ -29,6 +30,8 @@ pub struct Service {
     pub supervisor: Addr<Supervisor>,
     pub store: Addr<StoreActor>,
     pub reloader: Addr<Reloader>,
+    /// The tokens with which the API is used over TCP.
+    pub tokens: Arc<Tokens>,
     /// The configuration in force; a reload sends the next one.
     pub config: watch::Receiver<Arc<Config>>,
     /// The file it was read from.

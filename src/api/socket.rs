@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+
+use super::tcp::TlsError;
 
 /// The longest path that a unix socket can have, in bytes.
 const MAX_PATH: usize = 107;
@@ -20,6 +23,10 @@ pub enum ServeError {
     NoSocket(PathBuf),
     #[error("cannot listen at {path}")]
     Listen { path: PathBuf, source: io::Error },
+    #[error("cannot listen at {address}, which server.listen names")]
+    Tcp { address: SocketAddr, source: io::Error },
+    #[error("cannot serve TLS")]
+    Tls(#[from] TlsError),
 }
 
 /// The socket's file; removed when this is dropped.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{
-    completions, conflicts, deletes, doubts, drop_item, explain, history, init, merge, notify, pause, records, resolve,
-    retry, settle, show, source, status, tree, undo, work,
+    audit, completions, conflicts, deletes, doubts, drop_item, explain, history, init, merge, notify, pause, records,
+    resolve, retry, settle, show, source, status, token, tree, undo, work,
 };
 
 const EXAMPLES: &str = "\
@@ -41,7 +41,8 @@ pub(super) struct Global {
     /// How to print the answer; json is the body that the HTTP API gives
     #[arg(long, value_name = "FORMAT", global = true, default_value = "text", hide_default_value = true)]
     pub(super) format: Format,
-    /// Where the daemon is, as http://HOST:PORT; default: its socket in `server.state_dir`
+    /// Where the daemon is, as http://HOST:PORT or https://HOST:PORT, to be asked with the token in $RETCON_TOKEN; default:
+    /// its socket in `server.state_dir`
     #[arg(long, value_name = "URL", global = true, env = "RETCON_URL", hide_env_values = true)]
     pub(super) url: Option<String>,
 }
@@ -103,6 +104,10 @@ pub(super) enum Command {
     Resume(pause::Args),
     /// Read the configuration again, and say what changed
     Reload,
+    /// Make, list or revoke the tokens with which the API is used over TCP
+    Token(token::Args),
+    /// List what people did: who, from where, what, when, and what came of it
+    Audit(audit::Args),
     /// Print completions for a shell (offline)
     Completions(completions::Args),
 }

@@ -8,6 +8,9 @@ use super::output;
 use crate::api::client::{Answer, Client};
 use crate::config;
 
+/// The environment variable with the token for `--url`: an option would show it to everybody who lists processes.
+const TOKEN: &str = "RETCON_TOKEN";
+
 /// The options that subcommands share.
 #[derive(Debug)]
 pub(super) struct Context {
@@ -31,7 +34,8 @@ impl Context {
     /// Finds the daemon: by its URL, else by the socket in the state directory of the configuration.
     pub(super) fn client(&self) -> Result<Client, CliError> {
         if let Some(url) = self.global.url.as_deref().filter(|url| !url.is_empty()) {
-            return Client::at(url).map_err(CliError::Client);
+            let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
+            return Client::at(url, token.as_deref()).map_err(CliError::Client);
         }
         let config = config::client(&self.config_file()?, config::environment()).map_err(CliError::Config)?;
         Client::over_socket(&config.socket()).map_err(CliError::Client)

@@ -90,9 +90,10 @@ impl CliError {
     pub(super) fn refused(doing: impl Into<String>, source: ClientError) -> Self {
         match source {
             ClientError::Problem(_) | ClientError::BadAnswer { .. } => Self::Refused { doing: doing.into(), source },
-            ClientError::BadUrl { .. } | ClientError::Setup(_) | ClientError::Unreachable { .. } => {
-                Self::Client(source)
-            }
+            ClientError::BadUrl { .. }
+            | ClientError::BadToken
+            | ClientError::Setup(_)
+            | ClientError::Unreachable { .. } => Self::Client(source),
         }
     }
 
@@ -101,7 +102,7 @@ impl CliError {
             Self::Usage { .. } | Self::NoConfig(_) | Self::Config(_) | Self::Read { .. } | Self::Merge(_) => {
                 Exit::Usage
             }
-            Self::Client(ClientError::BadUrl { .. }) => Exit::Usage,
+            Self::Client(ClientError::BadUrl { .. } | ClientError::BadToken) => Exit::Usage,
             Self::Client(ClientError::Unreachable { .. }) => Exit::Unreachable,
             Self::Client(ClientError::Setup(_) | ClientError::Problem(_) | ClientError::BadAnswer { .. }) => {
                 Exit::Failed
@@ -194,6 +195,7 @@ fn client_hint(error: &ClientError) -> Option<String> {
         },
         ClientError::BadAnswer { .. } => "are `retcon` and `retcond` of one version?",
         ClientError::Problem(problem) => problem_hint(&problem.code)?,
+        ClientError::BadToken => "RETCON_TOKEN has what `retcon token create` printed",
         ClientError::Setup(_) => return None,
     };
     Some(hint.to_owned())
@@ -214,6 +216,14 @@ fn problem_hint(code: &str) -> Option<&'static str> {
         "wrong-state" => "only an item that is ready, waiting or parked can be retried or dropped",
         "store-unavailable" => "the daemon cannot reach its database, and keeps trying; `retcon status` says more",
         "unavailable" | "not-ready" => "try again in a moment; `retcon status` says more",
+        "unauthorized" => {
+            "RETCON_TOKEN has the token for --url; `retcon token create` makes one, on the daemon's own machine"
+        }
+        "forbidden" => "`retcon token list` shows the role of each token, and what it is limited to",
+        "unknown-token" => "`retcon token list` lists them",
+        "token-exists" => "choose another name, or `retcon token revoke` the old one first",
+        "misdirected" => "server.hosts has the names by which the daemon may be asked",
+        "too-many-requests" => "try again in a moment; `retcon token list` shows the rates",
         "internal" => "the daemon's log says more",
         _ => return None,
     })

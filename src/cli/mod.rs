@@ -35,6 +35,8 @@ mod retry;
 mod drop_item;
 mod pause;
 mod reload;
+mod token;
+mod audit;
 mod completions;
 
 use std::io::Write;
@@ -95,6 +97,8 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Pause(args) => online(pause::run(&args, Way::Pause, &context)),
         Command::Resume(args) => online(pause::run(&args, Way::Resume, &context)),
         Command::Reload => online(reload::run(&context)),
+        Command::Token(args) => online(token::run(&args, &context)),
+        Command::Audit(args) => online(audit::run(&args, &context)),
     }
 }
 

@@ -58,7 +58,9 @@ fn passes(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable { .. } => true,
         ClientError::Problem(problem) => problem.status == 503,
-        ClientError::BadUrl { .. } | ClientError::Setup(_) | ClientError::BadAnswer { .. } => false,
+        ClientError::BadUrl { .. } | ClientError::BadToken | ClientError::Setup(_) | ClientError::BadAnswer { .. } => {
+            false
+        }
     }
 }
 

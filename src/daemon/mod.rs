@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix::{System, SystemRunner};
-use futures_util::FutureExt;
 use slog::{Logger, info};
 use tokio::sync::mpsc;
 
@@ -177,6 +176,7 @@ async fn serve(
     log: &Logger,
 ) -> Result<(), DaemonError> {
     let Surroundings { state_dir, store, postgres, guardian } = with;
+    let tcp = api::server::Tcp::prepare(&configuration.config.server)?;
     let cancel = Cancel::new().map_err(|source| DaemonError::Io { action: "make what cancels runs", source })?;
     let config = Arc::clone(&configuration.config);
     let grace = config.server.grace;
@@ -201,14 +201,15 @@ async fn serve(
     let service = configuration.serve(supervisor.addr.clone(), store, ledger, (tally, herald.clone()), log);
     let reloader = service.reloader.clone();
     let socket = state_dir.path().join(config::model::SOCKET);
-    let (server, handle) = api::server::serve(&socket, service)?;
-    let served = actix::spawn(server).map(drop).shared();
+    let (server, handle) = api::server::serve(&socket, service.clone())?;
+    let (tcp, stopper) = tcp.map(|tcp| tcp.serve(service)).unzip();
+    let server = Server::new(server, handle, tcp, stopper);
     let watched = postgres.map(|postgres| actix::spawn(database::watch(postgres, log.clone())));
     info!(log, "daemon started"; "socket" => %socket.display());
     let end = tokio::select! {
         name = obey(&mut signals, &reloader) => { info!(log, "daemon stopping"; "signal" => name); Ok(()) }
         reason = failed.recv() => Err(DaemonError::Fatal(reason.flatten().unwrap_or_else(|| "the supervisor is gone".to_owned()))),
-        () = served.clone() => Err(DaemonError::Fatal("the API is no longer served".to_owned())),
+        () = server.ended() => Err(DaemonError::Fatal("the API is no longer served".to_owned())),
     };
     points::pass(Point::Stopping);
     herald.close();
@@ -217,7 +218,7 @@ async fn serve(
     if end.is_err() {
         cancel.trigger();
     }
-    stop(&supervisor, Server { handle, served }, &mut signals, &cancel, grace, log).await;
+    stop(&supervisor, &server, &mut signals, &cancel, grace, log).await;
     if let Some(watched) = watched {
         watched.abort();
         drop(watched.await);

@@ -12,6 +12,7 @@ use crate::actor::store::StoreActor;
 use crate::actor::supervision::{ActorPath, Ledger};
 use crate::actor::supervisor::Supervisor;
 use crate::api::Service;
+use crate::api::access::Tokens;
 use crate::config::{Config, Inputs};
 use crate::log::{Control, key};
 use crate::metrics::Tally;
@@ -44,10 +45,12 @@ impl Configuration {
             Means::new(path.clone(), config, inputs, recipient, control, log_of_reloader).telling(herald.clone());
         let (config, config_state) = (means.in_force(), means.state());
         let reloader = reloader::start(&Arbiter::current(), means, ledger).addr;
+        let tokens = Arc::new(Tokens::new(store.clone()));
         Service {
             supervisor,
             store,
             reloader,
+            tokens,
             config,
             config_path: path,
             config_state,

@@ -57,3 +57,8 @@ name! {
     /// The name of a data source within its entity, such as `crm`.
     SourceName
 }
+
+name! {
+    /// The name of a token, such as `crm-webhook`: that of whoever bears it.
+    TokenName
+}

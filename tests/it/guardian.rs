@@ -155,7 +155,7 @@ fn a_daemon_that_cannot_go_on_leaves_no_guardian() {
     let site = two();
     site.write(
         "retcon.toml",
-        "[database]\nurl = \"postgres://nobody@127.0.0.1:1/x?sslmode=require\"\n\n[entities.x]\n",
+        "[server]\nlisten = \"\"\n\n[database]\nurl = \"postgres://nobody@127.0.0.1:1/x?sslmode=require\"\n\n[entities.x]\n",
     );
     fs::create_dir(site.path().join("state")).expect("a directory");
     // No socket can be made where a directory is.

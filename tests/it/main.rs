@@ -6,6 +6,7 @@ mod alerts;
 mod api;
 mod description;
 mod pauses;
+mod access;
 mod acceptance_contract;
 mod acceptance_faults;
 mod acceptance_input;

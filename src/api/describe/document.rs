@@ -25,10 +25,25 @@ use crate::api::wire::problem::Problem;
 const TOKEN: &str = "token";
 
 /// What every request may meet.
-const EVERYWHERE: [Code; 3] = [Code::Malformed, Code::BodyTimeout, Code::BodyTooLarge];
+const EVERYWHERE: [Code; 7] = [
+    Code::Malformed,
+    Code::ForeignOrigin,
+    Code::HeadTimeout,
+    Code::BodyTimeout,
+    Code::BodyTooLarge,
+    Code::Misdirected,
+    Code::HeadTooLarge,
+];
 
 /// What every request may meet that needs more than the process.
-const INSIDE: [Code; 3] = [Code::Internal, Code::Unavailable, Code::StoreUnavailable];
+const INSIDE: [Code; 6] = [
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::TooManyRequests,
+    Code::Internal,
+    Code::Unavailable,
+    Code::StoreUnavailable,
+];
 
 /// What stands first in the description.
 const ABOUT: &str = "Keeps the copies of a record in many systems in step. Over the unix socket no token is asked; over TCP \
@@ -202,7 +217,7 @@ fn bad(status: u16, codes: &[Code]) -> ResponseBuilder {
     let answer = ResponseBuilder::new()
         .description(told.join("\n"))
         .content("application/problem+json", ContentBuilder::new().schema(Some(form)).build());
-    if status != 503 {
+    if !matches!(status, 429 | 503) {
         return answer;
     }
     let wait = HeaderBuilder::new()

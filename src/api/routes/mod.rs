@@ -13,6 +13,8 @@ mod reload;
 mod config;
 mod status;
 mod supervision;
+mod tokens;
+mod audit;
 mod health;
 mod metrics;
 mod description;
@@ -42,6 +44,8 @@ fn paths() -> impl Iterator<Item = Path> {
         config::routes(),
         status::routes(),
         supervision::routes(),
+        tokens::routes(),
+        audit::routes(),
         health::routes(),
         metrics::routes(),
         description::routes(),

@@ -7,6 +7,7 @@ use super::Path;
 use crate::actor::store::requests::queue::Notification;
 use crate::actor::supervisor::Notify;
 use crate::api::Service;
+use crate::api::access::Caller;
 use crate::api::describe::operation;
 use crate::api::input::{self, Node};
 use crate::api::problem::{Code, Refused};
@@ -30,8 +31,11 @@ pub(super) fn routes() -> Vec<Path> {
 }
 
 /// Answers only once all of them are durable; stores all or none.
-async fn post(service: web::Data<Service>, body: Bytes) -> Result<HttpResponse, Refused> {
+async fn post(service: web::Data<Service>, caller: Caller, body: Bytes) -> Result<HttpResponse, Refused> {
     let notifications = read(&service, &body)?;
+    for Notification { entity, source, .. } in &notifications {
+        caller.may_notify(entity, source)?;
+    }
     let enqueued = service.order(Notify(notifications)).await?;
     Ok(HttpResponse::Accepted().json(Accepted::from(enqueued)))
 }

@@ -15,6 +15,7 @@ pub mod pause;
 pub mod reload;
 pub mod status;
 pub mod supervision;
+pub mod access;
 
 mod present;
 

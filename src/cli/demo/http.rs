@@ -7,6 +7,8 @@ use std::time::Duration;
 use reqwest::{Client, Method, StatusCode};
 use tokio::runtime::Runtime;
 
+use crate::api::client::in_the_clear;
+
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client and what drives it.
@@ -24,12 +26,12 @@ pub(super) struct Answer {
 impl Http {
     /// Makes a client that asks this machine: no proxy of the environment takes part.
     pub(super) fn new() -> io::Result<Self> {
-        Self::build(Client::builder())
+        Self::build(in_the_clear())
     }
 
     /// Makes a client that asks whoever listens on a unix socket.
     pub(super) fn over_socket(path: &Path) -> io::Result<Self> {
-        Self::build(Client::builder().unix_socket(path))
+        Self::build(in_the_clear().unix_socket(path))
     }
 
     fn build(builder: reqwest::ClientBuilder) -> io::Result<Self> {

@@ -77,7 +77,7 @@ static SERVER: Table = Table {
         table(
             "tls",
             &TLS,
-            "The certificate for `listen`; without it HTTP is served in the clear. Beyond loopback, tokens are required.",
+            "The certificate for `listen`; without it HTTP is served in the clear. Over TCP every request needs a token; beyond loopback nobody listens before there is one.",
         ),
         setting(
             "state_dir",

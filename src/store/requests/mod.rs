@@ -6,3 +6,4 @@ pub mod queue;
 pub mod look;
 pub mod view;
 pub mod pause;
+pub mod access;

@@ -28,7 +28,7 @@ pub struct Page<T> {
 }
 
 /// Makes a page of rows, one more than its limit of which were asked for; `place` is where an item stands in the list.
-fn page<T>(
+pub(super) fn page<T>(
     rows: &[Row],
     limit: i64,
     item: impl Fn(&Row) -> Result<T, Fault>,

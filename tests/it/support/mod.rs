@@ -6,6 +6,7 @@ pub(crate) mod program;
 pub(crate) mod alone;
 pub(crate) mod wait;
 pub(crate) mod socket;
+pub(crate) mod tcp;
 pub(crate) mod runs;
 pub(crate) mod system;
 pub(crate) mod bench;

@@ -97,6 +97,14 @@ impl Site {
         run(&mut command, stdin)
     }
 
+    /// Runs a command of `retcon` to its end, with these variables in its environment.
+    #[track_caller]
+    pub(crate) fn retcon_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Run {
+        let mut command = program(env!("CARGO_BIN_EXE_retcon"));
+        command.current_dir(self.path()).env("RETCON_CONFIG", self.path().join("retcon.toml"));
+        run(command.envs(environment.iter().copied()).args(arguments), b"")
+    }
+
     /// Runs a command that succeeds with `--format json`, and gives the body it printed.
     #[track_caller]
     pub(crate) fn ask(&self, arguments: &[&str]) -> Value {

@@ -67,7 +67,7 @@ pub(crate) fn call(socket: &Path, method: &str, path: &str, body: Option<&[u8]>)
     parse(request, &answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, String::from_utf8_lossy(&answer)))
 }
 
-fn parse(request: String, answer: &[u8]) -> Option<Answer> {
+pub(super) fn parse(request: String, answer: &[u8]) -> Option<Answer> {
     let text = std::str::from_utf8(answer).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;

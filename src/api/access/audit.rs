@@ -1,0 +1,132 @@
+//! The trail of what people did: every act is entered before it is done, and completed with what came of it.
+//!
+//! An act is a request that changes something and needs the role `operate`. It is done to its end even if whoever asked has gone
+//! away meanwhile, so that its outcome can be recorded.
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, ResponseError, web};
+use bytes::Bytes;
+use slog::{info, warn};
+
+use super::Caller;
+use super::guard::Admitted;
+use crate::actor::store::requests::access::{Act, ActEnd, ActId, BeginAct, EndAct, Via};
+use crate::api::Service;
+use crate::api::problem::{Code, Refused};
+use crate::api::routes::Needs;
+use crate::domain::access::Role;
+use crate::log::key;
+
+/// The act that must be possible also while the database is away: it may be what brings it back.
+const RELOAD: &str = "reload";
+
+/// Enters an act into the trail, has it done, and records what came of it; whatever is no act passes.
+pub(in crate::api) async fn record<B: MessageBody + 'static>(
+    service: web::Data<Service>,
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    if !is_act(&request) {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
+    let body = request.extract::<Bytes>().await?;
+    request.set_payload(body.clone().into());
+    let act = act(&request, &body);
+    let entered = match service.ask(BeginAct(act.clone())).await {
+        Ok(id) => Some(id),
+        Err(refused) if act.act == RELOAD => {
+            warn!(service.log, "act not in the audit trail"; "act" => &act.act, "who" => &act.who, key::ERROR => %refused);
+            None
+        }
+        Err(refused) => return Ok(request.into_response(refused.error_response()).map_into_right_body()),
+    };
+    let done = actix_web::rt::spawn(finish(service, act, entered, request, next)).await;
+    let failed = |error| Refused::new(Code::Internal, format_args!("the request was not carried out: {error}"));
+    Ok(done.map_err(failed)??.map_into_left_body())
+}
+
+/// Does the act, and records what came of it.
+async fn finish<B: MessageBody + 'static>(
+    service: web::Data<Service>,
+    act: Act,
+    entered: Option<ActId>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let response = next.call(request).await;
+    let end = match &response {
+        Ok(response) => end(response),
+        Err(error) => ActEnd { status: error.as_response_error().status_code().as_u16(), code: None },
+    };
+    let Act { who, via, act, target, request: _ } = act;
+    info!(service.log, "act done"; "act" => &act, "who" => &who, "from" => from(&via), "path" => &target,
+        "status" => end.status, "code" => end.code.as_deref());
+    if let Some(id) = entered
+        && let Err(refused) = service.ask(EndAct { id, end }).await
+    {
+        // Its entry says that the outcome is not known; this line does.
+        warn!(service.log, "outcome not in the audit trail"; "act" => &act, "audit" => id.0, key::ERROR => %refused);
+    }
+    response
+}
+
+fn is_act(request: &ServiceRequest) -> bool {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    changes && request.extensions().get::<Admitted>() == Some(&Admitted(Needs::Role(Role::Operate)))
+}
+
+fn act(request: &ServiceRequest, body: &Bytes) -> Act {
+    let known = request.extensions().get::<Caller>().and_then(Caller::name);
+    let (who, via) = known.unwrap_or_else(|| ("unknown".to_owned(), Via::Unix { uid: None, pid: None }));
+    let pattern = request.match_pattern().unwrap_or_default();
+    let body = (!body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned());
+    Act { who, via, act: name(request.method(), &pattern).to_owned(), target: request.path().to_owned(), request: body }
+}
+
+/// Names what a method does at a path: mostly the path says it last.
+fn name<'a>(method: &Method, pattern: &'a str) -> &'a str {
+    match (method.as_str(), pattern) {
+        ("DELETE", "/v1/work-items/{id}") => "drop",
+        ("POST", "/v1/tokens") => "create-token",
+        ("DELETE", "/v1/tokens/{name}") => "revoke-token",
+        (_, pattern) => pattern.rsplit('/').next().unwrap_or(pattern),
+    }
+}
+
+fn from(via: &Via) -> String {
+    let number = |number: Option<i64>| number.map_or_else(|| "unknown".to_owned(), |number| number.to_string());
+    match via {
+        Via::Token { peer } => peer.clone(),
+        Via::Unix { uid, pid } => format!("uid {}, pid {}", number(uid.map(i64::from)), number(pid.map(i64::from))),
+    }
+}
+
+fn end<B>(response: &ServiceResponse<B>) -> ActEnd {
+    let code = response.response().extensions().get::<Code>().map(|code| code.as_str().to_owned());
+    ActEnd { status: response.status().as_u16(), code }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::api::routes;
+
+    #[test]
+    fn every_act_has_a_name_of_its_own_at_what_it_is_done_to() {
+        let acts = routes::table().into_iter().filter(|entry| {
+            entry.needs == Needs::Role(Role::Operate) && !matches!(entry.method, Method::GET | Method::HEAD)
+        });
+        let names: Vec<(&str, String)> =
+            acts.map(|entry| (entry.path, name(&entry.method, entry.path).to_owned())).collect();
+        assert!(names.iter().all(|(path, name)| !name.contains('{') && !path.is_empty()), "{names:?}");
+        // To pause an entity and to pause a source are told apart by the path.
+        let distinct: BTreeSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "{names:?}");
+        assert!(names.iter().any(|(_, name)| name == "resolve"), "{names:?}");
+    }
+}

@@ -1,0 +1,204 @@
+//! Lets a request pass, or refuses it, before anything of its body is read.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::{ConnectionType, Method};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web};
+use bytes::Bytes;
+use slog::info;
+
+use super::names::Names;
+use super::tokens::Bearer;
+use super::{Caller, Connection};
+use crate::api::Service;
+use crate::api::body;
+use crate::api::problem::{Code, Refused};
+use crate::api::routes::{Entry, Needs};
+use crate::domain::access::Role;
+use crate::log::key;
+
+/// Refusals are logged so often at most.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Knows what each method of each path needs, and who comes with what.
+pub(in crate::api) struct Guard {
+    needs: HashMap<(Method, &'static str), Needs>,
+    /// The names under which we may be asked over TCP.
+    names: Option<Names>,
+    service: web::Data<Service>,
+    since: Instant,
+    /// When a refusal was logged last, in milliseconds since then.
+    logged_ms: AtomicU64,
+}
+
+/// What a request was let pass with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Admitted(pub(super) Needs);
+
+/// Lets a request pass, with its [`Caller`], or refuses it.
+pub(in crate::api) async fn admit<B: MessageBody + 'static>(
+    guard: Arc<Guard>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let needs = guard.needs(&request);
+    match guard.caller(&request, needs).await {
+        Ok(caller) => {
+            // Whoever is not known keeps no connection that others could use.
+            let is_nobody = matches!(caller, Caller::Anybody);
+            request.extensions_mut().insert(caller.clone());
+            request.extensions_mut().insert(Admitted(needs));
+            let mut response = next.call(request).await?;
+            if is_nobody {
+                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
+            Ok(response.map_body(|_, body| while_good(body, &caller)))
+        }
+        Err(refused) => {
+            guard.log(&request, &refused);
+            Ok(body::refuse(request, &refused).map_into_right_body())
+        }
+    }
+}
+
+impl Guard {
+    /// Guards these methods of these paths.
+    pub(in crate::api) fn new(service: web::Data<Service>, entries: Vec<Entry>) -> Self {
+        let needs = entries.into_iter().map(|entry| ((entry.method, entry.path), entry.needs)).collect();
+        let names = Names::of(&service.config.borrow().server);
+        Self { needs, names, service, since: Instant::now(), logged_ms: AtomicU64::new(0) }
+    }
+
+    /// What a request needs; one for which there is no route, some token at least.
+    fn needs(&self, request: &ServiceRequest) -> Needs {
+        let find = |path: String| {
+            self.needs.iter().find(|((method, known), _)| method == request.method() && *known == path).map(|(_, n)| *n)
+        };
+        request.match_pattern().and_then(find).unwrap_or(Needs::Role(Role::Notify))
+    }
+
+    /// Says who asks, and that they may.
+    async fn caller(&self, request: &ServiceRequest, needs: Needs) -> Result<Caller, Refused> {
+        match request.conn_data::<Connection>() {
+            Some(Connection::Unix(peer)) => Ok(Caller::Owner(*peer)),
+            Some(Connection::Tcp { peer, local }) => {
+                self.check_names(request, *local)?;
+                self.check_token(request, needs, *peer).await
+            }
+            None => Err(Refused::new(Code::Internal, "the connection is not known")),
+        }
+    }
+
+    /// Refuses a request under a name that is not ours, or of a page that is not ours.
+    fn check_names(&self, request: &ServiceRequest, local: SocketAddr) -> Result<(), Refused> {
+        let names = self.names.as_ref().ok_or_else(|| Refused::new(Code::Internal, "nobody listens at TCP"))?;
+        let named: Vec<&str> = all(request.headers(), &header::HOST).collect();
+        // A request may name the host in its first line too; that one counts for some.
+        let in_line = request.uri().authority().map(|authority| authority.as_str());
+        let [host] = named[..] else {
+            return Err(Refused::new(Code::Misdirected, "a request names its host once"));
+        };
+        if let Some(foreign) = in_line.into_iter().chain([host]).find(|name| !names.is_ours(name, local)) {
+            let detail =
+                format!("{foreign:?} is no name of this daemon: server.hosts has the names by which it may be asked");
+            return Err(Refused::new(Code::Misdirected, detail));
+        }
+        match all(request.headers(), &header::ORIGIN).find(|origin| !names.is_own_page(origin, host)) {
+            None => Ok(()),
+            Some(origin) => {
+                let detail = format!(
+                    "pages of {origin:?} may not use this daemon: server.hosts has the names of those that may"
+                );
+                Err(Refused::new(Code::ForeignOrigin, detail))
+            }
+        }
+    }
+
+    async fn check_token(&self, request: &ServiceRequest, needs: Needs, peer: SocketAddr) -> Result<Caller, Refused> {
+        let needed = match needs {
+            Needs::Nothing => return Ok(Caller::Anybody),
+            Needs::Role(role) => role,
+        };
+        let bearer = self.service.tokens.find(token(request.headers())?).await?;
+        bearer.pass()?;
+        if bearer.grant.role < needed {
+            let detail = format!("this needs the role {needed}, and the token has the role {}", bearer.grant.role);
+            return Err(Refused::new(Code::Forbidden, detail));
+        }
+        Ok(Caller::Bearer(bearer, peer))
+    }
+
+    /// Logs a refusal; of those that come at once, one.
+    fn log(&self, request: &ServiceRequest, refused: &Refused) {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let last = self.logged_ms.load(Ordering::Relaxed);
+        let quiet = u64::try_from(QUIET.as_millis()).unwrap_or(u64::MAX);
+        let is_due = last == 0 || now.saturating_sub(last) > quiet;
+        let is_ours =
+            || self.logged_ms.compare_exchange(last, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if is_due && is_ours() {
+            let peer = request.peer_addr().map(|peer| peer.to_string());
+            info!(self.service.log, "request refused"; "peer" => peer, "path" => request.path(),
+                "method" => %request.method(), key::ERROR => %refused);
+        }
+    }
+}
+
+/// Has a stream end when the token is revoked with which it was begun.
+fn while_good<B: MessageBody + 'static>(body: B, caller: &Caller) -> EitherBody<B, BoxBody> {
+    match (body.size(), caller) {
+        (BodySize::Stream, Caller::Bearer(bearer, _)) => {
+            EitherBody::right(BoxBody::new(WhileGood { body: BoxBody::new(body), bearer: Arc::clone(bearer) }))
+        }
+        (BodySize::None | BodySize::Sized(_) | BodySize::Stream, _) => EitherBody::left(body),
+    }
+}
+
+/// A stream that is looked at whenever it has something to tell.
+struct WhileGood {
+    body: BoxBody,
+    bearer: Arc<Bearer>,
+}
+
+impl MessageBody for WhileGood {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let next = Pin::new(&mut self.body).poll_next(cx);
+        if next.is_ready() && self.bearer.is_revoked() { Poll::Ready(None) } else { next }
+    }
+}
+
+/// The values of a header; one that is no text counts as empty.
+fn all<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
+    headers.get_all(name).map(|value| value.to_str().unwrap_or_default())
+}
+
+/// The token that a request comes with.
+fn token(headers: &HeaderMap) -> Result<&str, Refused> {
+    let shown: Vec<&str> = all(headers, &header::AUTHORIZATION).collect();
+    let unauthorized = |detail| Refused::new(Code::Unauthorized, detail);
+    match shown[..] {
+        [] => Err(unauthorized("over TCP a request comes with a token: Authorization: Bearer TOKEN")),
+        [one] => {
+            let (scheme, token) = one.split_once(' ').unwrap_or((one, ""));
+            let token = Some(token.trim()).filter(|_| scheme.eq_ignore_ascii_case("bearer"));
+            token.ok_or_else(|| unauthorized("the token comes as Authorization: Bearer TOKEN"))
+        }
+        [_, _, ..] => Err(unauthorized("a request comes with one token")),
+    }
+}

@@ -1,0 +1,16 @@
+//! Who may ask what: the connection that a request came by, the token that it came with, and the trail of what was done.
+//!
+//! Over the unix socket everybody who could open it may do everything. Over TCP nobody may do anything without a token, whose
+//! role each method of each path names.
+
+mod audit;
+mod caller;
+mod guard;
+mod names;
+mod tokens;
+
+pub use tokens::Tokens;
+
+pub(super) use audit::record;
+pub(super) use caller::{Caller, Connection, Peer};
+pub(super) use guard::{Guard, admit};

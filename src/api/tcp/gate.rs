@@ -1,0 +1,243 @@
+//! What a connection passes before HTTP is spoken on it: nothing is set aside for one that has not sent the head of a request.
+//!
+//! Idle and slow connections are many and cost little here. When there is no room for another one, the one that has waited longest
+//! goes: so whoever speaks up is served, however many are silent.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::Protocol;
+use actix_web::rt::net::TcpStream;
+use bytes::BytesMut;
+use rustix::process::{Resource, getrlimit};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::opened::{Opened, Stream};
+use crate::api::access::Connection;
+use crate::api::problem::{Code, Refused};
+
+/// How long it may take from the first byte of a connection to the last one of the head of its first request, and before that.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+
+/// How large a head may be, in bytes.
+const HEAD_SIZE: usize = 16 << 10;
+
+/// What is set aside at a time for a head that is being read, in bytes.
+const CHUNK: usize = 512;
+
+/// How long a refusal may take to be sent.
+const REFUSING: Duration = Duration::from_millis(500);
+
+/// How many connections may wait in each thread, and how many may be served in all.
+const WAITING: u64 = 2048;
+const SERVED: u64 = 2048;
+
+/// How many connections there is room for; a clone shares it.
+#[derive(Clone)]
+pub(super) struct Room {
+    waiting: usize,
+    served: usize,
+    free: Arc<Semaphore>,
+}
+
+impl Room {
+    /// The room that the process has: half of its descriptors at most, so that enough are left for the programs of sources.
+    pub(super) fn of_this_process(workers: usize) -> Self {
+        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let part = |most: u64, parts: u64| usize::try_from((descriptors / parts).clamp(1, most)).unwrap_or(usize::MAX);
+        let served = part(SERVED, 4);
+        let waiting = part(WAITING, 4 * workers as u64);
+        Self { waiting, served, free: Arc::new(Semaphore::new(served)) }
+    }
+
+    /// The most connections of one thread.
+    pub(super) fn connections(&self) -> usize {
+        // One more is accepted before the oldest is let go.
+        self.waiting + self.served + 1
+    }
+}
+
+/// The gate of one thread.
+#[derive(Clone)]
+pub(super) struct Gate {
+    tls: Option<TlsAcceptor>,
+    room: Room,
+    queue: Rc<RefCell<Queue>>,
+}
+
+/// Those who wait, the oldest first.
+#[derive(Default)]
+struct Queue {
+    next: u64,
+    waiting: BTreeMap<u64, oneshot::Sender<()>>,
+}
+
+/// A place among those who wait, given up when it is dropped.
+struct Place {
+    queue: Rc<RefCell<Queue>>,
+    number: u64,
+    /// Resolves when the place is given to somebody else.
+    lost: oneshot::Receiver<()>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.queue.borrow_mut().waiting.remove(&self.number);
+    }
+}
+
+/// Why a connection came to nothing.
+enum Shut {
+    Lost,
+    Broken(io::Error),
+    Refused(Stream, Code),
+}
+
+impl Gate {
+    pub(super) fn new(tls: Option<TlsAcceptor>, room: Room) -> Self {
+        Self { tls, room, queue: Rc::default() }
+    }
+
+    /// Waits until the head of the connection's first request is there.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the connection, which is closed then; whoever has sent something is told before.
+    pub(super) async fn open(self, stream: TcpStream) -> io::Result<(Opened, Protocol, Option<SocketAddr>)> {
+        let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
+        stream.set_nodelay(true)?;
+        let mut place = self.take_place();
+        let arrived = tokio::select! {
+            arrived = self.arrive(stream) => arrived,
+            _ = &mut place.lost => Err(Shut::Lost),
+        };
+        drop(place);
+        let (stream, head) = match arrived {
+            Ok(arrived) => arrived,
+            Err(Shut::Broken(error)) => return Err(error),
+            Err(Shut::Lost) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            Err(Shut::Refused(stream, code)) => return Err(refuse(stream, code).await),
+        };
+        let Ok(Ok(permit)) = timeout(HEAD_TIME, Arc::clone(&self.room.free).acquire_owned()).await else {
+            return Err(refuse(stream, Code::Unavailable).await);
+        };
+        let connection = Connection::Tcp { peer, local };
+        Ok((Opened::new(stream, head.freeze(), connection, permit), Protocol::Http1, Some(peer)))
+    }
+
+    fn take_place(&self) -> Place {
+        let mut queue = self.queue.borrow_mut();
+        while queue.waiting.len() >= self.room.waiting {
+            queue.waiting.pop_first();
+        }
+        let number = queue.next;
+        queue.next += 1;
+        let (keep, lost) = oneshot::channel();
+        queue.waiting.insert(number, keep);
+        Place { queue: Rc::clone(&self.queue), number, lost }
+    }
+
+    /// Waits for the first byte, and then for the rest of the head.
+    async fn arrive(&self, stream: TcpStream) -> Result<(Stream, BytesMut), Shut> {
+        let silent = |_| Shut::Broken(io::ErrorKind::TimedOut.into());
+        timeout(HEAD_TIME, stream.readable()).await.map_err(silent)?.map_err(Shut::Broken)?;
+        // Made when it is needed: what a silent connection costs is the size of what is awaited here.
+        Box::pin(self.read_head(stream)).await
+    }
+
+    async fn read_head(&self, stream: TcpStream) -> Result<(Stream, BytesMut), Shut> {
+        let began = tokio::time::Instant::now();
+        let mut stream = match &self.tls {
+            None => Stream::Plain(stream),
+            Some(tls) => {
+                let shaken = timeout(HEAD_TIME, tls.accept(stream)).await;
+                let shaken = shaken.map_err(|_| Shut::Broken(io::ErrorKind::TimedOut.into()))?;
+                Stream::Tls(Box::new(shaken.map_err(Shut::Broken)?))
+            }
+        };
+        let mut head = BytesMut::new();
+        while !is_whole(&head) {
+            if head.len() >= HEAD_SIZE {
+                return Err(Shut::Refused(stream, Code::HeadTooLarge));
+            }
+            head.reserve(CHUNK);
+            match tokio::time::timeout_at(began + HEAD_TIME, stream.read_buf(&mut head)).await {
+                Err(_) => return Err(Shut::Refused(stream, Code::HeadTimeout)),
+                Ok(Ok(0)) => return Err(Shut::Broken(io::ErrorKind::UnexpectedEof.into())),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(Shut::Broken(error)),
+            }
+        }
+        Ok((stream, head))
+    }
+}
+
+/// Tells whether an empty line has come; lines may end without a carriage return.
+fn is_whole(head: &[u8]) -> bool {
+    head.windows(2).any(|two| two == b"\n\n") || head.windows(3).any(|three| three == b"\n\r\n")
+}
+
+/// Says why a connection is closed, if it is heard soon.
+async fn refuse(mut stream: Stream, code: Code) -> io::Error {
+    let detail = match code {
+        Code::HeadTooLarge => format!("the head of the request is larger than {HEAD_SIZE} bytes"),
+        Code::HeadTimeout => format!("the head of the request was not complete after {} s", HEAD_TIME.as_secs()),
+        _ => "there are too many connections".to_owned(),
+    };
+    let body = Refused::new(code, detail).body();
+    let status = code.status();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let send = async {
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&body).await?;
+        stream.shutdown().await
+    };
+    match timeout(REFUSING, send).await {
+        Ok(Err(error)) => error,
+        Ok(Ok(())) | Err(_) => io::ErrorKind::TimedOut.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_ends_with_an_empty_line() {
+        for whole in ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\nHost: a\n\n", "GET / HTTP/1.1\r\nA: b\r\n\r\nbody"] {
+            assert!(is_whole(whole.as_bytes()), "{whole:?}");
+        }
+        for part in ["", "G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r", "a\r\nb\r\nc"] {
+            assert!(!is_whole(part.as_bytes()), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_room_for_fewer_connections_than_descriptors() {
+        let room = Room::of_this_process(2);
+        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        assert!((room.served + 2 * room.waiting) as u64 <= descriptors / 2 + 3);
+    }
+
+    #[test]
+    fn the_one_that_has_waited_longest_makes_room() {
+        let room = Room { waiting: 2, served: 1, free: Arc::new(Semaphore::new(1)) };
+        let gate = Gate::new(None, room);
+        let mut places: Vec<Place> = (0..3).map(|_| gate.take_place()).collect();
+        let lost: Vec<bool> =
+            places.iter_mut().map(|place| place.lost.try_recv() == Err(oneshot::error::TryRecvError::Closed)).collect();
+        assert_eq!(lost, [true, false, false]);
+        places.pop();
+        assert_eq!(gate.queue.borrow().waiting.len(), 1, "a place that is given up is free");
+    }
+}

@@ -1,0 +1,9 @@
+//! Who may use the API over TCP, and under which names; what is known of what they did.
+
+mod audit;
+mod limits;
+mod listening;
+mod names;
+mod roles;
+mod secrets;
+mod tokens;

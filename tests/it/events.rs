@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio_postgres::{Client, Config, NoTls};
 
+use crate::support::cable::Cable;
 use crate::support::daemon::Daemon;
 use crate::support::postgres::block_on;
 use crate::support::site::Site;
@@ -153,6 +154,23 @@ fn a_daemon_tells_of_itself() {
     assert_eq!(rejected.kind, "config-rejected");
     assert!(rejected.data["details"]["errors"].to_string().contains("frob"), "{rejected:?}");
     site.write("retcon.toml", &good);
+    daemon.stop();
+}
+
+#[test]
+fn an_outage_of_the_database_ends_no_stream_and_is_told_when_it_is_over() {
+    let cable = Cable::new();
+    let site = &cable.site;
+    let daemon = site.start();
+    let mut follower = Follower::open(site, "/v1/events", None);
+    cable.pull();
+    let is_store_down = |actor: &Value| actor["path"] == "store" && actor["state"] == "down";
+    let actors = || site.get("/v1/supervision")["actors"].as_array().cloned().unwrap_or_default();
+    until(|| actors().iter().any(is_store_down).then_some(()), || format!("{:#?}", actors()));
+    cable.plug();
+    let (down, up) = (follower.next(), follower.next());
+    assert_eq!((down.kind.as_str(), up.kind.as_str()), ("database-down", "database-up"));
+    assert!(down.data["details"]["error"].is_string() && down.data["at"].as_str() < up.data["at"].as_str(), "{down:?}");
     daemon.stop();
 }
 

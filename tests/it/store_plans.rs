@@ -53,6 +53,7 @@ fn is_small(line: &str) -> bool {
         " on event_counter",
         " on event_reader",
         " on lease",
+        " on pause",
         " on source",
         " on token",
         " on pause",

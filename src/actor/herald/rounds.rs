@@ -119,3 +119,45 @@ fn new_event(event: &Event) -> Option<NewEvent> {
     }
     Some(NewEvent { at: event.at, kind, entity, source, details: Json::Object(details) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(event: &'static str, path: ActorPath, restarts: u64) -> Option<EventKind> {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        new_event(&Event { at, event, path, restarts, delay: None, error: None }).map(|event| event.kind)
+    }
+
+    #[test]
+    fn the_words_of_the_ledger_are_kinds_of_events_but_for_mere_steps() {
+        let source = || ActorPath::Source("customer".parse().expect("a name"), "crm".parse().expect("a name"));
+        let told = [
+            ("actor failed", EventKind::ActorFailed),
+            ("actor gave up", EventKind::ActorGaveUp),
+            ("actor started", EventKind::ActorStarted),
+            ("source down", EventKind::SourceDown),
+            ("source up again", EventKind::SourceUp),
+            ("database away", EventKind::DatabaseDown),
+            ("database back", EventKind::DatabaseUp),
+        ];
+        for (word, expected) in told {
+            assert_eq!(kind(word, source(), 1), Some(expected), "{word}");
+        }
+        assert_eq!(kind("actor started", source(), 0), None);
+        assert_eq!(kind("actor stopped", source(), 1), None);
+        assert_eq!(kind("actor restarting", source(), 1), None);
+    }
+
+    #[test]
+    fn an_event_says_of_which_source_it_tells() {
+        let path = ActorPath::Source("customer".parse().expect("a name"), "crm".parse().expect("a name"));
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let event =
+            Event { at, event: "source down", path, restarts: 0, delay: None, error: Some("no route".to_owned()) };
+        let told = new_event(&event).expect("it is worth it");
+        let names = (told.entity.as_ref().map(|name| name.as_str()), told.source.as_ref().map(|name| name.as_str()));
+        assert_eq!(names, (Some("customer"), Some("crm")));
+        assert_eq!(told.details.to_string(), r#"{"actor":"customer/crm","error":"no route"}"#);
+    }
+}

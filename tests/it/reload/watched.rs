@@ -93,6 +93,8 @@ fn a_file_that_is_being_written_is_not_taken_for_whole() {
         let longest = write_slowly(&site, &with_rate(&text, rate));
         wait_for_rate(&site, &daemon, rate.into());
         if longest < Duration::from_millis(200) {
+            // It is in force a moment before it is in the log.
+            until(|| (count(&daemon, APPLIED) > before).then_some(()), || daemon.log_text());
             assert_eq!((count(&daemon, APPLIED), count(&daemon, REJECTED)), (before + 1, 0), "{}", daemon.log_text());
             daemon.stop();
             return;

@@ -1,10 +1,11 @@
-//! Reads every request body before anything is done with it: at most 1 MiB, and whole within a deadline.
+//! Reads every request body before anything is done with it: at most 1 MiB, whole within a deadline, and so much of all together.
 //!
 //! The server's own time-out covers the head of a request alone. A body that is refused half-way is kept, unread, in the
 //! answer: only then does the server close the connection instead of waiting for the rest for as long as the client likes.
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::{Code, Refused};
 
@@ -32,16 +34,47 @@ impl Bounds {
     pub(super) const API: Self = Self { size: 1 << 20, time: Duration::from_secs(10) };
 }
 
+/// So much of every body finds room, whatever others send, in bytes: more than most of them have.
+const FREE: usize = 16 << 10;
+
+/// What goes beyond that has so much room in all, in bytes.
+const ROOM: usize = 32 << 20;
+
+/// What a server takes in of bodies; a clone shares the room.
+#[derive(Debug, Clone)]
+pub(super) struct Intake {
+    bounds: Bounds,
+    room: Arc<Semaphore>,
+}
+
+impl Intake {
+    /// With the bounds of the API.
+    pub(super) fn of_api() -> Self {
+        Self::new(Bounds::API, ROOM)
+    }
+
+    fn new(bounds: Bounds, room: usize) -> Self {
+        Self { bounds, room: Arc::new(Semaphore::new(room)) }
+    }
+}
+
+/// The room that a body takes as long as its request is there.
+struct Taken(OwnedSemaphorePermit);
+
 /// Hands a request on with its whole body in memory, or refuses it.
 pub(super) async fn read_whole<B: MessageBody + 'static>(
-    bounds: Bounds,
+    intake: Intake,
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let mut payload = request.take_payload();
-    let refused = match tokio::time::timeout(bounds.time, collect(&mut payload, bounds.size)).await {
-        Ok(Ok(body)) => {
+    let bounds = intake.bounds;
+    let refused = match tokio::time::timeout(bounds.time, collect(&mut payload, &intake)).await {
+        Ok(Ok((body, taken))) => {
             request.set_payload(body.into());
+            if let Some(taken) = taken {
+                request.extensions_mut().insert(taken);
+            }
             return Ok(next.call(request).await?.map_into_left_body());
         }
         Ok(Err(refused)) => refused,
@@ -61,16 +94,25 @@ pub(super) fn refuse(mut request: ServiceRequest, refused: &Refused) -> ServiceR
     request.into_response(response)
 }
 
-async fn collect(payload: &mut Payload, size: usize) -> Result<Bytes, Refused> {
-    let mut body = BytesMut::new();
+async fn collect(payload: &mut Payload, intake: &Intake) -> Result<(Bytes, Option<Taken>), Refused> {
+    let size = intake.bounds.size;
+    let (mut body, mut taken) = (BytesMut::new(), None::<Taken>);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(broken)?;
-        if body.len() + chunk.len() > size {
+        let length = body.len() + chunk.len();
+        if length > size {
             return Err(Refused::new(Code::BodyTooLarge, format_args!("the body is larger than {size} bytes")));
+        }
+        let more = length.saturating_sub(FREE) - body.len().saturating_sub(FREE);
+        let permit = Arc::clone(&intake.room).try_acquire_many_owned(u32::try_from(more).unwrap_or(u32::MAX));
+        let permit = permit.map_err(|_| Refused::new(Code::Unavailable, "there are too many large bodies at once"))?;
+        match &mut taken {
+            Some(Taken(all)) => all.merge(permit),
+            None => taken = Some(Taken(permit)),
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
+    Ok((body.freeze(), taken))
 }
 
 fn broken(error: PayloadError) -> Refused {
@@ -118,8 +160,11 @@ mod tests {
         listener.set_nonblocking(true).expect("it is ours");
         actix_web::rt::System::new().block_on(async move {
             let echo = |body: Bytes| async move { HttpResponse::Ok().body(format!("{} bytes", body.len())) };
-            let bounded = |request, next| read_whole(BOUNDS, request, next);
-            let app = move || App::new().wrap(from_fn(bounded)).default_service(web::to(echo));
+            let app = move || {
+                let intake = Intake::new(BOUNDS, ROOM);
+                let bounded = move |request, next| read_whole(intake.clone(), request, next);
+                App::new().wrap(from_fn(bounded)).default_service(web::to(echo))
+            };
             let server =
                 HttpServer::new(app).workers(1).disable_signals().listen_uds(listener).expect("it listens").run();
             let handle = server.handle();

@@ -14,7 +14,7 @@ use actix_web::{App, Error, HttpServer, web};
 use slog::info;
 
 use super::access::{Connection, Guard, Peer, admit, record};
-use super::body::{self, Bounds};
+use super::body::{self, Bounds, Intake};
 use super::{Service, count, input, routes, socket};
 
 pub use super::socket::ServeError;
@@ -69,13 +69,14 @@ fn introduce(connection: &dyn Any, known: &mut Extensions, log: &slog::Logger) {
 pub(super) struct Parts {
     service: web::Data<Service>,
     guard: Arc<Guard>,
+    intake: Intake,
 }
 
 impl Parts {
     pub(super) fn new(service: Service) -> Self {
         let service = web::Data::new(service);
         let guard = Arc::new(Guard::new(service.clone(), routes::table()));
-        Self { service, guard }
+        Self { service, guard, intake: Intake::of_api() }
     }
 }
 
@@ -91,14 +92,14 @@ pub(super) fn app(
         InitError = (),
     > + use<>,
 > {
-    let Parts { service, guard } = parts.clone();
+    let Parts { service, guard, intake } = parts.clone();
     let (recording, tally) = (service.clone(), service.tally.clone());
     App::new()
         .app_data(service)
         .app_data(web::PayloadConfig::new(Bounds::API.size))
         .app_data(web::PathConfig::default().error_handler(|error, _| input::malformed(error).into()))
         .wrap(from_fn(move |request, next| record(recording.clone(), request, next)))
-        .wrap(from_fn(|request, next| body::read_whole(Bounds::API, request, next)))
+        .wrap(from_fn(move |request, next| body::read_whole(intake.clone(), request, next)))
         .wrap(from_fn(move |request, next| admit(Arc::clone(&guard), request, next)))
         .wrap(from_fn(move |request, next| count::count(tally.clone(), request, next)))
         .configure(routes::configure)

@@ -92,6 +92,8 @@ fn name<'a>(method: &Method, pattern: &'a str) -> &'a str {
         ("DELETE", "/v1/work-items/{id}") => "drop",
         ("POST", "/v1/tokens") => "create-token",
         ("DELETE", "/v1/tokens/{name}") => "revoke-token",
+        ("POST", "/v1/webhooks") => "create-webhook",
+        ("DELETE", "/v1/webhooks/{name}") => "remove-webhook",
         (_, pattern) => pattern.rsplit('/').next().unwrap_or(pattern),
     }
 }

@@ -130,6 +130,46 @@ fn a_head_that_does_not_end_and_one_without_end_are_refused() {
 }
 
 #[test]
+fn many_large_bodies_at_once_find_no_room_and_small_ones_always_do() {
+    const LARGE: usize = 900 << 10;
+    let site = Site::new(&[Sh.source("crm"), Sh.source("billing")]);
+    let (daemon, address) = tcp::start(&site);
+    let notify = token(&site, "notify", "notify", &[]);
+    let small = r#"{"entity":"customer","source":"crm","key":"1"}"#;
+    let tell = || Call::new("POST", "/v1/notifications").bearing(&notify).body(small).send(address);
+    tell().has_status(202);
+    let before = memory(&daemon);
+    let head = format!(
+        "POST /v1/notifications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {notify}\r\nContent-Length: 1000000\r\n\r\n"
+    );
+    let mut large: Vec<TcpStream> = (0..100)
+        .map(|_| {
+            let mut stream = connect(address);
+            // One that is refused half-way need not take the rest.
+            drop(stream.write_all((head.clone() + &" ".repeat(LARGE)).as_bytes()));
+            stream
+        })
+        .collect();
+    tell().has_status(202);
+    let grown = memory(&daemon).saturating_sub(before);
+    let mut statuses: Vec<String> = large
+        .iter_mut()
+        .map(|stream| {
+            let mut answer = Vec::new();
+            drop(stream.read_to_end(&mut answer));
+            String::from_utf8_lossy(&answer).split(' ').nth(1).unwrap_or_default().to_owned()
+        })
+        .collect();
+    println!("100 large bodies: {grown} bytes more");
+    assert!(grown < 96 * MIB, "{grown} bytes more");
+    statuses.sort_unstable();
+    statuses.dedup();
+    assert!(statuses.contains(&"503".to_owned()) && statuses.contains(&"408".to_owned()), "{statuses:?}");
+    tell().has_status(202);
+    daemon.stop();
+}
+
+#[test]
 fn a_body_over_1_mib_is_refused_over_tcp_as_well() {
     let site = Site::new(&[Sh.source("crm"), Sh.source("billing")]);
     let (daemon, address) = tcp::start(&site);

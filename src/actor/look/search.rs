@@ -143,9 +143,10 @@ impl Look {
 
     /// The base of a copy that was found, of which `open` is taken to be the write that made it what it is.
     ///
-    /// Holding anything else than a create sent, it may have been made by somebody else: what it says is weighed like a new copy's,
-    /// and not like an edit by somebody who had seen what is agreed. A copy that was updated is the one that we knew: it was edited
-    /// since, unless it holds what it did before.
+    /// Holding anything else than a create sent, it may have been made by somebody else: where it differs, what it says is weighed
+    /// like a new copy's, and not like an edit by somebody who had seen what is agreed. Where it holds what was sent, it says
+    /// nothing: that must not count as news against what was agreed since. A copy that was updated is the one that we knew: it was
+    /// edited since, unless it holds what it did before.
     pub(super) fn adopted(&self, source: &SourceName, link: &Link, open: &OpenOperation, found: &Json) -> Base {
         let is = |held: &Json| self.likeness(source, held, found) == Likeness::Same;
         match (open.kind, &open.document) {
@@ -155,6 +156,7 @@ impl Look {
             (OperationKind::Update, _) => {
                 Base { ack: link.base.ack.clone(), owed: link.base.owed.clone(), ..open.carries.clone() }
             }
+            (OperationKind::Create, Some(_)) => Base { ack: None, ..open.carries.clone() },
             (OperationKind::Create | OperationKind::Delete, _) => Base::unknown(),
         }
     }

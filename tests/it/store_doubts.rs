@@ -213,9 +213,16 @@ async fn a_key_told_of_before_a_create_is_older_than_it() {
     let (_, operation) = created(&store, OperationState::InDoubt).await;
     finish(&store, old, later()).await;
     notify(&store, "crm", "new").await;
-    let keys = ["new", "old", "nobody", "b"].map(key).to_vec();
-    let unlinked =
-        run(&store, ListUnlinked { entity: customer(), source: source("crm"), keys, operation: operation.id }).await;
-    let expected = [("new", false), ("old", true), ("nobody", false), ("b", false)];
-    assert_eq!(unlinked, expected.map(|(name, is_older)| Unlinked { key: key(name), is_older }));
+    let unlinked = async |keys: &[&str], told| {
+        let keys = keys.iter().map(|name| key(name)).collect();
+        let (entity, source, operation) = (customer(), source("crm"), operation.id);
+        run(&store, ListUnlinked { entity, source, keys, told, operation }).await
+    };
+    let expected = |keys: &[(&str, bool)]| -> Vec<Unlinked> {
+        keys.iter().map(|(name, is_older)| Unlinked { key: key(name), is_older: *is_older }).collect()
+    };
+    let asked = unlinked(&["new", "old", "nobody", "b"], false).await;
+    assert_eq!(asked, expected(&[("new", false), ("old", true), ("nobody", false), ("b", false)]));
+    let with_those_told_of = unlinked(&["nobody", "old"], true).await;
+    assert_eq!(with_those_told_of, expected(&[("nobody", false), ("old", true), ("new", false)]));
 }

@@ -102,13 +102,15 @@ impl Look {
         let searched = visit(actor, search).await;
         points::pass(Point::Searched);
         let (keys, equal) = match searched {
-            Searched::Found(keys) => (keys, true),
-            Searched::Listed(keys) => (keys, false),
+            Searched::Found(keys) => (keys.clone(), keys),
+            Searched::Listed(keys) => (keys, Vec::new()),
             Searched::Failed(reading) => return Ok(Err(reading)),
         };
-        let entity = self.desk.entity.name.clone();
-        let operation = open.id;
-        let unlinked = self.desk.insist(ListUnlinked { entity, source: source.clone(), keys, operation }).await?;
+        let (entity, source_name, operation) = (self.desk.entity.name.clone(), source.clone(), open.id);
+        // One that compares whole documents does not find a copy that was edited since; whoever edited it may have told of it.
+        let told = self.desk.terms.rules.matching.is_empty();
+        let request = ListUnlinked { entity, source: source_name, keys, told, operation };
+        let unlinked = self.desk.insist(request).await?;
         let readings = join_all(unlinked.iter().map(|unlinked| self.read_one(source, &unlinked.key))).await;
         for (Unlinked { key, is_older }, taken) in unlinked.into_iter().zip(readings) {
             let found = match taken.reading {
@@ -118,7 +120,7 @@ impl Look {
             };
             match self.likeness(source, &document, &found) {
                 Likeness::Same | Likeness::Matching => candidates.equal.push((key, found)),
-                Likeness::Possible | Likeness::Other if equal => candidates.equal.push((key, found)),
+                Likeness::Possible | Likeness::Other if equal.contains(&key) => candidates.equal.push((key, found)),
                 Likeness::Possible => candidates.possible |= !is_older,
                 Likeness::Other => {}
             }

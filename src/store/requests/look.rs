@@ -262,6 +262,8 @@ pub struct ListUnlinked {
     pub entity: EntityName,
     pub source: SourceName,
     pub keys: Vec<ForeignKey>,
+    /// Lists behind them those besides of which a notification waits.
+    pub told: bool,
     /// The create that may have made one of them.
     pub operation: OperationId,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::key::ForeignKey;
-use crate::store::columns::get;
+use crate::store::columns::{get, parsed};
 use crate::store::run::{Fault, Mode, Request, Session};
 
 use super::{ListUnlinked, Unlinked};
@@ -21,10 +21,11 @@ impl Request for ListUnlinked {
         let keys: Vec<&str> = self.keys.iter().map(ForeignKey::as_str).collect();
         let sql = include_str!("../../sql/foreign_key/list_unlinked.sql");
         let (entity, source) = (self.entity.as_str(), self.source.as_str());
-        let rows = session.list(sql, &[&entity, &source, &keys, &self.operation.0]).await?;
-        let unlinked = rows.iter().map(|row| Ok((get::<&str>(row, "key")?, get::<bool>(row, "is_older")?)));
-        let unlinked: BTreeMap<&str, bool> = unlinked.collect::<Result<_, Fault>>()?;
-        let found = |key: &ForeignKey| Some(Unlinked { key: key.clone(), is_older: *unlinked.get(key.as_str())? });
-        Ok(self.keys.iter().filter_map(found).collect())
+        let rows = session.list(sql, &[&entity, &source, &keys, &self.operation.0, &self.told]).await?;
+        let unlinked = rows.iter().map(|row| Ok((parsed(row, "key")?, get::<bool>(row, "is_older")?)));
+        let mut unlinked: BTreeMap<ForeignKey, bool> = unlinked.collect::<Result<_, Fault>>()?;
+        let asked = self.keys.iter().filter_map(|key| unlinked.remove_entry(key)).collect::<Vec<_>>();
+        let found = asked.into_iter().chain(unlinked);
+        Ok(found.map(|(key, is_older)| Unlinked { key, is_older }).collect())
     }
 }

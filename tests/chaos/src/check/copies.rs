@@ -52,16 +52,13 @@ fn shown(place: &Place, key: &str) -> String {
 /// A person has said that the copy is not there; or the contract gave no way to know that it is.
 fn is_excused(material: &Material, place: &Place, record: &RecordName) -> bool {
     let by_person = material.decisions.iter().any(|decision| {
-        decision.kind == "settle"
-            && decision.asked.get("absent").is_some()
-            && decision.status.is_none_or(|status| status < 300)
-            && decision.entity.as_ref() == Some(&record.0)
-            && decision.record == Some(record.1)
-            && decision
-                .seen
-                .get("source")
-                .and_then(|source| source.as_str())
-                .is_none_or(|source| source == place.source)
+        let order = &decision.order;
+        order.kind == "settle"
+            && order.asked.get("absent").is_some()
+            && decision.may_apply()
+            && order.entity.as_ref() == Some(&record.0)
+            && order.record == Some(record.1)
+            && order.seen.get("source").and_then(|source| source.as_str()).is_none_or(|source| source == place.source)
     });
     let deeds = material.systems.get(place).map(|system| system.deeds.as_slice()).unwrap_or_default();
     let is_unknowable =

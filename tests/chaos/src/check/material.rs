@@ -6,7 +6,7 @@ use super::CheckError;
 use super::database::{ConflictRow, Database, RecordName};
 use super::json::Json;
 use crate::books::{
-    Author, Change, ChangeKind, ClientLine, DecisionLine, Facts, RunDir, RunEvent, RunLine, SourceFacts, Tidying,
+    Author, Change, ChangeKind, ClientLine, Decision, Facts, RunDir, RunEvent, RunLine, SourceFacts, Tidying,
 };
 use crate::clock::Micros;
 
@@ -16,7 +16,7 @@ pub(super) struct Material {
     pub(super) facts: Facts,
     pub(super) systems: BTreeMap<Place, System>,
     pub(super) clients: Vec<ClientLine>,
-    pub(super) decisions: Vec<DecisionLine>,
+    pub(super) decisions: Vec<Decision>,
     pub(super) database: Database,
     /// Programs of sources that are there still though the daemons are gone, by their command lines.
     pub(super) left_behind: Vec<String>,

@@ -310,8 +310,37 @@ fn a_resolution_is_applied_once_and_to_what_was_seen() {
         story.database.conflicts[0].contenders = json(r#"[{"sources":["crm"],"value":"Fay"}]"#);
     });
     // It was refused, and applied all the same.
-    expect_broken(&["I15"], |story| story.decisions[0].status = Some(409));
-    expect_well(|story| story.decisions[0].status = None);
+    let answer = |story: &mut Story, status: u16| {
+        story.decisions[0].answer.as_mut().expect("there is one").status = status;
+    };
+    expect_broken(&["I15"], |story| answer(story, 409));
+    expect_well(|story| answer(story, 503));
+    expect_well(|story| story.decisions[0].answer = None);
+    // It was asked for twice: whoever gave the answer, the other one may have applied it.
+    expect_well(|story| {
+        let mut again = story.decisions[0].clone();
+        (again.order.number, again.order.daemon) = (2, 2);
+        story.decisions[0].answer = None;
+        story.decisions.push(again);
+        story.decisions[1].answer.as_mut().expect("there is one").status = 409;
+    });
+}
+
+#[test]
+fn an_order_that_was_acknowledged_is_on_record() {
+    let answer = |story: &mut Story, status: u16, body: serde_json::Value| {
+        story.decisions[0].answer = Some(crate::books::Answer { status, body });
+    };
+    // Said to be applied, and closed by something else.
+    expect_broken(&["I12"], |story| {
+        story.database.conflicts[0].closed_by = Some(json(r#"{"kind":"agreement"}"#));
+        story.database.versions.get_mut(&("customer".into(), 1)).expect("it is there")[2].cause =
+            json(r#"{"kind":"sync"}"#);
+    });
+    // Said to be stored, and nowhere.
+    expect_broken(&["I12"], |story| answer(story, 202, serde_json::json!({"state": "pending", "work_item": 99})));
+    expect_well(|story| answer(story, 202, serde_json::json!({"state": "pending", "work_item": 101})));
+    expect_well(|story| answer(story, 503, serde_json::Value::Null));
 }
 
 #[test]

@@ -96,3 +96,31 @@ fn a_write_of_our_own_that_is_seen_when_the_record_has_moved_on_is_no_edit() {
     );
     daemon.stop();
 }
+
+#[test]
+fn what_may_be_tidied_and_may_be_an_edit_wins_over_nothing_when_the_write_that_is_repeated_fails() {
+    let site = Site::new(&two());
+    let daemon = introduce(&site);
+    let billing = site.system("billing");
+    let tidy = "tr A-Z a-z < \"$system/items/$RETCON_KEY.json\" > \"$system/tidied\"\n\
+                mv \"$system/tidied\" \"$system/items/$RETCON_KEY.json\"\n";
+    billing.fault("update.after", tidy);
+    site.system("crm").put("a", r#"{"email":"x","more":1,"name":"Bea"}"#);
+    site.notify("crm", "a");
+    assert_eq!(billing.documents(), [r#"{"email":"x","more":1,"name":"bea"}"#], "it tidies");
+    billing.heal();
+    // While it is written to somebody edits it there; that write fails and may have taken effect, and the next one is refused.
+    let edit = "number=$(($(cat \"$system/writes\" 2>/dev/null || echo 0) + 1)); echo $number > \"$system/writes\"\n\
+                [ $number = 1 ] && { echo '{\"email\":\"x\",\"more\":1,\"name\":\"Dan\"}' > \"$system/items/$RETCON_KEY.json\"; exit 4; }\n\
+                [ $number = 2 ] && exit 3\n";
+    billing.fault("update", edit);
+    site.system("crm").put("a", r#"{"email":"x","more":1,"name":"Cid"}"#);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    until(|| (site.runs().count("billing", "update") == 4).then_some(()), || daemon.log_text());
+    site.wait_until_at_rest();
+    let all = ["billing", "crm"].map(|name| site.system(name).documents());
+    assert_eq!(all, [[r#"{"email":"x","more":1,"name":"Cid"}"#], [r#"{"email":"x","more":1,"name":"Cid"}"#]]);
+    let history = site.get("/v1/records/customer/1/history").to_string();
+    assert!(history.contains(r#""source":"billing","value":"Dan""#), "it is named as overruled: {history}");
+    daemon.stop();
+}

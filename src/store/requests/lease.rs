@@ -23,11 +23,12 @@ const STRIKE_OUT_DEAD: &str = include_str!("../sql/daemon/strike_out_dead.sql");
 const RENEW: &str = include_str!("../sql/daemon/renew.sql");
 const LOCK_FREE: &str = include_str!("../sql/lease/lock_free.sql");
 const TAKE: &str = include_str!("../sql/lease/take.sql");
+const RELEASE_ALL: &str = include_str!("../sql/lease/release_all.sql");
 const RELEASE: &str = include_str!("../sql/lease/release.sql");
 const LIST: &str = include_str!("../sql/lease/list.sql");
 const START: &str = include_str!("../sql/operation/start.sql");
 
-/// A daemon's name among those that share a database: another one each time that it enlists.
+/// A daemon's name among those that share a database: another one each time that it is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DaemonId(pub Uuid);
 
@@ -66,7 +67,7 @@ pub struct Fence {
     pub holder: DaemonId,
 }
 
-/// Enters a daemon in the list, in place of one that is known to be dead.
+/// Enters a daemon in the list, in place of one that is known to be dead. Whatever it was told before, it serves nothing then.
 #[derive(Debug, Clone)]
 pub struct Enlist {
     pub daemon: DaemonId,
@@ -135,8 +136,9 @@ impl Request for Enlist {
         let mut steps: Vec<Step> =
             self.former.iter().map(|former| Step::new(STRIKE_OUT, [Box::new(former.0)])).collect();
         let name = self.name.clone();
-        // An earlier attempt may have come through.
+        // An earlier attempt may have come through; and if its place on the list had lapsed, what it began then is not of today.
         steps.push(Step::new(STRIKE_OUT, [Box::new(self.daemon.0)]));
+        steps.push(Step::new(RELEASE_ALL, [Box::new(self.daemon.0)]));
         steps.push(Step::new(ENLIST, [Box::new(self.daemon.0), Box::new(name), Box::new(micros(self.term))]));
         session.pipeline(steps).await?;
         Ok(())
@@ -151,11 +153,12 @@ impl Request for Serve {
     const WRITES: bool = false;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Served, Fault> {
+        // Its own time first: of two whose time is over, neither waits for the other.
         let steps = [
-            Step::new(STRIKE_OUT_DEAD, [Box::new(self.daemon.0), Box::new(micros(self.grace))]),
             Step::new(RENEW, [Box::new(self.daemon.0), Box::new(micros(self.term))]),
+            Step::new(STRIKE_OUT_DEAD, [Box::new(self.daemon.0), Box::new(micros(self.grace))]),
         ];
-        let [dead, renewed] = session.pipeline_of(steps).await?;
+        let [renewed, dead] = session.pipeline_of(steps).await?;
         let Some(row) = renewed.first() else { return Ok(Served::StruckOut) };
         let others = get(row, "others")?;
         let dead = dead.iter().map(|row| get::<String>(row, "name")).collect::<Result<_, _>>()?;

@@ -21,6 +21,7 @@ use crate::domain::record::{DoubtId, Link, OpenOperation, OperationEnd, Operatio
 
 use super::queue::{Finish, WorkItemId};
 
+pub(in crate::store) use copies::release_held;
 pub(in crate::store) use limits::ask_all;
 pub(in crate::store) use recall::known;
 pub(in crate::store) use rows::{conflict, list};

@@ -99,14 +99,21 @@ fn perform(
     let driven = drive(&run, &order);
     let judged = driven.map_err(Box::<dyn Error>::from).and_then(|aftermath| {
         let judged = report(&run, &aftermath.disorders, aftermath.edits)?;
+        if is_kept(arguments, &judged) {
+            check::keep(&run)?;
+        }
         drop(aftermath.stage);
         Ok(judged)
     });
-    let is_well = matches!(judged, Ok((Verdict::Valid, _))) || judged.is_ok() && arguments.planted;
-    if arguments.keep || !is_well {
+    if judged.as_ref().map_or(true, |judged| is_kept(arguments, judged)) {
         println!("the run is kept in {}", temporary.keep().display());
     }
     judged
+}
+
+/// A run by which nothing is to be found out goes, and those with a planted mistake among many.
+fn is_kept(arguments: &Arguments, (verdict, _): &(Verdict, Findings)) -> bool {
+    arguments.keep || *verdict != Verdict::Valid && !arguments.planted
 }
 
 fn report(run: &RunDir, disorders: &[String], edits: u64) -> Result<(Verdict, Findings), Box<dyn Error>> {

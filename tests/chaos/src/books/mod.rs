@@ -8,6 +8,7 @@
 //! clients.jsonl                 each notification sent to a daemon
 //! people.jsonl                  what people have ordered, before it was sent, and each answer: doubts, conflicts, parked work
 //! faults.jsonl                  what the nemesis did
+//! database/TABLE.jsonl          what retcon had recorded, if the run is kept
 //! ```
 //! Times are microseconds of `CLOCK_REALTIME`. A line is appended by one write, so lines of several processes do not mix.
 
@@ -95,6 +96,16 @@ impl RunDir {
 
     pub fn faults_path(&self) -> PathBuf {
         self.0.join("faults.jsonl")
+    }
+
+    /// Writes the rows of a table of retcon's, a line each.
+    ///
+    /// # Errors
+    /// [`BookError::File`].
+    pub fn keep_table(&self, table: &str, rows: &str) -> Result<(), BookError> {
+        let path = self.0.join(format!("database/{table}.jsonl"));
+        let kept = fs::create_dir_all(self.0.join("database")).and_then(|()| fs::write(&path, rows));
+        kept.map_err(|source| BookError::File { path, source })
     }
 
     /// Reads the facts.

@@ -123,13 +123,38 @@ impl Material {
         self.database.keys.get(&name).copied()
     }
 
-    /// Which record a change is of: that of its operation, or the one that the copy's key names.
+    /// Which record a change is of: that of its operation, or the one that the copy's key names; of a key that nobody was ever
+    /// told, the record whose write gave it to the copy.
     pub(super) fn record_changed(&self, place: &Place, change: &Change) -> Option<i64> {
-        let operation = change.operation.as_ref().and_then(|id| self.database.operations.get(id));
-        operation
-            .map(|operation| operation.record.1)
+        self.record_ordered(change)
             .or_else(|| self.record_of(place, &change.key))
             .or_else(|| self.record_of(place, change.former_key.as_deref()?))
+            .or_else(|| {
+                let mut before = self.systems.get(place)?.deeds.iter().filter(|deed| deed.change.seq < change.seq);
+                before
+                    .rfind(|deed| deed.change.key == change.key && deed.is_ours())
+                    .and_then(|deed| self.record_ordered(&deed.change))
+            })
+    }
+
+    /// The record of the operation that made a change.
+    fn record_ordered(&self, change: &Change) -> Option<i64> {
+        let operation = change.operation.as_ref().and_then(|id| self.database.operations.get(id));
+        operation.map(|operation| operation.record.1)
+    }
+
+    /// Whether a person may have said, by then, that a record's copy is not there; at any source, if none is named.
+    pub(super) fn was_said_absent(&self, record: &RecordName, source: Option<&str>, by: Micros) -> bool {
+        self.decisions.iter().any(|decision| {
+            let order = &decision.order;
+            let of = order.seen.get("source").and_then(|source| source.as_str());
+            order.kind == "settle"
+                && order.asked.get("absent").is_some()
+                && order.at <= by
+                && decision.may_apply()
+                && (order.entity.as_ref(), order.record) == (Some(&record.0), Some(record.1))
+                && source.zip(of).is_none_or(|(source, of)| source == of)
+        })
     }
 
     pub(super) fn conflicts_of<'a>(&'a self, record: &'a RecordName) -> impl Iterator<Item = &'a ConflictRow> {

@@ -2,9 +2,10 @@
 
 mod story;
 
+use super::database::RecordRow;
 use super::decide;
 use super::material::Place;
-use crate::books::Tidying;
+use crate::books::{ChangeKind, Tidying};
 use crate::clock::Micros;
 use story::{Story, json};
 
@@ -132,6 +133,21 @@ fn a_copy_that_becomes_another_record_is_a_duplicate() {
 }
 
 #[test]
+fn a_second_copy_is_excused_where_nothing_could_tell_of_the_first() {
+    let again = |story: &mut Story| {
+        // The second one became a record of its own.
+        let document = r#"{"name":"Zoe","n":12345678901234567890.10}"#;
+        story.ours("billing", "create", "b9", "op-1", 1, 9_000, Some(document));
+        story.key("billing", "b9", 3);
+    };
+    expect_broken(&["I3", "I6", "I7"], again);
+    expect_broken(&["I7"], |story| {
+        again(story);
+        story.deeds("billing")[0].change.excused = true;
+    });
+}
+
+#[test]
 fn a_create_for_a_removed_record_is_a_resurrection() {
     let raise = |story: &mut Story| {
         story.run("crm", "create", None, Some(2), (9_000, Some(9_001)), Some(0));
@@ -164,6 +180,35 @@ fn a_delete_rests_on_exit_2_or_on_a_person() {
         story.user("crm", "c9", 610, Some(r#"{"name":"Zed"}"#));
         story.deeds("crm").last_mut().expect("it was just made").change.former_key = Some("c2".into());
         story.user("crm", "c9", 615, None);
+    });
+}
+
+#[test]
+fn a_copy_that_went_under_a_key_which_nobody_was_told_is_gone_once_a_person_says_so() {
+    // Our update gave it another key and did not say so; then a user removed it.
+    let rename = |story: &mut Story| {
+        story.ours("crm", "update", "c4", "op-9", 1, 9_000, Some(r#"{"name":"Cid"}"#));
+        let change = &mut story.deeds("crm").last_mut().expect("it was just made").change;
+        (change.kind, change.former_key) = (ChangeKind::Update, Some("c1".into()));
+        story.user("crm", "c4", 9_010, None);
+        story.run("crm", "read", Some("c1"), Some(1), (9_020, Some(9_022)), Some(2));
+        story.ours("billing", "delete", "b1", "op-10", 1, 9_030, None);
+        story.database.records.insert(("customer".into(), 1), RecordRow { is_live: false, agreed: None });
+        story.link(1, "crm", None);
+        story.link(1, "billing", None);
+    };
+    expect_broken(&["I5"], rename);
+    let say = |story: &mut Story, asked: &str, at: Micros| {
+        rename(story);
+        story.decide("settle", "1", 1, asked, r#"{"source":"crm"}"#);
+        story.decisions.last_mut().expect("it was just made").order.at = at;
+    };
+    expect_well(|story| say(story, r#"{"absent":true}"#, 9_025));
+    expect_broken(&["I5"], |story| say(story, r#"{"absent":true}"#, 9_040));
+    expect_broken(&["I5"], |story| say(story, r#"{"key":"c4"}"#, 9_025));
+    expect_broken(&["I5"], |story| {
+        say(story, r#"{"absent":true}"#, 9_025);
+        story.decisions.last_mut().expect("it was just made").answer.as_mut().expect("there is one").status = 409;
     });
 }
 

@@ -95,7 +95,7 @@ impl User<'_> {
     }
 
     /// Writes different values at the same place of all copies of an item, before anybody is told of any.
-    fn contradict(
+    pub(super) fn contradict(
         &mut self,
         entity: &EntityFacts,
         source: &SourceFacts,

@@ -23,6 +23,8 @@ const THOUGHT: Duration = Duration::from_micros((3 * TIMEOUT).unsigned_abs());
 const RESOLVED: u64 = 15;
 /// How many resolutions of a thousand are made on what has just moved.
 const OVERTAKEN: u64 = 400;
+/// How often, a second apart, it is tried when everything is calm to be late with a resolution, if nobody has been yet.
+const PATIENCE_WITH_ONESELF: u32 = 20;
 /// How long it may take until a daemon has seen that something moved.
 const TO_SEE: Duration = Duration::from_secs(3);
 
@@ -36,6 +38,8 @@ struct People<'a> {
     orders: u64,
     /// With whose hands a person edits.
     hands: User<'a>,
+    /// Somebody has resolved a conflict that had moved meanwhile.
+    has_been_late: bool,
 }
 
 /// Decides until the crowd is dismissed.
@@ -44,13 +48,21 @@ struct People<'a> {
 /// A system's file cannot be used: the run shows nothing.
 pub fn work(crowd: &Crowd) -> rusqlite::Result<()> {
     let (chance, hands) = (Chance::new(crowd.facts.seed, "people"), User::new(crowd, "p"));
-    let mut people = People { crowd, chance, doubts: BTreeMap::new(), orders: 0, hands };
+    let mut people = People { crowd, chance, doubts: BTreeMap::new(), orders: 0, hands, has_been_late: false };
+    let (mut present, mut patience) = (Some(crowd.come()), PATIENCE_WITH_ONESELF);
     while crowd.is_there() {
         people.settle_doubts()?;
         people.retry_parked();
-        if crowd.is_busy() {
+        let is_done = people.has_been_late || patience == 0;
+        if crowd.is_busy() || !is_done {
             people.resolve_conflicts()?;
+        } else {
+            present = None;
         }
+        if present.is_some() && !is_done {
+            people.provoke()?;
+        }
+        patience -= u32::from(!crowd.is_busy() && patience > 0);
         thread::sleep(Duration::from_secs(1));
     }
     Ok(())
@@ -149,7 +161,7 @@ impl People<'_> {
     fn resolve_conflicts(&mut self) -> rusqlite::Result<()> {
         for conflict in self.list("/v1/conflicts?limit=200").unwrap_or_default() {
             // What matches is one item: to make two of it is a mistake that a person can make, and not retcon's.
-            if conflict["kind"] == "match" || self.chance.below(100) >= RESOLVED {
+            if conflict["kind"] == "match" || self.has_been_late && self.chance.below(100) >= RESOLVED {
                 continue;
             }
             let contenders = conflict["contenders"].as_array().cloned().unwrap_or_default();
@@ -160,8 +172,8 @@ impl People<'_> {
             } else {
                 json!({"take": contender["sources"][0], "revision": revision})
             };
-            if self.chance.per_mille(OVERTAKEN) {
-                self.overtake(&conflict, contender)?;
+            if !self.has_been_late || self.chance.per_mille(OVERTAKEN) {
+                self.has_been_late |= self.overtake(&conflict, contender)?;
             }
             let id = conflict["id"].to_string();
             self.ask("resolve", &conflict, &id, &format!("/v1/conflicts/{id}/resolve"), &asked);
@@ -169,24 +181,36 @@ impl People<'_> {
         Ok(())
     }
 
-    /// Has somebody edit what contends, while a person thinks about it, and waits until the daemon has seen that.
-    fn overtake(&mut self, conflict: &Value, contender: &Value) -> rusqlite::Result<()> {
+    /// Has somebody contradict themselves where that is left to a person.
+    fn provoke(&mut self) -> rusqlite::Result<()> {
+        let mut entities = self.crowd.facts.entities.iter();
+        let Some(entity) = entities.find(|entity| entity.merge_policy == "ignore-conflicts") else { return Ok(()) };
+        let Some(source) = entity.sources.first() else { return Ok(()) };
+        let items = self.hands.open(entity, source)?.list()?;
+        let touched = self.hands.contradict(entity, source, &items)?;
+        self.hands.tell(entity, touched);
+        Ok(())
+    }
+
+    /// Has somebody edit what contends, while a person thinks about it; says whether a daemon has seen that.
+    fn overtake(&mut self, conflict: &Value, contender: &Value) -> rusqlite::Result<bool> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (entity, source, pointer) =
             (text(&conflict["entity"]), text(&contender["sources"][0]), text(&conflict["path"]));
-        let Some(place) = self.crowd.place(&entity, &source) else { return Ok(()) };
-        let Some(key) = self.key(&entity, &conflict["record"], &source) else { return Ok(()) };
+        let Some(place) = self.crowd.place(&entity, &source) else { return Ok(false) };
+        let Some(key) = self.key(&entity, &conflict["record"], &source) else { return Ok(false) };
         if !POINTERS.contains(&pointer.as_str()) || !self.hands.edit_at(place, &key, &pointer)? {
-            return Ok(());
+            return Ok(false);
         }
         let deadline = Instant::now() + TO_SEE;
-        let is_as_it_was = |shown: &Value| shown["id"] == conflict["id"] && shown["revision"] == conflict["revision"];
-        while Instant::now() < deadline
-            && self.list("/v1/conflicts?limit=200").is_none_or(|shown| shown.iter().any(is_as_it_was))
-        {
+        while Instant::now() < deadline {
+            let shown = self.list("/v1/conflicts?limit=200").unwrap_or_default();
+            if shown.iter().any(|shown| shown["id"] == conflict["id"] && shown["revision"] != conflict["revision"]) {
+                return Ok(true);
+            }
             thread::sleep(Duration::from_millis(30));
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Gives the key of a record's copy.
@@ -236,7 +260,8 @@ mod tests {
         // Nobody listens where the first would be; the second takes it and says nothing.
         let daemons = [serve(&run, 2, None), serve(&run, 3, Some("409 Conflict"))];
         let (chance, hands) = (Chance::new(1, "people"), User::new(&crowd, "p"));
-        let mut people = People { crowd: &crowd, chance, doubts: BTreeMap::new(), orders: 0, hands };
+        let mut people =
+            People { crowd: &crowd, chance, doubts: BTreeMap::new(), orders: 0, hands, has_been_late: false };
         let seen = json!({"entity": "customer", "record": 4});
         people.ask("resolve", &seen, "7", "/v1/conflicts/7/resolve", &json!({"take": "crm", "revision": 1}));
         daemons.into_iter().for_each(|daemon| daemon.join().expect("it was asked"));

@@ -157,6 +157,23 @@ impl Material {
         })
     }
 
+    /// Whether a user's change came after a write of ours, and before a reading had ended that shows what the system made of that:
+    /// the two cannot be told apart.
+    pub(super) fn is_taken_for_tidying(&self, place: &Place, change: &Change) -> bool {
+        let Some(system) = self.systems.get(place) else { return false };
+        let ours = system.deeds.iter().filter(|deed| deed.change.key == change.key && deed.is_ours());
+        let Some(ours) = ours.filter(|deed| deed.change.at < change.at).max_by_key(|deed| deed.change.at) else {
+            return false;
+        };
+        let shows = |run: &Run| {
+            run.operation == "read"
+                && run.key.as_ref() == Some(&change.key)
+                && run.start >= ours.change.at
+                && run.end.is_some_and(|end| end <= change.at)
+        };
+        !system.runs.iter().any(shows)
+    }
+
     pub(super) fn conflicts_of<'a>(&'a self, record: &'a RecordName) -> impl Iterator<Item = &'a ConflictRow> {
         self.database.conflicts.iter().filter(move |conflict| conflict.record == *record)
     }

@@ -105,6 +105,20 @@ fn an_edit_in_the_window_is_excused_only_where_the_program_does_not_compare() {
 }
 
 #[test]
+fn an_edit_right_after_a_write_of_ours_is_excused_only_until_a_reading_has_shown_the_write() {
+    // What was agreed is written, and a user edits it while it is read again.
+    let story_of = |read: (Micros, Micros)| {
+        move |story: &mut Story| {
+            story.ours("crm", "update", "c1", "op-9", 1, 9_000, Some(r#"{"name":"Cid"}"#));
+            story.run("crm", "read", Some("c1"), Some(1), (read.0, Some(read.1)), Some(0));
+            story.user("crm", "c1", 9_010, Some(r#"{"name":"Eva"}"#));
+        }
+    };
+    expect_broken(&["I2", "I7"], story_of((9_002, 9_009)));
+    expect_well(story_of((9_002, 9_020)));
+}
+
+#[test]
 fn an_item_that_is_in_no_record_is_lost() {
     expect_broken(&["I2", "I7"], |story| story.user("crm", "c9", 9_000, Some(r#"{"name":"Eva"}"#)));
     expect_well(|story| {

@@ -94,6 +94,32 @@ async fn a_daemon_prolongs_its_time_whatever_another_one_that_is_silent_has_lock
     assert_eq!(serve(&store, ours, &["customer"]).await, listed(&[], false));
 }
 
+#[tokio::test]
+async fn a_clock_of_the_database_that_is_set_forward_leaves_one_daemon_that_may_record() {
+    use retcon::store::Request as _;
+    let store = postgres::store();
+    let (one, other) = (enlist(&store, TERM).await, enlist(&store, TERM).await);
+    let old = Fence { entity: customer(), number: number(&store, one).await.expect("it is free"), holder: one };
+    rows(&store, "update daemon set alive_until = alive_until - interval '10 hours'").await;
+    assert_eq!(number(&store, other).await, Some(2), "whoever asks first is alive");
+    assert_eq!(serve(&store, one, &["customer"]).await, Served::StruckOut);
+    let refused = Recover { entity: customer(), held: Vec::new() }.run_under(old, &store).await;
+    assert!(matches!(refused, Err(StoreError::Deposed { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_clock_of_the_database_that_is_set_back_keeps_no_dead_daemon_alive() {
+    let store = postgres::store();
+    let (dead, other) = (enlist(&store, TERM).await, enlist(&store, TERM).await);
+    assert_eq!(number(&store, dead).await, Some(1));
+    rows(&store, "update daemon set alive_until = alive_until + interval '10 hours'").await;
+    assert_eq!(number(&store, other).await, None, "it may be alive");
+    let left = "select count(*) from daemon where alive_until > clock_timestamp() + interval '1 hour'";
+    assert_eq!(rows(&store, left).await, ["0"], "nobody has more than the hour that is the term here");
+    rows(&store, "update daemon set alive_until = alive_until - interval '2 hours'").await;
+    assert_eq!(number(&store, other).await, Some(2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_that_ask_at_once_each_entity_goes_to_one() {
     let store = postgres::store();

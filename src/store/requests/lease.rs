@@ -18,6 +18,7 @@ use crate::store::columns::{get, micros, parsed};
 use crate::store::run::{Authority, Fault, Mode, Request, Session, Step};
 
 const ENLIST: &str = include_str!("../sql/daemon/enlist.sql");
+const CLIP: &str = include_str!("../sql/daemon/clip.sql");
 const STRIKE_OUT: &str = include_str!("../sql/daemon/strike_out.sql");
 const STRIKE_OUT_DEAD: &str = include_str!("../sql/daemon/strike_out_dead.sql");
 const RENEW: &str = include_str!("../sql/daemon/renew.sql");
@@ -156,9 +157,10 @@ impl Request for Serve {
         // Its own time first: of two whose time is over, neither waits for the other.
         let steps = [
             Step::new(RENEW, [Box::new(self.daemon.0), Box::new(micros(self.term))]),
+            Step::new(CLIP, [Box::new(self.daemon.0), Box::new(micros(self.term))]),
             Step::new(STRIKE_OUT_DEAD, [Box::new(self.daemon.0), Box::new(micros(self.grace))]),
         ];
-        let [renewed, dead] = session.pipeline_of(steps).await?;
+        let [renewed, _, dead] = session.pipeline_of(steps).await?;
         let Some(row) = renewed.first() else { return Ok(Served::StruckOut) };
         let others = get(row, "others")?;
         let dead = dead.iter().map(|row| get::<String>(row, "name")).collect::<Result<_, _>>()?;

@@ -246,16 +246,16 @@ async fn a_key_told_of_before_a_create_is_older_than_it() {
     let (_, operation) = created(&store, OperationState::InDoubt).await;
     finish(&store, old, later()).await;
     notify(&store, "crm", "new").await;
-    let unlinked = async |keys: &[&str], told| {
+    let unlinked = async |keys: &[&str], most_told| {
         let keys = keys.iter().map(|name| key(name)).collect();
         let (entity, source, operation) = (customer(), source("crm"), operation.id);
-        run(&store, ListUnlinked { entity, source, keys, told, operation }).await
+        run(&store, ListUnlinked { entity, source, keys, most_told, operation }).await
     };
     let expected = |keys: &[(&str, bool)]| -> Vec<Unlinked> {
         keys.iter().map(|(name, is_older)| Unlinked { key: key(name), is_older: *is_older }).collect()
     };
-    let asked = unlinked(&["new", "old", "nobody", "b"], false).await;
+    let asked = unlinked(&["new", "old", "nobody", "b"], 0).await;
     assert_eq!(asked, expected(&[("new", false), ("old", true), ("nobody", false), ("b", false)]));
-    let with_those_told_of = unlinked(&["nobody", "old"], true).await;
+    let with_those_told_of = unlinked(&["nobody", "old"], 10).await;
     assert_eq!(with_those_told_of, expected(&[("nobody", false), ("old", true), ("new", false)]));
 }

@@ -18,6 +18,9 @@ use super::super::store::requests::look::{ListUnlinked, Unlinked};
 use super::introduce::Found;
 use super::{Look, Readings};
 
+/// How many keys that notifications tell of are read at most, in a search for one copy.
+const MOST_TOLD: u32 = 10;
+
 /// What the search for one copy came to.
 enum Finding {
     /// It is there, under this key, and holds this.
@@ -108,9 +111,12 @@ impl Look {
         };
         let (entity, source_name, operation) = (self.desk.entity.name.clone(), source.clone(), open.id);
         // One that compares whole documents does not find a copy that was edited since; whoever edited it may have told of it.
-        let told = self.desk.terms.rules.matching.is_empty();
-        let request = ListUnlinked { entity, source: source_name, keys, told, operation };
+        let most_told = if self.desk.terms.rules.matching.is_empty() { MOST_TOLD } else { 0 };
+        let request = ListUnlinked { entity, source: source_name, keys: keys.clone(), most_told, operation };
         let unlinked = self.desk.insist(request).await?;
+        let told = unlinked.iter().filter(|unlinked| !keys.contains(&unlinked.key)).count();
+        // Of more of them than are read, any may be it.
+        candidates.possible = told >= MOST_TOLD as usize;
         let readings = join_all(unlinked.iter().map(|unlinked| self.read_one(source, &unlinked.key))).await;
         for (Unlinked { key, is_older }, taken) in unlinked.into_iter().zip(readings) {
             let found = match taken.reading {

@@ -263,8 +263,8 @@ pub struct ListUnlinked {
     pub entity: EntityName,
     pub source: SourceName,
     pub keys: Vec<ForeignKey>,
-    /// Lists behind them those besides of which a notification waits.
-    pub told: bool,
+    /// Lists behind them as many at most of those besides that notifications tell of since the create was recorded.
+    pub most_told: u32,
     /// The create that may have made one of them.
     pub operation: OperationId,
 }

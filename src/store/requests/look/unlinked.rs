@@ -21,11 +21,18 @@ impl Request for ListUnlinked {
         let keys: Vec<&str> = self.keys.iter().map(ForeignKey::as_str).collect();
         let sql = include_str!("../../sql/foreign_key/list_unlinked.sql");
         let (entity, source) = (self.entity.as_str(), self.source.as_str());
-        let rows = session.list(sql, &[&entity, &source, &keys, &self.operation.0, &self.told]).await?;
-        let unlinked = rows.iter().map(|row| Ok((parsed(row, "key")?, get::<bool>(row, "is_older")?)));
-        let mut unlinked: BTreeMap<ForeignKey, bool> = unlinked.collect::<Result<_, Fault>>()?;
-        let asked = self.keys.iter().filter_map(|key| unlinked.remove_entry(key)).collect::<Vec<_>>();
-        let found = asked.into_iter().chain(unlinked);
-        Ok(found.map(|(key, is_older)| Unlinked { key, is_older }).collect())
+        let rows = session.list(sql, &[&entity, &source, &keys, &self.operation.0]).await?;
+        let unlinked = rows.iter().map(|row| Ok((get::<&str>(row, "key")?, get::<bool>(row, "is_older")?)));
+        let unlinked: BTreeMap<&str, bool> = unlinked.collect::<Result<_, Fault>>()?;
+        let found = |key: &ForeignKey| Some(Unlinked { key: key.clone(), is_older: *unlinked.get(key.as_str())? });
+        let mut found: Vec<Unlinked> = self.keys.iter().filter_map(found).collect();
+        if self.most_told > 0 {
+            let sql = include_str!("../../sql/foreign_key/list_told.sql");
+            let rows = session.list(sql, &[&entity, &source, &self.operation.0, &i64::from(self.most_told)]).await?;
+            let told: Vec<ForeignKey> = rows.iter().map(|row| parsed(row, "key")).collect::<Result<_, _>>()?;
+            let told = told.into_iter().filter(|key| !self.keys.contains(key));
+            found.extend(told.map(|key| Unlinked { key, is_older: false }));
+        }
+        Ok(found)
     }
 }

@@ -1,10 +1,10 @@
 //! The leases actor: keeps this daemon on the list of those that share the database, and takes what nobody serves.
 //!
 //! Its time is prolonged on the database's clock. Counted on our own from before it was asked for, programs run for less
-//! than that, so that they are gone when another daemon may begin.
+//! than that, so that they are gone when another daemon may begin. Our own goes on while the machine sleeps.
 
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use actix::{
     Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised, WrapFuture,
@@ -13,7 +13,9 @@ use slog::{Logger, error, info, warn};
 
 use crate::domain::name::EntityName;
 use crate::log::{chain, key};
-use crate::source::guardian::{BootTime, Guardian};
+use crate::points::{Mistake, planted};
+use crate::source::boot_time::BootTime;
+use crate::source::guardian::Guardian;
 
 use super::office::Office;
 use super::store::requests::lease::{DaemonId, Enlist, GiveUp, Resign, Serve, Served};
@@ -33,6 +35,8 @@ const RUNS: Duration = Duration::from_secs(7);
 const KILL: Duration = Duration::from_millis(9_500);
 /// How often the time is prolonged: while there is nobody to take anything from, and otherwise.
 const PROLONG: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(1));
+/// How often the time that is left is looked at: alarms stand still while the machine sleeps.
+const GLANCE: Duration = Duration::from_millis(500);
 /// How many entities are taken at a time.
 const BATCH: usize = 500;
 
@@ -102,24 +106,11 @@ struct Finished;
 #[rtype(result = "()")]
 pub(super) struct Sweep;
 
-/// When the database was asked, by both clocks: what it answers counts from then.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    at: Instant,
-    /// Goes on while the machine sleeps.
-    boot_time: BootTime,
-}
-
-impl Asked {
-    fn now() -> Self {
-        Self { at: Instant::now(), boot_time: BootTime::now() }
-    }
-}
-
 /// What came of a question to the database.
 enum Heard {
     Enlisted(Result<(), StoreError>),
-    Served(Asked, Result<Served, StoreError>),
+    /// With when it was asked: its answer counts from then.
+    Served(BootTime, Result<Served, StoreError>),
 }
 
 impl LeaseActor {
@@ -155,7 +146,7 @@ impl LeaseActor {
         }
         let store = self.store.clone();
         let daemon = self.identity.daemon;
-        let asked = Asked::now();
+        let asked = BootTime::now();
         let heard: ResponseFuture<Heard> = match self.standing {
             Standing::Resigned => return,
             Standing::Unlisted => {
@@ -190,9 +181,9 @@ impl LeaseActor {
             }
             Heard::Served(asked, Ok(Served::Listed { taken, dead, others })) => {
                 dead.iter().for_each(|name| warn!(self.log, "daemon found dead"; "daemon" => name));
-                self.prolong(asked.at + RUNS, ctx);
-                if let Some(guardian) = &self.guardian {
-                    guardian.alive_until(asked.boot_time + KILL);
+                self.prolong(asked + RUNS, ctx);
+                if let Some(guardian) = self.guardian.as_ref().filter(|_| !planted(Mistake::NoFencing)) {
+                    guardian.alive_until(asked + KILL);
                 }
                 let has_more = taken.len() == BATCH;
                 if !taken.is_empty() {
@@ -210,6 +201,10 @@ impl LeaseActor {
                     (false, true) => PROLONG.0,
                     (false, false) => PROLONG.1,
                 }
+            }
+            Heard::Served(asked, Ok(Served::StruckOut)) if planted(Mistake::NoFencing) => {
+                let (taken, dead) = (BTreeMap::new(), Vec::new());
+                self.hear(Heard::Served(asked, Ok(Served::Listed { taken, dead, others: true })), ctx)
             }
             Heard::Served(_, Ok(Served::StruckOut)) => {
                 warn!(self.log, "leases lost"; key::ERROR => "this daemon was silent for too long");
@@ -240,15 +235,22 @@ impl LeaseActor {
     }
 
     /// Lets programs run until then, and no longer.
-    fn prolong(&mut self, until: Instant, ctx: &mut Context<Self>) {
-        if let Err(error) = self.office.tenure().prolong(until) {
-            return error!(self.log, "leases cannot be kept"; key::ERROR => %error);
+    fn prolong(&mut self, until: BootTime, ctx: &mut Context<Self>) {
+        match self.office.tenure().prolong(until) {
+            Ok(()) => self.await_end(until, ctx),
+            Err(error) => error!(self.log, "leases cannot be kept"; key::ERROR => %error),
         }
-        let left = until.saturating_duration_since(Instant::now());
-        self.end = Some(Alarm::set(ctx, left, |actor: &mut Self, _| {
-            if actor.office.tenure().check().is_none() && actor.standing == Standing::Listed {
+    }
+
+    /// Cuts off what runs when that time has come, unless it is prolonged before.
+    fn await_end(&mut self, until: BootTime, ctx: &mut Context<Self>) {
+        let left = (until - BootTime::now()).min(GLANCE);
+        self.end = Some(Alarm::set(ctx, left, |actor: &mut Self, ctx| match actor.office.tenure().check() {
+            Some(until) => actor.await_end(until, ctx),
+            None if actor.standing == Standing::Listed => {
                 warn!(actor.log, "runs suspended"; key::ERROR => "the lease could not be prolonged in time");
             }
+            None => {}
         }));
     }
 }
@@ -260,7 +262,7 @@ impl Actor for LeaseActor {
         self.lifeline.up(ctx);
         // What was answered to a life that failed is not known; that the time runs out is seen to anew, too.
         if let Some(until) = self.office.tenure().check() {
-            self.prolong(until, ctx);
+            self.await_end(until, ctx);
         }
         self.tick(ctx);
     }

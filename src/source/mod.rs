@@ -3,6 +3,7 @@
 //! Everything here blocks the calling thread for as long as the program runs; nothing a program does can block it longer.
 //! Nothing here decides what follows from an end: that is the domain's.
 
+pub mod boot_time;
 pub mod contract;
 pub mod process;
 pub mod guardian;

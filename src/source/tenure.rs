@@ -2,8 +2,9 @@
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::boot_time::BootTime;
 use super::process::cancel::Cancel;
 use crate::points::{Mistake, planted};
 
@@ -12,6 +13,8 @@ const HEED: Duration = Duration::from_millis(100);
 
 /// A daemon's time in office. It is prolonged from time to time; when it has run out what runs is cut off, and what comes waits until
 /// it is prolonged again. Once it is over it stays so.
+///
+/// It passes while the machine sleeps, too: the database's clock goes on meanwhile.
 #[derive(Debug)]
 pub struct Tenure {
     /// Ends everything, whatever the tenure.
@@ -24,7 +27,7 @@ pub struct Tenure {
 enum State {
     /// Programs may run until then; what runs is cancelled by this.
     Granted {
-        until: Option<Instant>,
+        until: Option<BootTime>,
         cancel: Cancel,
     },
     Suspended,
@@ -52,7 +55,7 @@ impl Tenure {
     ///
     /// # Errors
     /// No descriptor is left for what would cancel them; nothing has changed.
-    pub fn prolong(&self, until: Instant) -> io::Result<()> {
+    pub fn prolong(&self, until: BootTime) -> io::Result<()> {
         let mut state = self.state();
         match &mut *state {
             State::Granted { until: granted, .. } => *granted = Some(until),
@@ -65,11 +68,11 @@ impl Tenure {
     }
 
     /// Cuts off what runs, if the time has run out; tells when it will have otherwise.
-    pub fn check(&self) -> Option<Instant> {
+    pub fn check(&self) -> Option<BootTime> {
         let mut state = self.state();
         match &*state {
             _ if planted(Mistake::NoFencing) => None,
-            State::Granted { until: Some(until), cancel } if *until <= Instant::now() => {
+            State::Granted { until: Some(until), cancel } if *until <= BootTime::now() => {
                 cancel.trigger();
                 *state = State::Suspended;
                 None
@@ -99,7 +102,7 @@ impl Tenure {
                 _ if self.all.is_triggered() => return Err(Over),
                 _ if planted(Mistake::NoFencing) => return Ok(self.all.clone()),
                 State::Over => return Err(Over),
-                State::Granted { until, cancel } if until.is_none_or(|until| Instant::now() < until) => {
+                State::Granted { until, cancel } if until.is_none_or(|until| BootTime::now() < until) => {
                     return Ok(cancel.clone());
                 }
                 State::Granted { .. } | State::Suspended => {}
@@ -118,13 +121,14 @@ impl Tenure {
 mod tests {
     use std::sync::Arc;
     use std::thread;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
+    use super::super::boot_time::BootTime;
     use super::super::process::cancel::Cancel;
     use super::{Over, Tenure};
 
-    fn later() -> Instant {
-        Instant::now() + Duration::from_secs(3600)
+    fn later() -> BootTime {
+        BootTime::now() + Duration::from_secs(3600)
     }
 
     #[test]
@@ -132,7 +136,7 @@ mod tests {
         let tenure = Arc::new(Tenure::suspended(Cancel::new().expect("descriptors are left")));
         tenure.prolong(later()).expect("descriptors are left");
         let running = tenure.admit().expect("it was prolonged");
-        tenure.prolong(Instant::now()).expect("descriptors are left");
+        tenure.prolong(BootTime::now()).expect("descriptors are left");
         assert_eq!(tenure.check(), None);
         assert!(running.is_triggered());
         let of_thread = Arc::clone(&tenure);

@@ -13,6 +13,7 @@ use crate::domain::record::{OperationId, OperationKind, Output, Reading};
 use crate::metrics::{Invocation, Tally};
 use crate::points::{self, Point};
 
+use super::boot_time::BootTime;
 use super::contract::{Answer, Context, FindEnd, ListEnd, Program, ReadEnd, Run, Turn, WriteEnd};
 use super::gate::{Cancelled, Gate};
 use super::lock::LockError;
@@ -28,13 +29,13 @@ pub struct Taken {
     /// Of the bytes that were printed; `None` without a document.
     pub sha256: Option<[u8; 32]>,
     /// When the read began.
-    pub at: Instant,
+    pub at: BootTime,
 }
 
 impl Taken {
     /// A reading without a document.
     pub fn none(reading: Reading) -> Self {
-        Self { reading, sha256: None, at: Instant::now() }
+        Self { reading, sha256: None, at: BootTime::now() }
     }
 }
 
@@ -238,7 +239,7 @@ impl Visitor {
         let mut context = begun.context(Some(order.record), Some(order.operation));
         context.expected_sha256 = order.basis.as_ref().and_then(|basis| basis.sha256);
         if let (Some(basis), Some(key)) = (&order.basis, &order.key)
-            && basis.at.elapsed() > order.recheck
+            && BootTime::now() - basis.at > order.recheck
         {
             let afresh = begun.context(Some(order.record), None);
             let (taken, reach) = self.look(&mut begun, key, &afresh);
@@ -349,7 +350,7 @@ impl Visitor {
     }
 
     fn look(&self, begun: &mut Begun, key: &ForeignKey, context: &Context) -> (Taken, Reach) {
-        let at = Instant::now();
+        let at = BootTime::now();
         let Answer { end, run } = begun.turn.read(key, context);
         self.note(&run);
         let reach = match &end {

@@ -1,4 +1,4 @@
-//! The main job: what happens in one system happens in the others, with data sources written by the founding document alone.
+//! The main job: what happens in one system happens in the others, with data sources written by docs/data-sources.md alone.
 
 use rstest::rstest;
 use serde_json::Value;

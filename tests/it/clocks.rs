@@ -1,4 +1,5 @@
-//! Daemons whose clocks jump, or are years apart: when what is due, and who serves what, the database's clock decides.
+//! Daemons whose clocks jump, or are years apart: when what is due, and who serves what, the database's clock decides. And that
+//! clock, when it jumps.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -8,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::support::cluster::Node;
 use crate::support::daemon::Daemon;
 use crate::support::program::{program, run};
 use crate::support::site::Site;
@@ -148,6 +150,47 @@ fn daemons_whose_clocks_are_decades_apart_serve_one_after_the_other() {
     wait_until_spread(&site, &second, ANN);
     site.runs().assert_none_meet();
     assert_eq!(site.runs().count("billing", "create"), 1);
+}
+
+#[test]
+fn daemons_go_on_wherever_the_clock_of_their_database_jumps() {
+    let mut node = Node::new();
+    node.set("LD_PRELOAD", "clock.so", &fs::read(&*LIBRARY).expect("it is there"));
+    let clock = Clock(node.set("CLOCK_OFFSET", "clock", &[0; 8]));
+    node.start(&[]);
+    let site = Site::new(&two());
+    let config = fs::read_to_string(site.path().join("retcon.toml")).expect("a configuration");
+    let url = format!("postgres://retcon@{}/postgres", node.host());
+    site.write("retcon.toml", &config.replace(&site.database().url(), &url));
+    let (first, second) = (Daemon::start_in(&site, "state"), Daemon::start_in(&site, "state-2"));
+    site.system("crm").put("a", ANN);
+    tell(&first);
+    wait_until_spread(&site, &first, ANN);
+    let wrong_by = "select (extract(epoch from clock_timestamp())::bigint - $now) / 1000 * 1000";
+    for (number, jump) in [3600, -3600, YEAR, 0].into_iter().enumerate() {
+        clock.set(jump);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later").as_secs();
+        let told: i64 = node.ask(&wrong_by.replace("$now", &now.to_string()))[0].parse().expect("a number");
+        assert_eq!(told, jump / 1000 * 1000);
+        site.system("crm").put("a", &ann(number));
+        tell(if number % 2 == 0 { &first } else { &second });
+        wait_until_spread(&site, &first, &ann(number));
+    }
+    let serves = |daemon: &Daemon<'_>| daemon.get("/v1/status")["entities"][0]["state"] == "up";
+    let one_serves = || (serves(&first) != serves(&second)).then(|| serves(&first));
+    let (serving, other) = match until(one_serves, || first.log_text()) {
+        true => (first, second),
+        false => (second, first),
+    };
+    // Its time was prolonged before the clock was set back: nobody waits for an hour.
+    clock.set(-3600);
+    serving.kill_alone();
+    until(|| serves(&other).then_some(()), || other.log_text());
+    site.system("crm").put("a", ANN);
+    tell(&other);
+    wait_until_spread(&site, &other, ANN);
+    assert_eq!(site.runs().count("billing", "create"), 1);
+    assert_eq!(site.runs().count("billing", "delete"), 0);
 }
 
 #[test]

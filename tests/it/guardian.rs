@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use retcon::config::model::{Log, LogFormat, Severity};
 use retcon::log::discard;
-use retcon::source::guardian::{BootTime, Guardian, GuardianError, Post};
+use retcon::source::boot_time::BootTime;
+use retcon::source::guardian::{Guardian, GuardianError, Post};
 use retcon::source::process::cancel::Cancel;
 use retcon::source::process::{Exit, run};
 use rstest::rstest;

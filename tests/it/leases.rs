@@ -6,12 +6,13 @@ use retcon::store::StoreError;
 use retcon::store::requests::lease::{DaemonId, Enlist, Fence, GiveUp, ListServers, Resign, Serve, Served};
 use retcon::store::requests::queue::{Claim, Recover};
 use rustix::process::Signal;
+use tokio_postgres::NoTls;
 
 use crate::support::daemon::Daemon;
 use crate::support::postgres::{self, TestStore};
 use crate::support::site::Site;
 use crate::support::socket::call;
-use crate::support::store::{customer, entity, notify, run};
+use crate::support::store::{customer, entity, notify, rows, run};
 use crate::support::system::Language::Sh;
 use crate::support::wait::until;
 
@@ -55,6 +56,68 @@ async fn an_entity_is_served_by_one_daemon_until_that_gives_it_up_or_is_dead() {
     assert_eq!(serve(&store, dead, &["customer"]).await, Served::StruckOut, "whoever asked first has struck it out");
     let servers = run(&store, ListServers).await;
     assert_eq!(servers.get(&customer()), Some(&(one, "here:1".to_owned())));
+}
+
+#[tokio::test]
+async fn a_daemon_that_enlists_anew_gets_another_number_also_if_nobody_had_taken_its_place() {
+    use retcon::store::Request as _;
+    let store = postgres::store();
+    let daemon = enlist(&store, TERM).await;
+    let number_before = number(&store, daemon).await.expect("it is free");
+    rows(&store, "delete from daemon").await;
+    assert_eq!(serve(&store, daemon, &["customer"]).await, Served::StruckOut);
+    run(&store, Enlist { daemon, name: "here:1".to_owned(), term: TERM, former: None }).await;
+    assert_eq!(number(&store, daemon).await, Some(number_before + 1));
+    let before = Fence { entity: customer(), number: number_before, holder: daemon };
+    let refused = Recover { entity: customer(), held: Vec::new() }.run_under(before, &store).await;
+    assert!(matches!(refused, Err(StoreError::Deposed { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_daemon_prolongs_its_time_whatever_another_one_that_is_silent_has_locked() {
+    let store = postgres::store();
+    let (ours, silent) = (enlist(&store, TERM).await, enlist(&store, Duration::ZERO).await);
+    // It stands still in the middle of prolonging its own.
+    let (mut client, connection) = store.config().connect(NoTls).await.expect("the server takes connections");
+    tokio::spawn(connection);
+    let standing = client.transaction().await.expect("it begins");
+    let prolong = "update daemon set alive_until = alive_until where id = $1";
+    assert_eq!(standing.execute(prolong, &[&silent.0]).await.expect("it is enlisted"), 1);
+    let listed = |dead: &[&str], others| Served::Listed {
+        taken: [(customer(), 1)].into(),
+        dead: dead.iter().map(|name| (*name).to_owned()).collect(),
+        others,
+    };
+    assert_eq!(serve(&store, ours, &["customer"]).await, listed(&[], true));
+    standing.rollback().await.expect("it is undone");
+    assert_eq!(serve(&store, ours, &["customer"]).await, listed(&["here:1"], true), "it was there until then");
+    assert_eq!(serve(&store, ours, &["customer"]).await, listed(&[], false));
+}
+
+#[tokio::test]
+async fn a_clock_of_the_database_that_is_set_forward_leaves_one_daemon_that_may_record() {
+    use retcon::store::Request as _;
+    let store = postgres::store();
+    let (one, other) = (enlist(&store, TERM).await, enlist(&store, TERM).await);
+    let old = Fence { entity: customer(), number: number(&store, one).await.expect("it is free"), holder: one };
+    rows(&store, "update daemon set alive_until = alive_until - interval '10 hours'").await;
+    assert_eq!(number(&store, other).await, Some(2), "whoever asks first is alive");
+    assert_eq!(serve(&store, one, &["customer"]).await, Served::StruckOut);
+    let refused = Recover { entity: customer(), held: Vec::new() }.run_under(old, &store).await;
+    assert!(matches!(refused, Err(StoreError::Deposed { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_clock_of_the_database_that_is_set_back_keeps_no_dead_daemon_alive() {
+    let store = postgres::store();
+    let (dead, other) = (enlist(&store, TERM).await, enlist(&store, TERM).await);
+    assert_eq!(number(&store, dead).await, Some(1));
+    rows(&store, "update daemon set alive_until = alive_until + interval '10 hours'").await;
+    assert_eq!(number(&store, other).await, None, "it may be alive");
+    let left = "select count(*) from daemon where alive_until > clock_timestamp() + interval '1 hour'";
+    assert_eq!(rows(&store, left).await, ["0"], "nobody has more than the hour that is the term here");
+    rows(&store, "update daemon set alive_until = alive_until - interval '2 hours'").await;
+    assert_eq!(number(&store, other).await, Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,7 @@ mod given_up;
 mod guardian;
 mod held_changes;
 mod held_deletes;
+mod long_outage;
 mod lost_sessions;
 mod panics;
 mod reconfigure;

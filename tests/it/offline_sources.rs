@@ -1,4 +1,4 @@
-//! `retcon source ...`: one invocation by hand, of sources written against the founding document alone.
+//! `retcon source ...`: one invocation by hand, of sources written by docs/data-sources.md alone.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,25 +1,34 @@
 //! What panics costs one attempt, and nobody else anything.
 
 use std::fmt::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use retcon::actor::supervision;
 use retcon::store::requests::queue::WorkItemId;
 use retcon::store::requests::view::{FindWorkItem, WorkItemRow, WorkState};
 use retcon::store::{Fault, Mode, Request, Session, StoreError};
 use slog::{Drain, KV, Logger, OwnedKVList, Record, Serializer};
 
-use crate::support::actors::{Actors, policy};
+use crate::support::actors::{Actors, of_entity, policy};
 use crate::support::scene::{CUSTOMER, PRODUCT, Scene};
+use crate::support::wait::until;
 
 /// A log that panics at events in which all words of one of these lists stand, so many times.
 struct Tripwire {
     lists: &'static [&'static [&'static str]],
-    left: AtomicUsize,
+    left: Arc<AtomicUsize>,
 }
 
 impl Tripwire {
     fn log(lists: &'static [&'static [&'static str]], times: usize) -> Logger {
-        Logger::root(Self { lists, left: AtomicUsize::new(times) }, slog::o!())
+        Self::counted(lists, times).0
+    }
+
+    /// Likewise; how often it is still to panic is told, too.
+    fn counted(lists: &'static [&'static [&'static str]], times: usize) -> (Logger, Arc<AtomicUsize>) {
+        let left = Arc::new(AtomicUsize::new(times));
+        (Logger::root(Self { lists, left: Arc::clone(&left) }, slog::o!()), left)
     }
 }
 
@@ -133,6 +142,24 @@ fn a_look_whose_end_panics_too_leaves_its_item_to_another() {
     assert_eq!(item(&actors, bad).state, WorkState::Done);
     assert_eq!(scene.system(CUSTOMER, "ldap").documents(), [DOUBTFUL]);
     assert_eq!(actors.lives(), before);
+    actors.stop();
+}
+
+#[test]
+fn an_item_that_was_to_be_put_back_is_also_if_the_actor_fails_before_it_can_do_so() {
+    let scene = scene();
+    let words: &[&[&str]] = &[&["merged with a warning"], &["look failed"]];
+    let (log, left) = Tripwire::counted(words, 2);
+    let actors = Actors::start_with(&scene.site, policy(), log);
+    scene.system(CUSTOMER, "crm").put("bad", DOUBTFUL);
+    let bad = actors.notify(&CUSTOMER.notification("bad")).id;
+    let in_flight = || actors.status().entities.iter().map(|entity| entity.in_flight).sum::<u32>();
+    let is_over = || left.load(Ordering::Relaxed) == 0 && in_flight() == 0;
+    until(|| is_over().then_some(()), || format!("{:?}", item(&actors, bad)));
+    actors.drill(&of_entity("customer"), supervision::Moment::Handler, supervision::Fault::Panic);
+    actors.wait_until_at_rest();
+    assert_eq!(item(&actors, bad).state, WorkState::Done);
+    assert_eq!(scene.system(CUSTOMER, "ldap").documents(), [DOUBTFUL]);
     actors.stop();
 }
 

@@ -105,6 +105,19 @@ fn two_sources_with_copies_are_not_made_one() {
 }
 
 #[tokio::test]
+async fn a_source_does_not_get_a_name_under_which_a_deletion_is_owed() {
+    let store = postgres::store();
+    let one = record(&store, "sales", "a").await;
+    let known = recall(&store, one).await;
+    let operations =
+        vec![(source("sales"), intent(OperationKind::Update)), (source("app"), intent(OperationKind::Delete))];
+    assert!(run(&store, Decide { operations, ..decision(&known) }).await);
+    let names = vec![(source("sales"), source("app"))];
+    let refused = Renamed::Refused { former: source("sales"), present: source("app") };
+    assert_eq!(run(&store, Rename { entity: customer(), names }).await, refused);
+}
+
+#[tokio::test]
 async fn all_that_is_known_of_a_source_becomes_that_of_its_new_name() {
     let store = postgres::store();
     let one = record(&store, "sales", "a").await;

@@ -14,8 +14,8 @@ use tokio_postgres::NoTls;
 
 use crate::support::postgres;
 use crate::support::store::{
-    claim, claim_one, claim_up_to, customer, decision, finish, intent, item, items, key, later, notify, recall, record,
-    results, rows, run, source, unknown,
+    ask, claim, claim_one, claim_up_to, customer, decision, finish, intent, item, items, key, later, notify, recall,
+    record, results, rows, run, source, unknown,
 };
 
 /// A record known in `billing` with a create at `crm` in this state, as number 1.
@@ -123,6 +123,39 @@ async fn what_is_passed_over_for_a_write_in_flight_is_passed_over_once() {
 }
 
 #[tokio::test]
+async fn what_waits_is_due_when_the_look_at_its_write_ends_without_results() {
+    for (may_have_taken_effect, state) in [(false, "open"), (true, "in-doubt")] {
+        let store = postgres::store();
+        let (record, operation) = created(&store, OperationState::InDoubt).await;
+        let waiting = held(&store, "new").await;
+        ask(&store, record).await;
+        let look = claim_one(&store).await;
+        let again = OpenOperation { state: OperationState::InFlight, may_have_taken_effect, attempts: 2, ..operation };
+        let known = recall(&store, record).await;
+        assert!(run(&store, Decide { operations: vec![(source("crm"), again)], ..decision(&known) }).await);
+        let later_told = notify(&store, "crm", "newer").await.id;
+        assert!(claim(&store).await.is_empty(), "both wait");
+        finish(&store, items(&look), later()).await;
+        assert_eq!(rows(&store, "select state from operation").await, [state]);
+        let due: Vec<_> = claim(&store).await.iter().flat_map(items).collect();
+        // What is no doubt any more holds nobody; one that is a doubt again holds those that have seen it.
+        let expected = if may_have_taken_effect { vec![later_told] } else { vec![waiting[0], later_told] };
+        assert_eq!(due, expected, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_doubt_is_due_when_that_is_refused() {
+    let store = postgres::store();
+    let (record, operation) = created(&store, OperationState::InDoubt).await;
+    held(&store, "new").await;
+    let refused = OpenOperation { state: OperationState::Open, may_have_taken_effect: false, ..operation };
+    let operations = vec![(source("crm"), refused, "rejected".to_owned())];
+    run(&store, RecordResults { operations, ..results(record, &[]) }).await;
+    assert_eq!(claim_one(&store).await.subject, unknown("crm", "new"));
+}
+
+#[tokio::test]
 async fn a_take_over_finds_out_anew_what_must_wait() {
     let store = postgres::store();
     created(&store, OperationState::InDoubt).await;
@@ -213,9 +246,16 @@ async fn a_key_told_of_before_a_create_is_older_than_it() {
     let (_, operation) = created(&store, OperationState::InDoubt).await;
     finish(&store, old, later()).await;
     notify(&store, "crm", "new").await;
-    let keys = ["new", "old", "nobody", "b"].map(key).to_vec();
-    let unlinked =
-        run(&store, ListUnlinked { entity: customer(), source: source("crm"), keys, operation: operation.id }).await;
-    let expected = [("new", false), ("old", true), ("nobody", false), ("b", false)];
-    assert_eq!(unlinked, expected.map(|(name, is_older)| Unlinked { key: key(name), is_older }));
+    let unlinked = async |keys: &[&str], most_told| {
+        let keys = keys.iter().map(|name| key(name)).collect();
+        let (entity, source, operation) = (customer(), source("crm"), operation.id);
+        run(&store, ListUnlinked { entity, source, keys, most_told, operation }).await
+    };
+    let expected = |keys: &[(&str, bool)]| -> Vec<Unlinked> {
+        keys.iter().map(|(name, is_older)| Unlinked { key: key(name), is_older: *is_older }).collect()
+    };
+    let asked = unlinked(&["new", "old", "nobody", "b"], 0).await;
+    assert_eq!(asked, expected(&[("new", false), ("old", true), ("nobody", false), ("b", false)]));
+    let with_those_told_of = unlinked(&["nobody", "old"], 10).await;
+    assert_eq!(with_those_told_of, expected(&[("nobody", false), ("old", true), ("new", false)]));
 }

@@ -9,6 +9,7 @@ use retcon::domain::json::Json;
 use retcon::domain::key::InternalKey;
 use retcon::domain::plan::WriteResult;
 use retcon::domain::record::{OperationId, OperationKind, Reading};
+use retcon::source::boot_time::BootTime;
 use retcon::source::gate::Gate;
 use retcon::source::process::cancel::Cancel;
 use retcon::source::tenure::Tenure;
@@ -109,7 +110,7 @@ fn make(task: Task, visitor: &Visitor) -> (Made, Reach) {
 
 fn order(kind: OperationKind) -> WriteOrder {
     let is_new = kind == OperationKind::Create;
-    let read = || Taken { reading: Reading::Present(ANN.clone()), sha256: None, at: Instant::now() };
+    let read = || Taken { reading: Reading::Present(ANN.clone()), sha256: None, at: BootTime::now() };
     WriteOrder {
         record: InternalKey(1),
         operation: OperationId(uuid::Uuid::nil()),
@@ -203,7 +204,7 @@ fn a_basis_that_grows_too_old_at_the_throttle_is_read_again() {
     let of_thread = visitor(&bench, &gate, &Cancel::never());
     let visit = thread::spawn(move || of_thread.write(&order, &|| Ok(())));
     wait_for_waiting(&gate);
-    until(|| (read.elapsed() > Duration::from_millis(200)).then_some(()), || "time stands still");
+    until(|| (BootTime::now() - read > Duration::from_millis(200)).then_some(()), || "time stands still");
     gate.set(&NO_LIMIT);
     visit.join().expect("it does not panic");
     assert_eq!(runs(&bench), ["read", "update"]);

@@ -68,6 +68,8 @@ pub struct EntityActor {
     pause: Duration,
     /// Whether there may be more work than the claim under way has seen.
     again: bool,
+    /// Whether there may be items of looks that could not be ended, since what is nobody's was last put back.
+    stuck: bool,
     timer: Option<Alarm>,
 }
 
@@ -196,6 +198,7 @@ impl EntityActor {
             phase: Phase::Standby,
             pause: PAUSES.0,
             again: false,
+            stuck: false,
             timer: None,
         }
     }
@@ -215,6 +218,7 @@ impl EntityActor {
             // A claim or another recovery, of which this actor is told, unless it panicked.
             return self.recover_later(ctx);
         };
+        self.stuck = false;
         actix::spawn(async move {
             let recovered = mandate::take_over(&desk).await;
             points::pass(Point::Recovered);
@@ -235,12 +239,11 @@ impl EntityActor {
         });
     }
 
-    /// Puts back the items of a look that could not be ended, once a recovery under way, which may know of that look, is over.
+    /// Puts back the items of a look that could not be ended; if a recovery is under way, which may know of that look, after it.
     fn put_back_later(ctx: &mut Context<Self>) {
         ctx.run_later(STUCK, |actor, ctx| match actor.phase {
-            Phase::Working => actor.recover(ctx),
-            Phase::Recovering => Self::put_back_later(ctx),
-            Phase::Standby | Phase::Draining | Phase::Closing => {}
+            Phase::Working if actor.stuck => actor.recover(ctx),
+            Phase::Standby | Phase::Recovering | Phase::Working | Phase::Draining | Phase::Closing => {}
         });
     }
 
@@ -334,8 +337,8 @@ impl Actor for EntityActor {
         }
         match self.phase {
             Phase::Standby => {}
-            Phase::Recovering => self.recover(ctx),
-            Phase::Working => self.pump(),
+            // Of a look that could not be ended nobody else will tell again.
+            Phase::Recovering | Phase::Working => self.recover(ctx),
             Phase::Draining | Phase::Closing => {
                 self.phase = Phase::Draining;
                 self.close_if_idle(ctx);
@@ -349,8 +352,8 @@ impl Supervised for EntityActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.timers.clear();
         self.timer = None;
-        // Whoever told of work may have told the life that failed.
-        self.again = true;
+        // Whoever told of work, or of a look that could not be ended, may have told the life that failed.
+        (self.again, self.stuck) = (true, true);
     }
 }
 
@@ -373,6 +376,9 @@ impl Handler<RecoveryEnded> for EntityActor {
             (Phase::Recovering, Ok(Recovered { put_back, has_work })) => {
                 debug!(self.log, "queue taken over"; "items" => put_back);
                 self.phase = Phase::Working;
+                if self.stuck {
+                    Self::put_back_later(ctx);
+                }
                 if std::mem::take(&mut self.again) || has_work {
                     self.pump();
                 }
@@ -425,7 +431,10 @@ impl Handler<LookEnded> for EntityActor {
                     self.look_waits_for(source, ctx);
                 }
             }
-            LookEnd::Stuck => Self::put_back_later(ctx),
+            LookEnd::Stuck => {
+                self.stuck = true;
+                Self::put_back_later(ctx);
+            }
         }
         self.close_if_idle(ctx);
         self.pump();

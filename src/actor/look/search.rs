@@ -18,6 +18,9 @@ use super::super::store::requests::look::{ListUnlinked, Unlinked};
 use super::introduce::Found;
 use super::{Look, Readings};
 
+/// How many keys that notifications tell of are read at most, in a search for one copy.
+const MOST_TOLD: u32 = 10;
+
 /// What the search for one copy came to.
 enum Finding {
     /// It is there, under this key, and holds this.
@@ -102,13 +105,18 @@ impl Look {
         let searched = visit(actor, search).await;
         points::pass(Point::Searched);
         let (keys, equal) = match searched {
-            Searched::Found(keys) => (keys, true),
-            Searched::Listed(keys) => (keys, false),
+            Searched::Found(keys) => (keys.clone(), keys),
+            Searched::Listed(keys) => (keys, Vec::new()),
             Searched::Failed(reading) => return Ok(Err(reading)),
         };
-        let entity = self.desk.entity.name.clone();
-        let operation = open.id;
-        let unlinked = self.desk.insist(ListUnlinked { entity, source: source.clone(), keys, operation }).await?;
+        let (entity, source_name, operation) = (self.desk.entity.name.clone(), source.clone(), open.id);
+        // One that compares whole documents does not find a copy that was edited since; whoever edited it may have told of it.
+        let most_told = if self.desk.terms.rules.matching.is_empty() { MOST_TOLD } else { 0 };
+        let request = ListUnlinked { entity, source: source_name, keys: keys.clone(), most_told, operation };
+        let unlinked = self.desk.insist(request).await?;
+        let told = unlinked.iter().filter(|unlinked| !keys.contains(&unlinked.key)).count();
+        // Of more of them than are read, any may be it.
+        candidates.possible = told >= MOST_TOLD as usize;
         let readings = join_all(unlinked.iter().map(|unlinked| self.read_one(source, &unlinked.key))).await;
         for (Unlinked { key, is_older }, taken) in unlinked.into_iter().zip(readings) {
             let found = match taken.reading {
@@ -118,7 +126,7 @@ impl Look {
             };
             match self.likeness(source, &document, &found) {
                 Likeness::Same | Likeness::Matching => candidates.equal.push((key, found)),
-                Likeness::Possible | Likeness::Other if equal => candidates.equal.push((key, found)),
+                Likeness::Possible | Likeness::Other if equal.contains(&key) => candidates.equal.push((key, found)),
                 Likeness::Possible => candidates.possible |= !is_older,
                 Likeness::Other => {}
             }
@@ -143,9 +151,10 @@ impl Look {
 
     /// The base of a copy that was found, of which `open` is taken to be the write that made it what it is.
     ///
-    /// Holding anything else than a create sent, it may have been made by somebody else: what it says is weighed like a new copy's,
-    /// and not like an edit by somebody who had seen what is agreed. A copy that was updated is the one that we knew: it was edited
-    /// since, unless it holds what it did before.
+    /// Holding anything else than a create sent, it may have been made by somebody else: where it differs, what it says is weighed
+    /// like a new copy's, and not like an edit by somebody who had seen what is agreed. Where it holds what was sent, it says
+    /// nothing: that must not count as news against what was agreed since. A copy that was updated is the one that we knew: it was
+    /// edited since, unless it holds what it did before.
     pub(super) fn adopted(&self, source: &SourceName, link: &Link, open: &OpenOperation, found: &Json) -> Base {
         let is = |held: &Json| self.likeness(source, held, found) == Likeness::Same;
         match (open.kind, &open.document) {
@@ -155,6 +164,7 @@ impl Look {
             (OperationKind::Update, _) => {
                 Base { ack: link.base.ack.clone(), owed: link.base.owed.clone(), ..open.carries.clone() }
             }
+            (OperationKind::Create, Some(_)) => Base { ack: None, ..open.carries.clone() },
             (OperationKind::Create | OperationKind::Delete, _) => Base::unknown(),
         }
     }

@@ -62,7 +62,7 @@ pub(super) fn assemble(
 
 /// Returns what is lost where a write is repeated over what may be the source's way of storing it, and may be somebody's edit.
 fn overwritten(situation: &Situation<'_>, name: &SourceName, copy: &Settled, agreed: Option<&Json>) -> Vec<Overruled> {
-    let (Standing::Tidied { intended, found }, Some(traits)) = (&copy.standing, situation.terms.sources.get(name))
+    let (Standing::Tidied { intended, found, .. }, Some(traits)) = (&copy.standing, situation.terms.sources.get(name))
     else {
         return Vec::new();
     };
@@ -102,8 +102,8 @@ fn add(plan: &mut Plan, situation: &Situation<'_>, name: &SourceName, copy: Sett
             plan.owed.insert(name.clone(), owed);
             None
         }
-        Standing::Tidied { intended, found } => {
-            link.base = outcome.unwritten;
+        Standing::Tidied { intended, found, unwritten } => {
+            link.base = unwritten;
             let document = match outcome.action {
                 Action::Update(document) => document,
                 _ => intended,

@@ -23,6 +23,8 @@ pub(super) enum Standing {
     Tidied {
         intended: Json,
         found: Json,
+        /// The base until it is repeated: what was found may still be an edit, by somebody who had not seen what was sent.
+        unwritten: Base,
     },
     Away(Owed),
     Missing,
@@ -117,8 +119,8 @@ fn present(situation: &Situation<'_>, name: &SourceName, mut link: Link, current
     }
     let tidies = situation.known.tidies.get(name).copied().unwrap_or(false);
     if tidies && operation.may_have_taken_effect && only_where_changed(link.base.shadow.as_ref(), &intended, &current) {
-        link.base = operation.carries;
-        return Settled::of(link, Standing::Tidied { intended, found: current });
+        let unwritten = std::mem::replace(&mut link.base, operation.carries);
+        return Settled::of(link, Standing::Tidied { intended, found: current, unwritten });
     }
     Settled::of(link, Standing::Present(current))
 }

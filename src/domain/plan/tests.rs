@@ -150,6 +150,17 @@ fn what_a_repeated_write_goes_over_is_named_unless_it_is_only_spelled_otherwise(
 }
 
 #[test]
+fn a_copy_that_may_have_been_tidied_keeps_its_base_until_the_repeated_write_is_through() {
+    let open = operation(OperationKind::Update, OperationState::Open, r#"{"n":"Bob"}"#, true);
+    let link = Link { open: Some(open), ..linked(r#"{"n":"Ann"}"#) };
+    let mut known = known(r#"{"n":"Bob"}"#, &[("crm", link)]);
+    known.tidies.insert(source("crm"), true);
+    let plan = look(&known, &[("crm", present(r#"{"n":"Bobby"}"#))], &terms(&["crm"]), &Will::Nothing);
+    assert_eq!(plan.links[&source("crm")].base, base(r#"{"n":"Ann"}"#), "it may be somebody's edit");
+    assert_eq!(plan.writes[&source("crm")].carries, base(r#"{"n":"Bob"}"#));
+}
+
+#[test]
 fn a_create_in_doubt_takes_no_part_and_is_not_repeated() {
     let open = operation(OperationKind::Create, OperationState::InDoubt, r#"{"n":2}"#, true);
     let known = known(

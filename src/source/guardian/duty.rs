@@ -11,9 +11,9 @@ use rustix::process::{Pid, Signal, kill_process_group, setsid};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 use slog::{Logger, error, warn};
 
+use super::super::boot_time::BootTime;
 use super::super::process::mark::Family;
 use super::super::process::{setup, table};
-use super::boot_time::BootTime;
 use super::inbox::Inbox;
 use super::message::Message;
 use crate::config::model::{LogFormat, Severity};

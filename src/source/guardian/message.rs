@@ -4,7 +4,7 @@
 
 use rustix::process::Pid;
 
-use super::boot_time::BootTime;
+use super::super::boot_time::BootTime;
 
 /// The length of every message, in bytes.
 pub(super) const LENGTH: usize = 12;
@@ -52,7 +52,7 @@ impl Message {
 mod tests {
     use rustix::process::Pid;
 
-    use super::super::boot_time::BootTime;
+    use super::super::super::boot_time::BootTime;
     use super::{LENGTH, Message};
 
     #[test]

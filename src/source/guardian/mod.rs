@@ -6,7 +6,6 @@
 //!
 //! It holds a lock below the state directory for its life, so nothing of an earlier daemon runs beside a new one.
 
-mod boot_time;
 mod message;
 mod post;
 mod inbox;
@@ -26,6 +25,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use slog::{Logger, error, info};
 
+use super::boot_time::BootTime;
 use super::process::mark::{Family, Mark};
 use crate::config::model::{LogFormat, Severity};
 use crate::config::words::Words as _;
@@ -33,7 +33,6 @@ use crate::log::{chain, key};
 use message::Message;
 use post::Posted;
 
-pub use boot_time::BootTime;
 pub use post::Post;
 
 /// What a guardian is called, and by which a program knows that it is to be one.

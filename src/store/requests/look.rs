@@ -21,6 +21,7 @@ use crate::domain::record::{DoubtId, Link, OpenOperation, OperationEnd, Operatio
 
 use super::queue::{Finish, WorkItemId};
 
+pub(in crate::store) use copies::release_held;
 pub(in crate::store) use limits::ask_all;
 pub(in crate::store) use recall::known;
 pub(in crate::store) use rows::{conflict, list};
@@ -262,6 +263,8 @@ pub struct ListUnlinked {
     pub entity: EntityName,
     pub source: SourceName,
     pub keys: Vec<ForeignKey>,
+    /// Lists behind them as many at most of those besides that notifications tell of since the create was recorded.
+    pub most_told: u32,
     /// The create that may have made one of them.
     pub operation: OperationId,
 }

@@ -11,7 +11,7 @@ use rand::seq::SliceRandom as _;
 use slog::{Logger, warn};
 use tokio::net::lookup_host;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage, Socket};
@@ -22,7 +22,7 @@ use super::{OpenError, Refusal, Seen, Server};
 use crate::config::address::{Tls, host_name};
 use crate::log::{chain, key};
 
-/// How long one host may take to give a session, if the URL says nothing (`connect_timeout`).
+/// How long one address may take to give a session, and a name to give its addresses, if the URL says nothing (`connect_timeout`).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long sent bytes may stay unacknowledged before a TCP connection counts as dead.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -157,11 +157,12 @@ impl Opener {
 
     async fn open_at(&self, way: &Way) -> Result<(ClientWrapper, Option<Server>), Refusal> {
         let (config, limit) = (self.config_for(way), self.limit());
+        let end = Instant::now() + limit;
         let (client, connection) =
-            timeout(limit, config.connect(self.tls.clone())).await.map_err(|_| Refusal::Silent(limit))??;
+            timeout_at(end, config.connect(self.tls.clone())).await.map_err(|_| Refusal::Silent(limit))??;
         let client = ClientWrapper::new(client, tokio::spawn(serve(connection, self.log.clone())));
-        let server = timeout(limit, self.examine(&client)).await.map_err(|_| Refusal::Silent(limit))??;
-        match timeout(limit, confirm(&client)).await {
+        let server = timeout_at(end, self.examine(&client)).await.map_err(|_| Refusal::Silent(limit))??;
+        match timeout_at(end, confirm(&client)).await {
             Ok(confirmed) => confirmed?,
             Err(_) => {
                 self.call_off(&client);

@@ -7,15 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::books::{ClientLine, NotifiedItem, RunDir, append};
+use crate::books::{Answer, ClientLine, NotifiedItem, RunDir, append};
 use crate::clock;
-
-/// What a daemon answered.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub body: Value,
-}
 
 /// Sends one request, on a connection of its own.
 ///
@@ -33,6 +26,11 @@ pub fn call(socket: &Path, method: &str, path: &str, body: Option<&Value>, patie
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is none of HTTP"))
+}
+
+/// Tells whether nobody listened: not a byte of the request was sent.
+pub fn is_unheard(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
 fn parse(answer: &[u8]) -> Option<Answer> {
@@ -73,10 +71,7 @@ pub fn notify(run: &RunDir, client: &str, daemon: u32, copy: (&str, &str, &str),
     let sent = clock::now();
     let body = json!({"entity": entity, "source": source, "key": key});
     let answer = call(&socket(run, daemon), "POST", "/v1/notifications", Some(&body), patience);
-    let unheard = answer
-        .as_ref()
-        .is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused));
-    if unheard {
+    if answer.as_ref().is_err_and(is_unheard) {
         return false;
     }
     let answer = answer.ok();

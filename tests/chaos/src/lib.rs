@@ -15,3 +15,4 @@ pub mod nemesis;
 pub mod drive;
 pub mod check;
 pub mod report;
+pub mod planted;

@@ -73,8 +73,7 @@ impl Report {
         let runs = all_runs(run, &facts)?;
         let tallies = tally(&facts, &run.faults()?, &runs);
         let mut void = findings.void.clone();
-        let missed = facts.classes.iter().filter(|class| tallies.get(*class).is_none_or(|tally| tally.fired == 0));
-        void.extend(missed.map(|class| format!("{class} never fired")));
+        void.extend(missed(&facts, &tallies).map(|class| format!("{class} never fired")));
         let is_wrong = !findings.findings.is_empty() || facts.unrest.is_some() || !disorders.is_empty();
         let verdict = match (is_wrong, void.is_empty()) {
             (true, _) => Verdict::Invalid,
@@ -159,20 +158,23 @@ impl Report {
     fn decisions(&mut self, run: &RunDir) -> Result<(), BookError> {
         let decisions = run.decisions()?;
         let done = |kind: &str| {
-            decisions.iter().filter(|line| line.kind == kind && line.status.is_some_and(|s| s < 300)).count()
+            decisions.iter().filter(|decision| decision.order.kind == kind && decision.is_accepted()).count()
         };
-        let keyed = decisions.iter().filter(|line| {
-            line.kind == "settle" && line.status.is_some_and(|s| s < 300) && line.asked.get("key").is_some()
+        let keyed = decisions.iter().filter(|decision| {
+            decision.order.kind == "settle" && decision.is_accepted() && decision.order.asked.get("key").is_some()
         });
         let (settled, keyed) = (done("settle"), keyed.count());
         self.line(&format!(
-            "doubts settled by people: {settled} ({keyed} had taken effect, {} had not)",
+            "doubts: {} ended by themselves; {settled} settled by people ({keyed} had taken effect, {} had not)",
+            run.found_out()?,
             settled - keyed
         ));
+        let unanswered = decisions.iter().filter(|decision| decision.answer.is_none()).count();
         self.line(&format!(
-            "conflicts resolved by people: {}; parked work retried: {}",
+            "conflicts resolved by people: {}; parked work retried: {}; of {} orders, {unanswered} without an answer",
             done("resolve"),
-            done("retry")
+            done("retry"),
+            decisions.len()
         ));
         Ok(())
     }
@@ -222,6 +224,19 @@ fn all_runs(run: &RunDir, facts: &Facts) -> Result<Vec<RunLine>, BookError> {
     Ok(runs)
 }
 
+/// Names the classes of fault on a run's list that have not fired yet.
+///
+/// # Errors
+/// [`BookError`].
+pub fn list_missed(run: &RunDir, facts: &Facts) -> Result<Vec<String>, BookError> {
+    let tallies = tally(facts, &run.faults()?, &all_runs(run, facts)?);
+    Ok(missed(facts, &tallies).cloned().collect())
+}
+
+fn missed<'a>(facts: &'a Facts, tallies: &'a BTreeMap<String, Tally>) -> impl Iterator<Item = &'a String> {
+    facts.classes.iter().filter(|class| tallies.get(*class).is_none_or(|tally| tally.fired == 0))
+}
+
 /// Counts faults by class.
 fn tally(facts: &Facts, faults: &[FaultLine], runs: &[RunLine]) -> BTreeMap<String, Tally> {
     let mut tallies: BTreeMap<String, Tally> =
@@ -247,26 +262,4 @@ fn tally(facts: &Facts, faults: &[FaultLine], runs: &[RunLine]) -> BTreeMap<Stri
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(at: Micros, phase: FaultPhase) -> FaultLine {
-        let (class, target, detail) = ("kill9-random".to_owned(), "daemon 1".to_owned(), String::new());
-        FaultLine { at, class, target, phase, detail }
-    }
-
-    #[test]
-    fn a_recovery_lasts_from_the_fault_to_its_end() {
-        let lines = [
-            fault(1, FaultPhase::Begin),
-            fault(5, FaultPhase::Fired),
-            fault(9, FaultPhase::End),
-            fault(20, FaultPhase::End),
-        ];
-        let facts = crate::drive::test_facts(&["kill9-random", "sigterm"]);
-        let tallies = tally(&facts, &lines, &[]);
-        let killed = &tallies["kill9-random"];
-        assert_eq!((killed.ordered, killed.fired, killed.recoveries.as_slice()), (1, 1, [4].as_slice()));
-        assert_eq!(tallies["sigterm"].fired, 0);
-    }
-}
+mod tests;

@@ -60,7 +60,7 @@ pub fn entities() -> Vec<EntityFacts> {
         ],
     );
     let ticket = EntityFacts {
-        throttle: Some(Throttle { rate: 25.0, burst: 10 }),
+        throttle: Some(Throttle { rate: 15.0, burst: 5 }),
         ..entity(
             "ticket",
             "prefer:desk",

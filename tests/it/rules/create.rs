@@ -1,6 +1,9 @@
 //! A create whose end nobody has seen.
 
-use super::{ANN, BEA, CID, DIE, Sh, Site, introduce, link, listing, only_doubt, records, two, until, wait_for_item};
+use super::{
+    ANN, BEA, CID, DIE, Sh, Site, introduce, link, listing, only_doubt, records, two, until, wait_for_item,
+    wait_for_stop,
+};
 
 #[test]
 fn a_create_that_took_effect_and_says_otherwise_is_found_by_listing() {
@@ -215,5 +218,30 @@ fn the_same_item_within_the_fields_of_its_source_and_but_for_spelling_is_what_wa
         (vec![own.into()], vec![ANN.into()])
     );
     assert_eq!((records(&site), site.get("/v1/conflicts")["items"].as_array().map(Vec::len)), (1, Some(0)));
+    daemon.stop();
+}
+
+#[test]
+fn a_copy_that_was_edited_before_it_was_looked_for_by_its_whole_document_is_not_made_again_once_somebody_told_of_it() {
+    // It finds what equals a document, when the test lets it.
+    let found = "cd systems/billing; : > stopped; until [ -e go ]; do sleep 0.01; done; grep -lxF \"$(cat)\" items/*.json | sed s,.*/,,";
+    let billing = Sh.source("billing").with(&format!("find = [\"sh\", \"-c\", {found:?}]"));
+    let site = Site::new(&[billing, Sh.source("crm")]);
+    site.system("billing").fault("create.after", DIE);
+    let daemon = site.start();
+    site.system("crm").put("a", ANN);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    wait_for_stop(&site, &daemon, "billing");
+    site.system("billing").heal();
+    site.system("billing").put("sh-1", CID);
+    site.retcon(&["notify", "customer", "billing", "sh-1"]).exits(0);
+    std::fs::write(site.system("billing").dir().join("go"), "").expect("the program can go on");
+    wait_for_item(&site, "billing", "sh-1", "waiting");
+    until(|| (site.get("/v1/status")["entities"][0]["in_doubt"] == 1).then_some(()), || daemon.log_text());
+    assert_eq!((site.runs().count("billing", "create"), records(&site)), (1, 1));
+    site.retcon(&["settle", &only_doubt(&site)["id"].to_string(), "--key", "sh-1"]).exits(0);
+    site.wait_until_at_rest();
+    assert_eq!((site.runs().count("billing", "create"), records(&site)), (1, 1));
+    assert_eq!(link(&site, 1, "billing")["key"], "sh-1");
     daemon.stop();
 }

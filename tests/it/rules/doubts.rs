@@ -79,6 +79,27 @@ fn what_stands_under_the_key_that_a_person_names_is_weighed_and_not_lost() {
 }
 
 #[test]
+fn what_the_copy_under_that_key_holds_as_it_was_sent_is_no_news_against_what_was_agreed_since() {
+    let site = Site::with("merge_policy = \"accept-all\"", &[Sh.source("billing"), Sh.source("ads")]);
+    let daemon = site.start();
+    site.system("billing").fault("create.after", DIE);
+    site.system("ads").put("a", ANN);
+    site.notify("ads", "a");
+    site.system("billing").heal();
+    site.system("ads").put("a", BEA);
+    site.notify("ads", "a");
+    site.system("billing").put("sh-1", r#"{"email":"y","name":"Ann"}"#);
+    site.retcon(&["settle", "1", "--key", "sh-1"]).exits(0);
+    let both = r#"{"email":"y","name":"Bea"}"#;
+    assert_eq!(
+        (site.system("ads").documents(), site.system("billing").documents()),
+        (vec![both.to_owned()], vec![both.to_owned()]),
+        "the address was edited in billing, and its name is only what was sent there once"
+    );
+    daemon.stop();
+}
+
+#[test]
 fn a_create_that_a_person_says_made_nothing_is_made_anew() {
     let site = Site::new(&two());
     let daemon = in_doubt(&site, "create");

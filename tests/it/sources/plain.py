@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A data source by the founding document alone: a directory, one file an item. plain.py DIRECTORY OPERATION [KEY]
+"""A data source by docs/data-sources.md alone: a directory, one file an item. plain.py DIRECTORY OPERATION [KEY]
 
 A file `refuse` in the directory has it refuse every change, a file `rekey` has it change the key at every update.
 Its stderr says what it does.

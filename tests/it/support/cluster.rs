@@ -25,6 +25,8 @@ const PORT: u16 = 5432;
 pub(crate) struct Node {
     dir: PathBuf,
     postmaster: Option<Child>,
+    /// What its processes have in their environment, besides.
+    environment: Vec<(&'static str, PathBuf)>,
     /// Ends the server, should this process end before.
     _guardian: Child,
 }
@@ -85,7 +87,15 @@ impl Node {
                 chown(dir.join(inside), Some(uid), Some(gid)).expect("we are root");
             }
         }
-        Self { _guardian: guard(&dir), dir, postmaster: None }
+        Self { _guardian: guard(&dir), dir, postmaster: None, environment: Vec::new() }
+    }
+
+    /// Puts something into the environment of the server that is started next; gives the place of a file that it can read.
+    pub(crate) fn set(&mut self, name: &'static str, file: &str, content: &[u8]) -> PathBuf {
+        let place = self.dir.join(file);
+        fs::write(&place, content).expect("a file");
+        self.environment.push((name, place.clone()));
+        place
     }
 
     /// Where its guardian expects it.
@@ -126,6 +136,7 @@ impl Node {
         for setting in HASTY.iter().chain(settings) {
             server.args(["-c", setting]);
         }
+        server.envs(self.environment.iter().map(|(name, value)| (name, value)));
         server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0);
         self.postmaster = Some(server.spawn().expect("PostgreSQL starts"));
     }

@@ -136,7 +136,7 @@ pub(super) fn keep_outputs(said: &[(OperationId, Output)]) -> Step {
 /// Makes items due that wait for these writes, as far as they have moved on; `None` if there are none.
 ///
 /// A statement of its own, after the writes were changed: it sees what began to wait meanwhile.
-pub(super) fn release_held(moved: impl Iterator<Item = OperationId>) -> Option<Step> {
+pub(in crate::store) fn release_held(moved: impl Iterator<Item = OperationId>) -> Option<Step> {
     let moved: Vec<Uuid> = moved.map(|OperationId(id)| id).collect();
     (!moved.is_empty()).then(|| Step::new(RELEASE_HELD, [Box::new(moved)]))
 }

@@ -19,7 +19,7 @@ const HOLD: &str = include_str!("../../sql/held_delete/hold.sql");
 const CLOSE: &str = include_str!("../../sql/held_delete/close.sql");
 const LIST_HELD: &str = include_str!("../../sql/held_delete/list_of_record.sql");
 const ASK: &str = include_str!("../../sql/held_delete/ask.sql");
-const ASK_ALL: &str = include_str!("../../sql/work_item/ask_all.sql");
+const ASK_RECORDS: &str = include_str!("../../sql/work_item/ask.sql");
 const USE_CONSENT: &str = include_str!("../../sql/work_item/use_consent.sql");
 
 /// What the limits say.
@@ -123,8 +123,8 @@ pub(in crate::store) async fn ask_all(
     if records.is_empty() {
         return Ok(Vec::new());
     }
-    let sorted: Vec<i64> = records.into_iter().collect();
-    let rows = session.list(ASK_ALL, &[&entity.as_str(), &sorted]).await?;
+    let records: Vec<i64> = records.into_iter().collect();
+    let rows = session.list(ASK_RECORDS, &[&entity.as_str(), &records]).await?;
     rows.iter().map(|row| get(row, "id").map(WorkItemId)).collect()
 }
 

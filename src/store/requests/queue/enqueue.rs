@@ -65,7 +65,7 @@ impl Request for EnqueueRecord {
     async fn attempt(&self, session: &Session<'_>) -> Result<Option<Enqueued>, Fault> {
         let (entity, record) = (self.entity.as_str(), self.record.0);
         let row = match &self.order {
-            None => session.find(ASK, &[&entity, &record]).await?,
+            None => session.find(ASK, &[&entity, &vec![record]]).await?,
             Some(order) => session.find(ORDER, &[&entity, &record, &encode(order)]).await?,
         };
         row.as_ref().map(enqueued).transpose()

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::domain::name::EntityName;
-use crate::domain::record::DoubtId;
-use crate::store::columns::{Word, micros, storable};
+use crate::domain::record::{DoubtId, OperationId};
+use crate::store::columns::{Word, get, micros, storable};
+use crate::store::requests::look::release_held;
 use crate::store::requests::view::WorkState;
 use crate::store::run::{Authority, Fault, Mode, Request, Session, Step};
 
@@ -28,7 +29,10 @@ impl Request for FinishItems {
         let entity = self.entity.as_str().to_owned();
         // What stayed in flight for good would keep every unknown key of its source waiting.
         let abandon = Step::new(ABANDON, [Box::new(entity), Box::new(ids(&self.finish.items))]);
-        session.pipeline(vec![abandon, self.finish.step(&self.entity)]).await?;
+        let [abandoned, _] = session.pipeline_of([abandon, self.finish.step(&self.entity)]).await?;
+        let abandoned =
+            abandoned.iter().map(|row| Ok(OperationId(get(row, "id")?))).collect::<Result<Vec<_>, Fault>>()?;
+        session.pipeline(release_held(abandoned.into_iter()).into_iter().collect()).await?;
         Ok(())
     }
 }

@@ -12,3 +12,4 @@ where operation.id = any (array(
     ) as unended
     where work_item.id = any ($2) and work_item.state = 'running'
 ))
+returning operation.id

@@ -1,8 +1,10 @@
--- Asks for a look at a record, if there is one, in the way in which a notification asks for one at a copy.
+-- Asks for a look at a record, or at several, as far as there are such, in the way in which a notification asks for one at a copy.
+-- In their order, so that two such statements cannot deadlock.
 insert into work_item (entity, subject, record)
 select record.entity, 'record', record.id
 from record
-where record.entity = $1 and record.id = $2
+where record.entity = $1 and record.id = any ($2)
+order by record.id
 on conflict (entity, record) where subject = 'record' and command is null and state in ('ready', 'waiting', 'parked')
 do update set
     asked = work_item.asked + 1,

@@ -1,5 +1,7 @@
 //! The lines of the books that are appended to.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -78,23 +80,82 @@ pub struct NotifiedItem {
     pub coalesced: Option<bool>,
 }
 
-/// `people.jsonl`: what a person decided, and what the daemon answered.
+/// `people.jsonl`: what people order of daemons, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecisionLine {
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum PeopleLine {
+    /// Entered before the first byte is sent: from now on it may be carried out.
+    Order(Order),
+    /// The whole answer to the order of that number.
+    Answer { number: u64, at: Micros, answer: Answer },
+    /// Nobody listened: not a byte of it was sent.
+    Unheard { number: u64 },
+    /// A doubt was gone before a person settled it.
+    FoundOut { at: Micros, doubt: String },
+}
+
+/// What a person orders of one daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// From 1; another one for each daemon that is asked.
+    pub number: u64,
     pub at: Micros,
-    pub answered: Option<Micros>,
-    /// `resolve`, `settle`, `retry`; `found-out` for a doubt that was gone before a person settled it.
+    /// Which daemon it is sent to.
+    pub daemon: u32,
+    /// `resolve`, `settle`, `retry`.
     pub kind: String,
     pub entity: Option<String>,
     pub record: Option<i64>,
     /// The number of the conflict, doubt or work item.
-    pub subject: Option<String>,
+    pub subject: String,
     /// What the person saw before deciding, as the daemon showed it.
     pub seen: Value,
     /// What was asked for: the body of the request.
     pub asked: Value,
-    pub status: Option<u16>,
-    pub answer: Value,
+}
+
+/// What a daemon answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+/// An order that was sent, and its answer, if there was one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    pub order: Order,
+    pub answer: Option<Answer>,
+}
+
+impl Decision {
+    /// Whether the daemon said that it has it, or has done it.
+    pub fn is_accepted(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| (200..300).contains(&answer.status))
+    }
+
+    /// Whether it may have been carried out: who got no answer, or one that says that something is wrong with the daemon, cannot know.
+    pub fn may_apply(&self) -> bool {
+        self.answer.as_ref().is_none_or(|answer| !(300..500).contains(&answer.status))
+    }
+}
+
+/// Puts orders and answers together; leaves out what was never sent.
+pub(super) fn pair(lines: Vec<PeopleLine>) -> Vec<Decision> {
+    let mut decisions: BTreeMap<u64, Decision> = BTreeMap::new();
+    for line in lines {
+        match line {
+            PeopleLine::Order(order) => drop(decisions.insert(order.number, Decision { order, answer: None })),
+            PeopleLine::Answer { number, answer, .. } => {
+                if let Some(decision) = decisions.get_mut(&number) {
+                    decision.answer = Some(answer);
+                }
+            }
+            PeopleLine::Unheard { number } => drop(decisions.remove(&number)),
+            PeopleLine::FoundOut { .. } => {}
+        }
+    }
+    decisions.into_values().collect()
 }
 
 /// `faults.jsonl`: what the nemesis did.

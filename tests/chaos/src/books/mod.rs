@@ -6,13 +6,14 @@
 //! runs/ENTITY.SOURCE.jsonl      each run of its program
 //! plan/ENTITY.SOURCE.json       the faults that its program makes at present
 //! clients.jsonl                 each notification sent to a daemon
-//! people.jsonl                  what people have decided: doubts, conflicts, held or parked work
+//! people.jsonl                  what people have ordered, before it was sent, and each answer: doubts, conflicts, parked work
 //! faults.jsonl                  what the nemesis did
+//! database/TABLE.jsonl          what retcon had recorded, if the run is kept
 //! ```
 //! Times are microseconds of `CLOCK_REALTIME`. A line is appended by one write, so lines of several processes do not mix.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -25,7 +26,9 @@ mod plan;
 
 pub use change::{Author, Change, ChangeKind, read_changes};
 pub use facts::{DatabaseFacts, Deadlines, EntityFacts, Facts, Phases, SourceFacts, Throttle, Tidying};
-pub use line::{ClientLine, DecisionLine, FaultLine, FaultPhase, NotifiedItem, RunEvent, RunLine};
+pub use line::{
+    Answer, ClientLine, Decision, FaultLine, FaultPhase, NotifiedItem, Order, PeopleLine, RunEvent, RunLine,
+};
 pub use plan::FaultPlan;
 
 /// Why a book cannot be read or written.
@@ -95,6 +98,16 @@ impl RunDir {
         self.0.join("faults.jsonl")
     }
 
+    /// Writes the rows of a table of retcon's, a line each.
+    ///
+    /// # Errors
+    /// [`BookError::File`].
+    pub fn keep_table(&self, table: &str, rows: &str) -> Result<(), BookError> {
+        let path = self.0.join(format!("database/{table}.jsonl"));
+        let kept = fs::create_dir_all(self.0.join("database")).and_then(|()| fs::write(&path, rows));
+        kept.map_err(|source| BookError::File { path, source })
+    }
+
     /// Reads the facts.
     ///
     /// # Errors
@@ -119,6 +132,24 @@ impl RunDir {
         read_lines(&self.runs_path(entity, source))
     }
 
+    /// Tells how long the book of a source's runs is, in bytes.
+    pub fn runs_length(&self, entity: &str, source: &str) -> u64 {
+        fs::metadata(self.runs_path(entity, source)).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Reads the runs that were entered behind this place, which is the end of a line.
+    ///
+    /// # Errors
+    /// [`BookError`].
+    pub fn runs_from(&self, entity: &str, source: &str, place: u64) -> Result<Vec<RunLine>, BookError> {
+        let path = self.runs_path(entity, source);
+        let failed = |source| BookError::File { path: path.clone(), source };
+        let mut text = Vec::new();
+        let mut file = File::open(&path).map_err(failed)?;
+        file.seek(SeekFrom::Start(place)).and_then(|_| file.read_to_end(&mut text)).map_err(failed)?;
+        parse_lines(&path, &text)
+    }
+
     /// Reads the log of changes of a system, in order.
     ///
     /// # Errors
@@ -135,12 +166,21 @@ impl RunDir {
         read_lines(&self.clients_path())
     }
 
-    /// Reads what people have decided.
+    /// Reads what people have ordered.
     ///
     /// # Errors
     /// [`BookError`].
-    pub fn decisions(&self) -> Result<Vec<DecisionLine>, BookError> {
-        read_lines(&self.people_path())
+    pub fn decisions(&self) -> Result<Vec<Decision>, BookError> {
+        read_lines(&self.people_path()).map(line::pair)
+    }
+
+    /// Counts the doubts that were gone before a person settled them.
+    ///
+    /// # Errors
+    /// [`BookError`].
+    pub fn found_out(&self) -> Result<usize, BookError> {
+        let lines: Vec<PeopleLine> = read_lines(&self.people_path())?;
+        Ok(lines.iter().filter(|line| matches!(line, PeopleLine::FoundOut { .. })).count())
     }
 
     /// Reads what the nemesis did.
@@ -195,6 +235,10 @@ pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, BookError>
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(BookError::File { path: path.into(), source }),
     };
+    parse_lines(path, &text)
+}
+
+fn parse_lines<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<Vec<T>, BookError> {
     let lines = text.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
     lines
         .map(|(at, line)| {

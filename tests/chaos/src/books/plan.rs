@@ -18,7 +18,7 @@ pub struct FaultPlan {
     pub apply_fail: u64,
     /// It exits 3 and does nothing.
     pub reject: u64,
-    /// It exits 4 and does nothing.
+    /// It exits 4, or 1 where it was to change something, and does nothing.
     pub fail: u64,
     /// A read shows, for some seconds, what retcon deleted.
     pub stale: u64,

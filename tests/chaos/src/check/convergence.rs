@@ -74,8 +74,9 @@ fn disagreement(
     match (wanted, key, copy) {
         (None, Some(key), Some(_)) => Some(format!("it was removed, and {source} has it still, as {key:?}")),
         (Some(wanted), Some(key), Some(copy)) if wanted != copy => {
-            let differing: Vec<String> = differences(&wanted, &copy);
-            Some(format!("{source} ({key:?}) differs from what is agreed: {}", differing.join("; ")))
+            let differing = differences(&wanted, &copy, |pointer| is_taken_for_tidying(material, place, key, pointer));
+            let text = format!("{source} ({key:?}) differs from what is agreed: {}", differing.join("; "));
+            (!differing.is_empty()).then_some(text)
         }
         (Some(_), Some(key), None) => Some(format!("{source} does not have it, and is linked as {key:?}")),
         (Some(wanted), None, _) if !wanted.is_empty() && link.is_none_or(|link| link.state != "detached") => {
@@ -92,10 +93,21 @@ fn held(system: &System, document: &Json, tidies: bool) -> Leaves {
     held.map(|(pointer, value)| (pointer, if tidies { value.tidied() } else { value.clone() })).collect()
 }
 
-fn differences(agreed: &Leaves, copy: &Leaves) -> Vec<String> {
+/// Whether what stands there was put by a user at a moment at which it passes for what the system made of a write of ours.
+fn is_taken_for_tidying(material: &Material, place: &Place, key: &str, pointer: &str) -> bool {
+    let Some(system) = material.systems.get(place) else { return false };
+    let leaf = |document: Option<&Json>| document.and_then(|document| document.leaves().get(pointer).copied().cloned());
+    let mut deeds = system.deeds.iter().filter(|deed| deed.change.key == key);
+    let put = deeds.rfind(|deed| leaf(deed.before.as_ref()) != leaf(deed.after.as_ref()));
+    put.is_some_and(|deed| !deed.is_ours() && material.is_taken_for_tidying(place, &deed.change))
+}
+
+/// Says where the two differ, but for the pointers that are excused.
+fn differences(agreed: &Leaves, copy: &Leaves, is_excused: impl Fn(&str) -> bool) -> Vec<String> {
     let pointers: BTreeSet<&String> = agreed.keys().chain(copy.keys()).collect();
     let show = |leaf: Option<&Json>| leaf.map_or("nothing".to_owned(), Json::to_string);
     let differing = pointers.into_iter().filter(|pointer| agreed.get(*pointer) != copy.get(*pointer));
+    let differing = differing.filter(|pointer| !is_excused(pointer));
     differing
         .map(|pointer| format!("{pointer}: {} for {}", show(copy.get(pointer)), show(agreed.get(pointer))))
         .collect()

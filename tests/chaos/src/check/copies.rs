@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::Findings;
 use super::database::RecordName;
 use super::json::Json;
-use super::material::{Deed, Item, Material, Place};
+use super::material::{Item, Material, Place};
 use crate::books::ChangeKind;
+use crate::clock::Micros;
 
 pub(super) fn decide(material: &Material, findings: &mut Findings) {
     decide_copies(material, findings);
@@ -21,9 +22,9 @@ fn decide_copies(material: &Material, findings: &mut Findings) {
         for (key, item) in system.items() {
             let made_for = material.record_changed(place, &item.origin.change);
             let named = material.record_of(place, key);
-            let is_knowable = item.origin.is_ours() && !item.origin.change.excused;
-            if let (Some(made_for), Some(named), true) = (made_for, named, is_knowable)
+            if let (Some(made_for), Some(named), true) = (made_for, named, item.origin.is_ours())
                 && made_for != named
+                && !is_unknowable(material, place, &(place.entity.clone(), made_for))
             {
                 let text = format!("{} was made for record {made_for} and became record {named}", shown(place, key));
                 findings.found("I3", text, material.timeline(&(place.entity.clone(), made_for)));
@@ -51,22 +52,14 @@ fn shown(place: &Place, key: &str) -> String {
 
 /// A person has said that the copy is not there; or the contract gave no way to know that it is.
 fn is_excused(material: &Material, place: &Place, record: &RecordName) -> bool {
-    let by_person = material.decisions.iter().any(|decision| {
-        decision.kind == "settle"
-            && decision.asked.get("absent").is_some()
-            && decision.status.is_none_or(|status| status < 300)
-            && decision.entity.as_ref() == Some(&record.0)
-            && decision.record == Some(record.1)
-            && decision
-                .seen
-                .get("source")
-                .and_then(|source| source.as_str())
-                .is_none_or(|source| source == place.source)
-    });
+    let by_person = material.was_said_absent(record, Some(&place.source), Micros::MAX);
+    by_person || is_unknowable(material, place, record)
+}
+
+/// A create for it took effect and said that it had not, where nothing can tell: it was made again.
+fn is_unknowable(material: &Material, place: &Place, record: &RecordName) -> bool {
     let deeds = material.systems.get(place).map(|system| system.deeds.as_slice()).unwrap_or_default();
-    let is_unknowable =
-        |deed: &Deed| deed.change.excused && material.record_changed(place, &deed.change) == Some(record.1);
-    by_person || deeds.iter().any(is_unknowable)
+    deeds.iter().any(|deed| deed.change.excused && material.record_changed(place, &deed.change) == Some(record.1))
 }
 
 /// Two live records of an entity with `match` are not one item.

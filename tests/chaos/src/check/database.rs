@@ -6,6 +6,7 @@ use postgres::{Client, NoTls, Row};
 
 use super::CheckError;
 use super::json::Json;
+use crate::books::RunDir;
 use crate::clock::Micros;
 
 /// The tables, as far as they say something of an invariant.
@@ -160,6 +161,24 @@ pub(super) fn read(url: &str) -> Result<Database, CheckError> {
     }
     database.longest_reason = rows(LONGEST_REASON)?.first().map_or(0, |row| row.get(0));
     Ok(database)
+}
+
+/// The tables that say what became of records.
+const TABLES: [&str; 7] = ["record", "link", "foreign_key", "version", "conflict", "operation", "work_item"];
+
+/// Writes what retcon has recorded into files, one for each table, a row a line: the database itself ends with the run.
+///
+/// # Errors
+/// [`CheckError::Database`], and [`CheckError::Books`] if a file cannot be written.
+pub(super) fn keep(url: &str, run: &RunDir) -> Result<(), CheckError> {
+    let mut client = Client::connect(url, NoTls).map_err(CheckError::Database)?;
+    for table in TABLES {
+        let sql = format!("select row_to_json(kept)::text from {table} as kept");
+        let rows = client.query(&sql, &[]).map_err(CheckError::Database)?;
+        let text = rows.iter().map(|row| row.get::<_, String>(0) + "\n").collect::<String>();
+        run.keep_table(table, &text).map_err(CheckError::Books)?;
+    }
+    Ok(())
 }
 
 const VERSIONS: &str = "select entity, record, version, (extract(epoch from at) * 1000000)::bigint, cause::text, \

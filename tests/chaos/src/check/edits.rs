@@ -99,7 +99,7 @@ fn is_accounted(material: &Material, record: &RecordName, fate: &Fate<'_>, edit:
         || is_outvoted(material, record, fate, edit)
         || is_pending(material, record, fate, edit)
         || is_in_the_window(material, fate, edit)
-        || is_taken_for_tidying(material, fate, edit)
+        || material.is_taken_for_tidying(edit.place, &edit.deed.change)
         || material.is_in_doubt(record, Some(&edit.place.source))
         || material.is_parked(edit.place, Some(&edit.deed.change.key), Some(record.1))
 }
@@ -201,16 +201,4 @@ fn is_in_the_window(material: &Material, fate: &Fate<'_>, edit: &Edit<'_>) -> bo
         };
         !system.runs.iter().any(was_read)
     })
-}
-
-/// It was made after a write of ours and before the reading that shows what the system made of it: the two cannot be told apart.
-fn is_taken_for_tidying(material: &Material, fate: &Fate<'_>, edit: &Edit<'_>) -> bool {
-    let Some(system) = material.systems.get(edit.place) else { return false };
-    let (key, at) = (&edit.deed.change.key, edit.deed.change.at);
-    let before = fate.deeds.iter().filter(|(place, deed)| {
-        *place == edit.place && deed.change.key == *key && deed.is_ours() && deed.change.at < at
-    });
-    let Some((_, ours)) = before.max_by_key(|(_, deed)| deed.change.at) else { return false };
-    let mut reads = system.runs.iter().filter(|run| run.operation == "read" && run.key.as_deref() == Some(key));
-    !reads.any(|run| (ours.change.at..at).contains(&run.start))
 }

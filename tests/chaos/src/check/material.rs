@@ -6,7 +6,7 @@ use super::CheckError;
 use super::database::{ConflictRow, Database, RecordName};
 use super::json::Json;
 use crate::books::{
-    Author, Change, ChangeKind, ClientLine, DecisionLine, Facts, RunDir, RunEvent, RunLine, SourceFacts, Tidying,
+    Author, Change, ChangeKind, ClientLine, Decision, Facts, RunDir, RunEvent, RunLine, SourceFacts, Tidying,
 };
 use crate::clock::Micros;
 
@@ -16,7 +16,7 @@ pub(super) struct Material {
     pub(super) facts: Facts,
     pub(super) systems: BTreeMap<Place, System>,
     pub(super) clients: Vec<ClientLine>,
-    pub(super) decisions: Vec<DecisionLine>,
+    pub(super) decisions: Vec<Decision>,
     pub(super) database: Database,
     /// Programs of sources that are there still though the daemons are gone, by their command lines.
     pub(super) left_behind: Vec<String>,
@@ -123,13 +123,55 @@ impl Material {
         self.database.keys.get(&name).copied()
     }
 
-    /// Which record a change is of: that of its operation, or the one that the copy's key names.
+    /// Which record a change is of: that of its operation, or the one that the copy's key names; of a key that nobody was ever
+    /// told, the record whose write gave it to the copy.
     pub(super) fn record_changed(&self, place: &Place, change: &Change) -> Option<i64> {
-        let operation = change.operation.as_ref().and_then(|id| self.database.operations.get(id));
-        operation
-            .map(|operation| operation.record.1)
+        self.record_ordered(change)
             .or_else(|| self.record_of(place, &change.key))
             .or_else(|| self.record_of(place, change.former_key.as_deref()?))
+            .or_else(|| {
+                let mut before = self.systems.get(place)?.deeds.iter().filter(|deed| deed.change.seq < change.seq);
+                before
+                    .rfind(|deed| deed.change.key == change.key && deed.is_ours())
+                    .and_then(|deed| self.record_ordered(&deed.change))
+            })
+    }
+
+    /// The record of the operation that made a change.
+    fn record_ordered(&self, change: &Change) -> Option<i64> {
+        let operation = change.operation.as_ref().and_then(|id| self.database.operations.get(id));
+        operation.map(|operation| operation.record.1)
+    }
+
+    /// Whether a person may have said, by then, that a record's copy is not there; at any source, if none is named.
+    pub(super) fn was_said_absent(&self, record: &RecordName, source: Option<&str>, by: Micros) -> bool {
+        self.decisions.iter().any(|decision| {
+            let order = &decision.order;
+            let of = order.seen.get("source").and_then(|source| source.as_str());
+            order.kind == "settle"
+                && order.asked.get("absent").is_some()
+                && order.at <= by
+                && decision.may_apply()
+                && (order.entity.as_ref(), order.record) == (Some(&record.0), Some(record.1))
+                && source.zip(of).is_none_or(|(source, of)| source == of)
+        })
+    }
+
+    /// Whether a user's change came after a write of ours, and before a reading had ended that shows what the system made of that:
+    /// the two cannot be told apart.
+    pub(super) fn is_taken_for_tidying(&self, place: &Place, change: &Change) -> bool {
+        let Some(system) = self.systems.get(place) else { return false };
+        let ours = system.deeds.iter().filter(|deed| deed.change.key == change.key && deed.is_ours());
+        let Some(ours) = ours.filter(|deed| deed.change.at < change.at).max_by_key(|deed| deed.change.at) else {
+            return false;
+        };
+        let shows = |run: &Run| {
+            run.operation == "read"
+                && run.key.as_ref() == Some(&change.key)
+                && run.start >= ours.change.at
+                && run.end.is_some_and(|end| end <= change.at)
+        };
+        !system.runs.iter().any(shows)
     }
 
     pub(super) fn conflicts_of<'a>(&'a self, record: &'a RecordName) -> impl Iterator<Item = &'a ConflictRow> {

@@ -40,7 +40,7 @@ impl Written {
             let tidied: Vec<_> = values.iter().map(|(pointer, value)| (pointer.clone(), value.tidied())).collect();
             values.extend(tidied);
         }
-        let asked = material.decisions.iter().filter_map(|decision| decision.asked.get("value"));
+        let asked = material.decisions.iter().filter_map(|decision| decision.order.asked.get("value"));
         let decided = asked.filter_map(|value| Json::parse(&value.to_string()).ok()).collect();
         Self { values, decided, tidies }
     }

@@ -69,6 +69,14 @@ pub fn check(run: &RunDir) -> Result<Findings, CheckError> {
     Ok(decide(&Material::read(run, database::read)?))
 }
 
+/// Keeps what the database of a run holds beside its books.
+///
+/// # Errors
+/// [`CheckError`].
+pub fn keep(run: &RunDir) -> Result<(), CheckError> {
+    database::keep(&run.facts().map_err(CheckError::Books)?.database.url, run)
+}
+
 /// Decides all invariants.
 fn decide(material: &Material) -> Findings {
     let mut findings = Findings::default();

@@ -67,8 +67,11 @@ fn has_evidence(material: &Material, record: &RecordName, by: Micros) -> bool {
     })
 }
 
-/// A person has decided that the record is to go.
+/// A person has decided that the record is to go, or said that a copy in doubt is gone.
 fn is_ordered(material: &Material, record: &RecordName, by: Micros) -> bool {
+    if material.was_said_absent(record, None, by) {
+        return true;
+    }
     let versions = material.database.versions.get(record).into_iter().flatten();
     versions.into_iter().any(|version| version.at <= by && !version.is_live && version.kind() != "sync")
 }

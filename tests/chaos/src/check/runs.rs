@@ -77,7 +77,8 @@ fn decide_thrift(material: &Material, findings: &mut Findings, entity: &str) {
         changing += runs.clone().count();
         failed += runs.filter(|run| run.exit != Some(0)).count();
     }
-    let decisions = material.decisions.iter().filter(|decision| decision.entity.as_deref() == Some(entity)).count();
+    let decisions =
+        material.decisions.iter().filter(|decision| decision.order.entity.as_deref() == Some(entity)).count();
     let explained = (edits + decisions) * sources + failed;
     if changing > explained {
         let text = format!(

@@ -2,9 +2,10 @@
 
 mod story;
 
+use super::database::RecordRow;
 use super::decide;
 use super::material::Place;
-use crate::books::Tidying;
+use crate::books::{ChangeKind, Tidying};
 use crate::clock::Micros;
 use story::{Story, json};
 
@@ -104,6 +105,20 @@ fn an_edit_in_the_window_is_excused_only_where_the_program_does_not_compare() {
 }
 
 #[test]
+fn an_edit_right_after_a_write_of_ours_is_excused_only_until_a_reading_has_shown_the_write() {
+    // What was agreed is written, and a user edits it while it is read again.
+    let story_of = |read: (Micros, Micros)| {
+        move |story: &mut Story| {
+            story.ours("crm", "update", "c1", "op-9", 1, 9_000, Some(r#"{"name":"Cid"}"#));
+            story.run("crm", "read", Some("c1"), Some(1), (read.0, Some(read.1)), Some(0));
+            story.user("crm", "c1", 9_010, Some(r#"{"name":"Eva"}"#));
+        }
+    };
+    expect_broken(&["I2", "I7"], story_of((9_002, 9_009)));
+    expect_well(story_of((9_002, 9_020)));
+}
+
+#[test]
 fn an_item_that_is_in_no_record_is_lost() {
     expect_broken(&["I2", "I7"], |story| story.user("crm", "c9", 9_000, Some(r#"{"name":"Eva"}"#)));
     expect_well(|story| {
@@ -129,6 +144,21 @@ fn a_second_copy_is_a_duplicate() {
 #[test]
 fn a_copy_that_becomes_another_record_is_a_duplicate() {
     expect_broken(&["I3", "I2"], |story| story.key("billing", "b1", 3));
+}
+
+#[test]
+fn a_second_copy_is_excused_where_nothing_could_tell_of_the_first() {
+    let again = |story: &mut Story| {
+        // The second one became a record of its own.
+        let document = r#"{"name":"Zoe","n":12345678901234567890.10}"#;
+        story.ours("billing", "create", "b9", "op-1", 1, 9_000, Some(document));
+        story.key("billing", "b9", 3);
+    };
+    expect_broken(&["I3", "I6", "I7"], again);
+    expect_broken(&["I7"], |story| {
+        again(story);
+        story.deeds("billing")[0].change.excused = true;
+    });
 }
 
 #[test]
@@ -164,6 +194,35 @@ fn a_delete_rests_on_exit_2_or_on_a_person() {
         story.user("crm", "c9", 610, Some(r#"{"name":"Zed"}"#));
         story.deeds("crm").last_mut().expect("it was just made").change.former_key = Some("c2".into());
         story.user("crm", "c9", 615, None);
+    });
+}
+
+#[test]
+fn a_copy_that_went_under_a_key_which_nobody_was_told_is_gone_once_a_person_says_so() {
+    // Our update gave it another key and did not say so; then a user removed it.
+    let rename = |story: &mut Story| {
+        story.ours("crm", "update", "c4", "op-9", 1, 9_000, Some(r#"{"name":"Cid"}"#));
+        let change = &mut story.deeds("crm").last_mut().expect("it was just made").change;
+        (change.kind, change.former_key) = (ChangeKind::Update, Some("c1".into()));
+        story.user("crm", "c4", 9_010, None);
+        story.run("crm", "read", Some("c1"), Some(1), (9_020, Some(9_022)), Some(2));
+        story.ours("billing", "delete", "b1", "op-10", 1, 9_030, None);
+        story.database.records.insert(("customer".into(), 1), RecordRow { is_live: false, agreed: None });
+        story.link(1, "crm", None);
+        story.link(1, "billing", None);
+    };
+    expect_broken(&["I5"], rename);
+    let say = |story: &mut Story, asked: &str, at: Micros| {
+        rename(story);
+        story.decide("settle", "1", 1, asked, r#"{"source":"crm"}"#);
+        story.decisions.last_mut().expect("it was just made").order.at = at;
+    };
+    expect_well(|story| say(story, r#"{"absent":true}"#, 9_025));
+    expect_broken(&["I5"], |story| say(story, r#"{"absent":true}"#, 9_040));
+    expect_broken(&["I5"], |story| say(story, r#"{"key":"c4"}"#, 9_025));
+    expect_broken(&["I5"], |story| {
+        say(story, r#"{"absent":true}"#, 9_025);
+        story.decisions.last_mut().expect("it was just made").answer.as_mut().expect("there is one").status = 409;
     });
 }
 
@@ -310,8 +369,37 @@ fn a_resolution_is_applied_once_and_to_what_was_seen() {
         story.database.conflicts[0].contenders = json(r#"[{"sources":["crm"],"value":"Fay"}]"#);
     });
     // It was refused, and applied all the same.
-    expect_broken(&["I15"], |story| story.decisions[0].status = Some(409));
-    expect_well(|story| story.decisions[0].status = None);
+    let answer = |story: &mut Story, status: u16| {
+        story.decisions[0].answer.as_mut().expect("there is one").status = status;
+    };
+    expect_broken(&["I15"], |story| answer(story, 409));
+    expect_well(|story| answer(story, 503));
+    expect_well(|story| story.decisions[0].answer = None);
+    // It was asked for twice: whoever gave the answer, the other one may have applied it.
+    expect_well(|story| {
+        let mut again = story.decisions[0].clone();
+        (again.order.number, again.order.daemon) = (2, 2);
+        story.decisions[0].answer = None;
+        story.decisions.push(again);
+        story.decisions[1].answer.as_mut().expect("there is one").status = 409;
+    });
+}
+
+#[test]
+fn an_order_that_was_acknowledged_is_on_record() {
+    let answer = |story: &mut Story, status: u16, body: serde_json::Value| {
+        story.decisions[0].answer = Some(crate::books::Answer { status, body });
+    };
+    // Said to be applied, and closed by something else.
+    expect_broken(&["I12"], |story| {
+        story.database.conflicts[0].closed_by = Some(json(r#"{"kind":"agreement"}"#));
+        story.database.versions.get_mut(&("customer".into(), 1)).expect("it is there")[2].cause =
+            json(r#"{"kind":"sync"}"#);
+    });
+    // Said to be stored, and nowhere.
+    expect_broken(&["I12"], |story| answer(story, 202, serde_json::json!({"state": "pending", "work_item": 99})));
+    expect_well(|story| answer(story, 202, serde_json::json!({"state": "pending", "work_item": 101})));
+    expect_well(|story| answer(story, 503, serde_json::Value::Null));
 }
 
 #[test]

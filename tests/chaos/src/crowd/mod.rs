@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::books::{Facts, RunDir};
+use crate::books::{EntityFacts, Facts, RunDir, SourceFacts};
 use crate::client;
 use crate::stage::daemon;
 
 pub mod document;
+pub mod users;
+mod moments;
 pub mod people;
 pub mod systems;
-pub mod users;
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -33,13 +34,52 @@ pub struct Crowd {
     edits: AtomicU64,
     /// Notifications that are still to be acknowledged.
     unheard: AtomicI64,
+    /// Users who have not gone home yet.
+    users: AtomicI64,
+}
+
+/// Somebody is there for as long as this is kept.
+#[derive(Debug)]
+pub struct Present<'a>(&'a AtomicI64);
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Crowd {
     pub fn new(run: RunDir, facts: Facts) -> Self {
         let yes = || AtomicBool::new(true);
-        let (backlog, edits, unheard) = (AtomicI64::new(0), AtomicU64::new(0), AtomicI64::new(0));
-        Self { run, facts, is_busy: yes(), is_there: yes(), is_tried: AtomicBool::new(false), backlog, edits, unheard }
+        let none = || AtomicI64::new(0);
+        Self {
+            run,
+            facts,
+            is_busy: yes(),
+            is_there: yes(),
+            is_tried: AtomicBool::new(false),
+            backlog: none(),
+            edits: AtomicU64::new(0),
+            unheard: none(),
+            users: none(),
+        }
+    }
+
+    /// Takes in that a user has come.
+    pub fn come(&self) -> Present<'_> {
+        self.users.fetch_add(1, Ordering::SeqCst);
+        Present(&self.users)
+    }
+
+    /// Tells how many users have not gone home yet.
+    pub fn users(&self) -> i64 {
+        self.users.load(Ordering::SeqCst)
+    }
+
+    /// Gives a source of an entity.
+    pub fn place(&self, entity: &str, source: &str) -> Option<(&EntityFacts, &SourceFacts)> {
+        let entity = self.facts.entities.iter().find(|found| found.name == entity)?;
+        Some((entity, entity.sources.iter().find(|found| found.name == source)?))
     }
 
     pub fn is_busy(&self) -> bool {

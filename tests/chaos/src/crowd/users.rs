@@ -17,12 +17,14 @@ use crate::sim::tidy::tidied;
 
 /// How many items an entity has at most in one system.
 const ITEMS: usize = 40;
+/// How many edits of a thousand are made to two copies of an item at once.
+const TWINS: u64 = 300;
 
 /// One who edits.
-struct User<'a> {
-    crowd: &'a Crowd,
+pub(super) struct User<'a> {
+    pub(super) crowd: &'a Crowd,
     name: String,
-    chance: Chance,
+    pub(super) chance: Chance,
     values: Values,
 }
 
@@ -31,19 +33,29 @@ struct User<'a> {
 /// # Errors
 /// A system's file cannot be used: the run shows nothing.
 pub fn work(crowd: &Crowd, number: u32) -> rusqlite::Result<()> {
-    let name = format!("u{number}");
-    let chance = Chance::new(crowd.facts.seed, &name);
-    let mut user = User { crowd, values: Values::of(&name), name, chance };
+    let _present = crowd.come();
+    let mut user = User::new(crowd, &format!("u{number}"));
+    if number == 1 {
+        user.move_in()?;
+    }
     while crowd.is_busy() {
         thread::sleep(Duration::from_millis(user.chance.within(60..500)));
         if !crowd.is_backed_up() {
             user.act()?;
         }
     }
-    Ok(())
+    if number == 1 {
+        user.tell_all()?;
+    }
+    user.say_last_words()
 }
 
-impl User<'_> {
+impl<'a> User<'a> {
+    pub(super) fn new(crowd: &'a Crowd, name: &str) -> Self {
+        let chance = Chance::new(crowd.facts.seed, name);
+        Self { crowd, name: name.to_owned(), chance, values: Values::of(name) }
+    }
+
     fn act(&mut self) -> rusqlite::Result<()> {
         let crowd = self.crowd;
         let entities: Vec<&EntityFacts> = crowd.facts.entities.iter().filter(|entity| entity.name != PULSE).collect();
@@ -53,22 +65,46 @@ impl User<'_> {
         let touched = match self.chance.below(100) {
             0..8 => self.delete(entity, source, &items)?,
             8..30 if items.len() < ITEMS => self.create(entity, source)?,
+            30..36 => self.interrupt(entity, source, &items)?,
             _ => self.edit(entity, source, &items)?,
         };
-        crowd.edits.fetch_add(touched.len() as u64, Ordering::SeqCst);
-        for (source, key) in touched {
-            crowd.tell(&self.name, (&entity.name, &source, &key));
-        }
+        self.tell(entity, touched);
         Ok(())
     }
 
-    fn open(&self, entity: &EntityFacts, source: &SourceFacts) -> rusqlite::Result<System> {
+    /// Tells the daemons of what was touched.
+    pub(super) fn tell(&self, entity: &EntityFacts, touched: Vec<(String, String)>) {
+        self.crowd.edits.fetch_add(touched.len() as u64, Ordering::SeqCst);
+        for (source, key) in touched {
+            self.crowd.tell(&self.name, (&entity.name, &source, &key));
+        }
+    }
+
+    /// Writes a value at one place of an item, and tells of it; says whether the item was there.
+    pub(super) fn edit_at(
+        &mut self,
+        (entity, source): (&EntityFacts, &SourceFacts),
+        key: &str,
+        pointer: &str,
+    ) -> rusqlite::Result<bool> {
+        let touched = self.write(entity, source, key, pointer)?;
+        let is_there = touched.is_some();
+        self.tell(entity, touched.into_iter().collect());
+        Ok(is_there)
+    }
+
+    pub(super) fn open(&self, entity: &EntityFacts, source: &SourceFacts) -> rusqlite::Result<System> {
         System::open(&self.crowd.run.source_path(&entity.name, &source.name))
+    }
+
+    /// Gives an item that nobody had before.
+    pub(super) fn item(&mut self) -> Value {
+        self.values.item(&mut self.chance)
     }
 
     /// Makes an item; where copies are matched, now and then at another system too.
     fn create(&mut self, entity: &EntityFacts, source: &SourceFacts) -> rusqlite::Result<Vec<(String, String)>> {
-        let item = self.values.item(&mut self.chance);
+        let item = self.item();
         let mut touched = vec![self.insert(entity, source, &item)?];
         let twin = self.chance.pick(&entity.sources).filter(|twin| twin.name != source.name);
         if let Some(twin) = twin.cloned()
@@ -84,7 +120,7 @@ impl User<'_> {
         Ok(touched)
     }
 
-    fn insert(
+    pub(super) fn insert(
         &mut self,
         entity: &EntityFacts,
         source: &SourceFacts,
@@ -121,26 +157,35 @@ impl User<'_> {
         touched.extend(self.write(entity, source, &key, pointer)?);
         let twin = self.chance.pick(&entity.sources).filter(|twin| twin.name != source.name).cloned();
         if let Some(twin) = twin
-            && self.chance.per_mille(200)
+            && self.chance.per_mille(TWINS)
         {
-            let identity = serde_json::from_str::<Value>(&document).ok();
-            let identity = identity.as_ref().and_then(|document| document["id"].as_str()).unwrap_or_default();
-            let same = self.open(entity, &twin)?.list_identical(identity)?;
             let is_shared = is_held(&twin, pointer) && self.chance.per_mille(500);
             let pointer = if is_shared { pointer } else { self.pointer(&twin) };
-            if let Some(key) = same.first() {
-                touched.extend(self.write(entity, &twin, key, pointer)?);
+            if let Some(key) = self.copy(entity, &twin, &document)? {
+                touched.extend(self.write(entity, &twin, &key, pointer)?);
             }
         }
         Ok(touched)
     }
 
-    fn pointer(&mut self, source: &SourceFacts) -> &'static str {
+    /// Gives the key of another source's copy of an item.
+    pub(super) fn copy(
+        &self,
+        entity: &EntityFacts,
+        source: &SourceFacts,
+        document: &str,
+    ) -> rusqlite::Result<Option<String>> {
+        let document = serde_json::from_str::<Value>(document).unwrap_or_default();
+        let identity = document["id"].as_str().unwrap_or_default();
+        Ok(self.open(entity, source)?.list_identical(identity)?.into_iter().next())
+    }
+
+    pub(super) fn pointer(&mut self, source: &SourceFacts) -> &'static str {
         let held: Vec<&'static str> = POINTERS.into_iter().filter(|pointer| is_held(source, pointer)).collect();
         self.chance.pick(&held).copied().unwrap_or("/a")
     }
 
-    fn write(
+    pub(super) fn write(
         &mut self,
         entity: &EntityFacts,
         source: &SourceFacts,
@@ -181,7 +226,7 @@ impl User<'_> {
 }
 
 /// Tells whether a source has that part of the document.
-fn is_held(source: &SourceFacts, pointer: &str) -> bool {
+pub(super) fn is_held(source: &SourceFacts, pointer: &str) -> bool {
     source.fields.is_empty() || source.fields.iter().any(|field| pointer.starts_with(field.as_str()))
 }
 

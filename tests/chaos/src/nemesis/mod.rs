@@ -19,6 +19,8 @@ pub mod sources;
 
 /// How long a recovery may take before it counts as none.
 const RECOVERY: Duration = Duration::from_secs(120);
+/// The same for a daemon with a planted mistake, which may never recover.
+const RECOVERY_OF_PLANTED: Duration = Duration::from_secs(15);
 
 /// A class of fault that is done to daemons, to their database, or to their configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +130,8 @@ pub fn rage(stage: &mut Stage, crowd: &Crowd, pulse: &str) -> Result<(), Nemesis
 /// Waits until a notification of the pulse is served, and enters that as the fault's end.
 pub fn await_recovery(crowd: &Crowd, class: &str, pulse: &str) {
     let began = Instant::now();
-    while began.elapsed() < RECOVERY && crowd.is_there() {
+    let patience = if crowd.facts.plant.is_some() { RECOVERY_OF_PLANTED } else { RECOVERY };
+    while began.elapsed() < patience && crowd.is_there() {
         for daemon in 1..=crowd.facts.daemons {
             if beats(crowd, daemon, pulse) {
                 note(&crowd.run, class, PULSE, FaultPhase::End, "served again");

@@ -76,7 +76,7 @@ fn plan(kind: u64) -> FaultPlan {
         5 => FaultPlan { garbage: 150, ..healthy },
         6 => FaultPlan { flood: 40, ..healthy },
         7 | 8 => FaultPlan { apply_fail: 350, ..healthy },
-        9 => FaultPlan { reject: 250, fail: 150, ..healthy },
+        9 => FaultPlan { reject: 200, fail: 250, ..healthy },
         10 => FaultPlan { slow: 400, ..healthy },
         11 => FaultPlan { stale: 1000, ..healthy },
         _ => FaultPlan {
@@ -86,7 +86,7 @@ fn plan(kind: u64) -> FaultPlan {
             flood: 5,
             apply_fail: 100,
             reject: 30,
-            fail: 40,
+            fail: 60,
             stale: 800,
             slow: 80,
         },

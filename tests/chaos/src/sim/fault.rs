@@ -24,6 +24,8 @@ pub enum Fault {
     ApplyKilled,
     Reject,
     Fail,
+    /// It could read, and cannot reach its system to change something.
+    CutOff,
     /// It goes on showing what it deletes.
     Stale,
     Slow,
@@ -39,13 +41,14 @@ impl Fault {
         let hang = if changes && chance.per_mille(500) { Self::HangAfter } else { Self::HangBefore };
         let applied = [Self::ApplyExit1, Self::ApplyExit4, Self::ApplyKilled];
         let applied = chance.pick(&applied).copied().unwrap_or(Self::ApplyExit4);
+        let fail = if changes && chance.per_mille(500) { Self::CutOff } else { Self::Fail };
         let rows = [
             (plan.hang, hang, true),
             (plan.garbage, Self::Garbage, operation != "delete"),
             (plan.flood, Self::Flood, true),
             (plan.apply_fail, applied, changes),
             (plan.reject, Self::Reject, changes),
-            (plan.fail, Self::Fail, true),
+            (plan.fail, fail, true),
             (plan.stale, Self::Stale, operation == "delete"),
             (plan.slow, Self::Slow, true),
         ];
@@ -61,7 +64,7 @@ impl Fault {
             Self::Flood => "source-flood",
             Self::ApplyExit1 | Self::ApplyExit4 | Self::ApplyKilled => "source-apply-then-fail",
             Self::Reject => "source-reject",
-            Self::Fail => "source-fail",
+            Self::Fail | Self::CutOff => "source-fail",
             Self::Stale => "source-stale-read",
             Self::Slow => "source-slow",
         }
@@ -76,7 +79,9 @@ impl Fault {
             Self::ApplyExit1 => Some("apply-exit-1"),
             Self::ApplyExit4 => Some("apply-exit-4"),
             Self::ApplyKilled => Some("apply-killed"),
-            Self::Outage | Self::HangBefore | Self::Reject | Self::Fail | Self::Stale | Self::Slow => None,
+            Self::Outage | Self::HangBefore | Self::Reject | Self::Fail | Self::CutOff | Self::Stale | Self::Slow => {
+                None
+            }
         }
     }
 }

@@ -174,6 +174,7 @@ impl Run {
             Some(Fault::Outage) => return Ok(End::failed(1, "no route to host")),
             Some(Fault::Reject) => return Ok(End::failed(3, "refused: not on a Sunday")),
             Some(Fault::Fail) => return Ok(End::failed(4, "internal error")),
+            Some(Fault::CutOff) => return Ok(End::failed(1, "connection refused")),
             Some(Fault::HangBefore) => fault::hang(&mut self.chance),
             Some(Fault::Slow) => {
                 std::thread::sleep(Duration::from_millis(self.chance.within(20..500)));
@@ -200,7 +201,15 @@ impl Run {
             Some(Fault::ApplyExit1) => Ok(End::failed(1, "connection reset by peer")),
             Some(Fault::ApplyExit4) => Ok(End::failed(4, "Traceback (most recent call last):")),
             Some(Fault::Garbage) => Ok(End::of(fault::garbage(&mut self.chance, &self.operation))),
-            Some(Fault::Outage | Fault::HangBefore | Fault::Reject | Fault::Fail | Fault::Stale | Fault::Slow)
+            Some(
+                Fault::Outage
+                | Fault::HangBefore
+                | Fault::Reject
+                | Fault::Fail
+                | Fault::CutOff
+                | Fault::Stale
+                | Fault::Slow,
+            )
             | None => Ok(end),
         }
     }

@@ -6,8 +6,8 @@ use std::ops::{Deref, DerefMut};
 use serde_json::json as book;
 
 use crate::books::{
-    Author, Change, ChangeKind, ClientLine, DatabaseFacts, Deadlines, DecisionLine, EntityFacts, Facts, NotifiedItem,
-    Phases, SourceFacts, Throttle, Tidying,
+    Answer, Author, Change, ChangeKind, ClientLine, DatabaseFacts, Deadlines, Decision, EntityFacts, Facts,
+    NotifiedItem, Order, Phases, SourceFacts, Throttle, Tidying,
 };
 use crate::check::database::{ConflictRow, Database, ItemRow, LinkRow, OperationRow, RecordRow, VersionRow};
 use crate::check::json::Json;
@@ -362,17 +362,19 @@ impl Story {
     /// A person decides on what they see.
     pub(super) fn decide(&mut self, kind: &str, subject: &str, record: i64, asked: &str, seen: &str) {
         let parse = |text: &str| serde_json::from_str(text).expect("it is JSON");
-        self.decisions.push(DecisionLine {
+        let number = self.decisions.len() as u64 + 1;
+        let order = Order {
+            number,
             at: 400,
-            answered: Some(405),
+            daemon: 1,
             kind: kind.into(),
             entity: Some("customer".into()),
             record: Some(record),
-            subject: Some(subject.into()),
+            subject: subject.into(),
             seen: parse(seen),
             asked: parse(asked),
-            status: Some(200),
-            answer: book!({"state": "applied"}),
-        });
+        };
+        let answer = Answer { status: 200, body: book!({"state": "applied"}) };
+        self.decisions.push(Decision { order, answer: Some(answer) });
     }
 }

@@ -1,6 +1,6 @@
 //! A clock that all processes of the machine read alike, and that counts also while the machine sleeps.
 
-use std::ops::Add;
+use std::ops::{Add, Sub};
 use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -28,6 +28,15 @@ impl BootTime {
     pub(super) fn timespec(self) -> Timespec {
         let far = Timespec { tv_sec: i64::MAX, tv_nsec: 0 };
         Timespec::try_from(self.0.max(Duration::from_nanos(1))).unwrap_or(far)
+    }
+}
+
+impl Sub for BootTime {
+    type Output = Duration;
+
+    /// Gives how much earlier the other one is; nothing if it is later.
+    fn sub(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
     }
 }
 

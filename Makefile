@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help setup build demo test kill-points check bench chaos
+.PHONY: help setup tools build demo test kill-points check bench chaos
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -10,13 +10,16 @@ help: ## what can be made
 setup: ## installs what is missing; does nothing where it is there
 	@packaging/setup.sh
 
+tools: ## likewise, and what only tests run
+	@packaging/setup.sh tools
+
 build: setup ## the programs retcon and retcond, in target/debug
 	$(CARGO) build --locked --bins
 
 demo: build ## the whole thing in a minute, in a temporary directory
 	@$(CARGO) run --locked --quiet --bin retcon -- demo
 
-test: setup ## every test
+test: tools ## every test
 	$(CARGO) test --locked -p retcon-chaos
 	$(CARGO) test --locked
 
@@ -30,7 +33,7 @@ check: setup ## formatting, lints, layers, lengths of files
 	$(CARGO) test --locked --test it -- layers:: file_lengths::
 
 bench: setup ## what things cost, each beside its floor
-	$(CARGO) bench --locked --bench merge --bench entities --bench scrape
+	$(CARGO) bench --locked --bench merge --bench entities --bench scrape --bench ingest
 
 CHAOS_BUILD = $(CARGO) build --locked -p retcon -p retcon-chaos --features retcon/chaos \
 	--bin retcond-chaos --bin chaos --bin sim

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs from Debian's packages what building, the tests and the demo need, and nothing where it is there already.
 #
+# `setup.sh tools` installs from PyPI what only tests run, too.
+#
 # PostgreSQL's package would make and start a cluster of its own: that is turned off for the installation. Clusters that
 # exist are left alone: retcon runs a private PostgreSQL of its own, of which only the programs are needed.
 set -eu
@@ -36,11 +38,16 @@ has_python() {
     has python3 && python3 -c 'import http.server, json, sqlite3, urllib.request' 2>/dev/null
 }
 
+has_venv() {
+    has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null
+}
+
 # What the sources of the examples and of the tests are written in or talk to.
 missing_packages() {
     has_c_compiler || printf 'gcc libc6-dev '
     has_postgresql || printf 'postgresql '
     has_python || printf 'python3 '
+    has_venv || printf 'python3-venv '
     has sqlite3 || printf 'sqlite3 '
     has curl || printf 'curl '
     # For promtool, which checks what is measured and the rules that rest on it.
@@ -93,6 +100,21 @@ install_packages() {
     apt "install $*" install -y --no-install-recommends "$@"
 }
 
+# Programs of other people's that only tests run, in an environment of their own.
+install_tools() {
+    tools=${CARGO_TARGET_DIR:-target}/tools
+    if cmp -s packaging/requirements.txt "$tools/installed.txt"; then
+        return 0
+    fi
+    printf 'installing from PyPI: what packaging/requirements.txt lists\n' >&2
+    rm -rf "$tools"
+    mkdir -p "$(dirname "$tools")"
+    python3 -m venv "$tools" || fail "cannot make an environment for Python's programs in $tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check --requirement packaging/requirements.txt ||
+        fail "cannot install what packaging/requirements.txt lists" "see above; it comes over the network"
+    cp packaging/requirements.txt "$tools/installed.txt"
+}
+
 check_rust
 missing=$(missing_packages)
 if [ -n "$missing" ]; then
@@ -101,3 +123,6 @@ if [ -n "$missing" ]; then
     still=$(missing_packages)
     [ -z "$still" ] || fail "cannot find what was installed: $still"
 fi
+case ${1-} in
+tools) install_tools ;;
+esac

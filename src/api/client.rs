@@ -25,6 +25,7 @@ use super::wire::record::{HistoryItem, Record, RecordSummary};
 use super::wire::reload::Reloaded;
 use super::wire::status::Status;
 use super::wire::supervision::Supervision;
+use super::wire::webhook::{MadeWebhook, NewWebhook, RemovedWebhook, Webhook};
 use super::wire::work::{Accepted, Notification, WorkItem, WorkState};
 
 /// How long connecting may take.
@@ -221,6 +222,23 @@ impl Client {
     pub async fn approve_deletes(&self, entity: &str) -> Result<Answer<Approved>, ClientError> {
         let approval = Approval { entity: entity.to_owned() };
         self.send(Method::POST, self.url(&["v1", "deletes", "approve"]), Some(&approval)).await
+    }
+
+    pub async fn list_webhooks(&self, window: &Window) -> Result<Answer<List<Webhook>>, ClientError> {
+        self.get(self.list_url(&["v1", "webhooks"], &[], window)).await
+    }
+
+    pub async fn create_webhook(&self, name: &str) -> Result<Answer<MadeWebhook>, ClientError> {
+        let new = NewWebhook { name: name.to_owned() };
+        self.send(Method::POST, self.url(&["v1", "webhooks"]), Some(&new)).await
+    }
+
+    pub async fn rotate_webhook(&self, name: &str) -> Result<Answer<MadeWebhook>, ClientError> {
+        self.send(Method::POST, self.url(&["v1", "webhooks", name, "rotate"]), None::<&()>).await
+    }
+
+    pub async fn remove_webhook(&self, name: &str) -> Result<Answer<RemovedWebhook>, ClientError> {
+        self.send(Method::DELETE, self.url(&["v1", "webhooks", name]), None::<&()>).await
     }
 
     /// Stops an entity, or one of its sources, for the time being, or lets it go on.

@@ -6,7 +6,6 @@ use super::problem::{Code, Refused};
 use crate::domain::json::{Json, Object};
 use crate::domain::key::ForeignKey;
 use crate::domain::name::{EntityName, SourceName};
-use crate::domain::number::Number;
 
 /// Refuses a request as malformed.
 pub(super) fn malformed(detail: impl std::fmt::Display) -> Refused {
@@ -50,6 +49,12 @@ impl<'a> Node<'a> {
         Ok(Members { members, place: self.place.clone() })
     }
 
+    /// Reads an object that may have any members.
+    pub(super) fn members(&self) -> Result<Members<'a>, Refused> {
+        let Json::Object(members) = self.value else { return Err(self.wrong("an object")) };
+        Ok(Members { members, place: self.place.clone() })
+    }
+
     pub(super) fn array(&self) -> Result<Vec<Node<'a>>, Refused> {
         let Json::Array(elements) = self.value else { return Err(self.wrong("an array")) };
         let element = |(n, value)| Node { value, place: format!("{}/{n}", self.place) };
@@ -63,9 +68,10 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn integer(&self) -> Result<i64, Refused> {
-        let parse = |number: &Number| number.as_str().parse().ok();
         let Json::Number(number) = self.value else { return Err(self.wrong("a whole number")) };
-        parse(number).ok_or_else(|| self.refuse(format!("{} should be a whole number, and is {number}", self.spoken())))
+        number
+            .whole()
+            .ok_or_else(|| self.refuse(format!("{} should be a whole number, and is {number}", self.spoken())))
     }
 
     /// Reads a member that says something only by being `true`.

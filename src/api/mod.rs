@@ -6,6 +6,8 @@
 pub mod wire;
 pub mod problem;
 mod input;
+mod forms;
+mod signature;
 mod describe;
 mod service;
 mod exposition;

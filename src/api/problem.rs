@@ -55,6 +55,10 @@ codes! {
     ForeignOrigin = "foreign-origin", FORBIDDEN;
     /// The request is for a host that we are not.
     Misdirected = "misdirected", MISDIRECTED_REQUEST;
+    /// The signature of a notification is not good, or too old.
+    InvalidSignature = "invalid-signature", UNAUTHORIZED;
+    /// There is no webhook of this name.
+    UnknownWebhook = "unknown-webhook", NOT_FOUND;
     /// No entity of this name is configured.
     UnknownEntity = "unknown-entity", NOT_FOUND;
     /// The entity has no source of this name.
@@ -79,6 +83,12 @@ codes! {
     HeadTimeout = "head-timeout", REQUEST_TIMEOUT;
     /// The body did not come in time.
     BodyTimeout = "body-timeout", REQUEST_TIMEOUT;
+    /// The request with this Idempotency-Key is being carried out.
+    RequestUnderWay = "request-under-way", CONFLICT;
+    /// There is a webhook of this name.
+    WebhookExists = "webhook-exists", CONFLICT;
+    /// The signed message came before.
+    ReplayedWebhook = "replayed-webhook", CONFLICT;
     /// The work item is running or done, and this cannot be said of it any more.
     WrongState = "wrong-state", CONFLICT;
     /// There is a token of this name already.
@@ -99,6 +109,8 @@ codes! {
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE;
     /// The text can be no foreign key.
     InvalidForeignKey = "invalid-foreign-key", UNPROCESSABLE_ENTITY;
+    /// The Idempotency-Key came before, with another request.
+    KeyReused = "key-reused", UNPROCESSABLE_ENTITY;
     /// The source has nothing under this key.
     NothingThere = "nothing-there", UNPROCESSABLE_ENTITY;
     /// The resolution makes no sense for this conflict.
@@ -117,6 +129,9 @@ codes! {
     NotReady = "not-ready", SERVICE_UNAVAILABLE;
 }
 
+/// What the types of problems begin with; the rest of each is its code, by which docs/api.md explains it.
+const KIND: &str = "urn:retcon:problem:";
+
 /// How long a client should wait after a 429 or a 503, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -132,8 +147,8 @@ impl Refused {
     pub(crate) fn new(code: Code, detail: impl fmt::Display) -> Self {
         let status = code.status();
         let problem = Problem {
-            kind: "about:blank".to_owned(),
-            title: status.canonical_reason().unwrap_or("Problem").to_owned(),
+            kind: format!("{KIND}{}", code.as_str()),
+            title: code.meaning().trim_end_matches('.').to_owned(),
             status: status.as_u16(),
             detail: detail.to_string(),
             code: code.as_str().to_owned(),

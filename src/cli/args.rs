@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{
     audit, completions, conflicts, deletes, doubts, drop_item, explain, history, init, merge, notify, pause, records,
-    resolve, retry, settle, show, source, status, token, tree, undo, work,
+    resolve, retry, settle, show, source, status, token, tree, undo, webhook, work,
 };
 
 const EXAMPLES: &str = "\
@@ -98,6 +98,8 @@ pub(super) enum Command {
     Retry(retry::Args),
     /// Give work items up
     Drop(drop_item::Args),
+    /// Say who may sign notifications, instead of showing a token
+    Webhook(webhook::Args),
     /// Stop an entity or a source for the time being
     Pause(pause::Args),
     /// Go on with an entity or a source that is paused

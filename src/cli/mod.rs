@@ -33,6 +33,7 @@ mod undo;
 mod work;
 mod retry;
 mod drop_item;
+mod webhook;
 mod pause;
 mod reload;
 mod token;
@@ -96,6 +97,7 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Drop(args) => online(drop_item::run(&args, &context)),
         Command::Pause(args) => online(pause::run(&args, Way::Pause, &context)),
         Command::Resume(args) => online(pause::run(&args, Way::Resume, &context)),
+        Command::Webhook(args) => online(webhook::run(&args, &context)),
         Command::Reload => online(reload::run(&context)),
         Command::Token(args) => online(token::run(&args, &context)),
         Command::Audit(args) => online(audit::run(&args, &context)),

@@ -62,3 +62,8 @@ name! {
     /// The name of a token, such as `crm-webhook`: that of whoever bears it.
     TokenName
 }
+
+name! {
+    /// The name of a webhook, such as `crm`: that of whoever signs.
+    WebhookName
+}

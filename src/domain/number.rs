@@ -31,6 +31,18 @@ impl Number {
         }
     }
 
+    /// Returns its value if that is a whole number that can be counted with; `1.0` and `1e2` are.
+    pub fn whole(&self) -> Option<i64> {
+        let Value::NonZero(Decimal { negative, digits, exponent }) = self.value() else { return Some(0) };
+        let Exponent::Small(exponent) = exponent else { return None };
+        let length = usize::try_from(exponent).ok().filter(|length| *length <= 19)?;
+        let mut text: String = digits.take(length + 1).map(char::from).collect();
+        let zeros = length.checked_sub(text.len())?;
+        text.extend(std::iter::repeat_n('0', zeros));
+        let value: i128 = text.parse().ok()?;
+        i64::try_from(if negative { -value } else { value }).ok()
+    }
+
     fn value(&self) -> Value<impl Iterator<Item = u8>> {
         let literal = Literal::split(&self.0);
         let fraction = literal.fraction.unwrap_or("").trim_end_matches('0');

@@ -212,6 +212,12 @@ fn a_wrong_method_is_told_the_right_ones() {
         ("/v1/conflicts/1/resolve", "POST"),
         ("/v1/deletes", "GET, HEAD"),
         ("/v1/deletes/approve", "POST"),
+        ("/v1/entities/customer/pause", "POST"),
+        ("/v1/entities/customer/sources/crm/resume", "POST"),
+        ("/v1/webhooks", "GET, HEAD, POST"),
+        ("/v1/webhooks/crm", "DELETE"),
+        ("/v1/config", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD"),
         ("/healthz", "GET, HEAD"),
         ("/readyz", "GET, HEAD"),
     ];
@@ -260,6 +266,22 @@ fn a_batch_is_answered_in_its_order_and_stored_whole_or_not_at_all() {
     let empty = site.http("POST", "/v1/notifications", Some(r#"{"notifications":[]}"#)).has_status(202);
     assert_eq!(empty.json(), json!({"work_items": []}));
     site.wait_until_at_rest();
+    daemon.stop();
+}
+
+#[test]
+fn a_problem_says_its_type_and_what_is_wrong_with_this_request() {
+    let site = site();
+    let daemon = site.start();
+    let problem = site.http("GET", "/v1/records/customers", None).has_problem(404, "unknown-entity").json();
+    let expected = json!({
+        "type": "urn:retcon:problem:unknown-entity",
+        "title": "No entity of this name is configured",
+        "status": 404,
+        "detail": "no entity is named customers",
+        "code": "unknown-entity",
+    });
+    assert_eq!(problem, expected);
     daemon.stop();
 }
 

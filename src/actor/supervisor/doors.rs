@@ -12,7 +12,7 @@ use super::super::entity::{CarryOut, EntityActor, Wake};
 use super::super::messages::{
     ApproveDeletes, DropItem, Notify, Ordered, Refusal, Resolve, RetryItem, Settle, SyncRecord, Undo, Unsettleable,
 };
-use super::super::store::requests::queue::{Enqueue, EnqueueRecord, Enqueued, Order, WorkItemId};
+use super::super::store::requests::queue::{EnqueueRecord, Enqueued, Order, WorkItemId};
 use super::super::store::requests::view::{
     self, Approved, DropWorkItem, FindConflict, FindDoubt, Handled, RetryWorkItem,
 };
@@ -81,11 +81,11 @@ impl Handler<Notify> for Supervisor {
         }
         let named: BTreeSet<&EntityName> = notifications.iter().map(|hint| &hint.entity).collect();
         let woken: Vec<_> = named.into_iter().filter_map(|name| self.entity(name).ok()).collect();
-        let (store, tally) = (self.store.addr.clone(), self.kit.tally.clone());
+        let (number, tally) = (notifications.len(), self.kit.tally.clone());
         let entities: Vec<EntityName> = notifications.iter().map(|hint| hint.entity.clone()).collect();
+        let stored = self.ingest.store(&self.store.addr, notifications);
         Box::pin(async move {
-            let number = notifications.len();
-            let stored = put(&store, Ask(Enqueue { notifications })).await;
+            let stored = stored.await;
             if planted(Mistake::DropOnUnavailable) && stored.is_err() {
                 return Ok(vec![Enqueued { id: WorkItemId(0), coalesced: false }; number]);
             }

@@ -1,6 +1,7 @@
 //! The supervisor: starts the store and the entities, starts anew whom it was told of, and puts configurations in force.
 
 mod doors;
+mod ingest;
 mod entities;
 mod pauses;
 mod status;
@@ -38,6 +39,7 @@ use super::store::requests::queue::{ListDue, PurgeFinished};
 use super::store::{Ask, Prepare, StoreActor, put};
 use super::supervision::{ActorPath, Child, Drill, Ended, Ledger, Lifeline, Policy, Spec, start};
 use super::workshop::Workshops;
+use ingest::Ingest;
 use threads::Threads;
 
 pub use super::leases::Identity;
@@ -73,6 +75,7 @@ pub struct Supervisor {
     /// Removed from the configuration, and not yet done with what they had begun.
     leaving: BTreeMap<EntityName, Child<EntityActor>>,
     threads: Threads,
+    ingest: Ingest,
     lifeline: Lifeline,
     log: Logger,
     started: Instant,
@@ -166,6 +169,7 @@ impl Supervisor {
                 entities: BTreeMap::new(),
                 leaving: BTreeMap::new(),
                 threads: Threads::default(),
+                ingest: Ingest::default(),
                 lifeline,
                 log,
                 started: Instant::now(),
@@ -220,6 +224,7 @@ impl Supervisor {
     fn clear(&self, ctx: &mut Context<Self>) {
         self.clear_finished(ctx);
         self.clear_events(ctx);
+        self.forget_requests(ctx);
     }
 
     fn clear_finished(&self, ctx: &mut Context<Self>) {

@@ -93,6 +93,7 @@ fn name<'a>(method: &Method, pattern: &'a str) -> &'a str {
         ("POST", "/v1/tokens") => "create-token",
         ("DELETE", "/v1/tokens/{name}") => "revoke-token",
         ("POST", "/v1/webhooks") => "create-webhook",
+        ("POST", "/v1/webhooks/{name}/rotate") => "rotate-webhook",
         ("DELETE", "/v1/webhooks/{name}") => "remove-webhook",
         (_, pattern) => pattern.rsplit('/').next().unwrap_or(pattern),
     }

@@ -8,7 +8,7 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
@@ -141,10 +141,13 @@ fn operation(entry: &Entry, forms: &mut Forms) -> utoipa::openapi::path::Operati
         let required = forms.parameter(&parameter, ParameterIn::Path).required(Required::True);
         operation = operation.parameter(required);
     }
-    for (parameters, place) in [(&told.query, ParameterIn::Query), (&told.headers, ParameterIn::Header)] {
-        for parameter in parameters {
-            operation = operation.parameter(forms.parameter(parameter, place.clone()).required(Required::False));
-        }
+    for parameter in &told.query {
+        let form = one_or_nothing(forms.add((parameter.shape)()));
+        let described = forms.parameter(parameter, ParameterIn::Query).schema(Some(form));
+        operation = operation.parameter(described.required(Required::False));
+    }
+    for parameter in &told.headers {
+        operation = operation.parameter(forms.parameter(parameter, ParameterIn::Header).required(Required::False));
     }
     if !told.bodies.is_empty() {
         let body = RequestBodyBuilder::new().required(Some(Required::True));
@@ -156,6 +159,11 @@ fn operation(entry: &Entry, forms: &mut Forms) -> utoipa::openapi::path::Operati
         Needs::Role(role) => SecurityRequirement::new(TOKEN, [role.as_str()]),
     };
     answers(operation.security(needed), entry, forms).build()
+}
+
+/// A parameter of a query that stands there without a value says nothing.
+fn one_or_nothing(form: RefOr<Schema>) -> AnyOfBuilder {
+    AnyOfBuilder::new().item(form).item(ObjectBuilder::new().schema_type(Type::String).max_length(Some(0)))
 }
 
 /// The parameters that a path names; each name means the same wherever it stands.

@@ -7,7 +7,9 @@ mod shape;
 mod document;
 
 pub(super) use document::document;
-pub(super) use shape::{Field, Shape, digits, fields, foreign_key, name, number, object, one_of, text, whole};
+pub(super) use shape::{
+    Field, Shape, digits, fields, foreign_key, key_of_request, name, number, object, one_of, text, whole,
+};
 
 use super::problem::Code;
 use utoipa::ToSchema;
@@ -33,6 +35,8 @@ pub(super) struct Operation {
     answers: Vec<Answer>,
     /// The problems that only some operations have.
     refusals: Vec<Code>,
+    /// Whether the answer is to be kept nowhere.
+    pub(super) is_secret: bool,
 }
 
 /// A parameter of a query, or a header.
@@ -71,6 +75,7 @@ pub(super) fn operation(id: &'static str, summary: &'static str) -> Operation {
         bodies: Vec::new(),
         answers: Vec::new(),
         refusals: Vec::new(),
+        is_secret: false,
     }
 }
 
@@ -99,6 +104,18 @@ impl Operation {
     /// Takes the name of an entity in the query, to which a list is limited.
     pub(super) fn of_entity(self) -> Self {
         self.query("entity", name, "Only what belongs to this entity.").refuses(&[Code::UnknownEntity])
+    }
+
+    /// Reads a header.
+    pub(super) fn header(mut self, name: &'static str, shape: fn() -> Shape, text: &'static str) -> Self {
+        self.headers.push(Parameter { name, shape, text });
+        self
+    }
+
+    /// Says that the answer holds a secret, which is kept nowhere: to ask once more is to ask for another one.
+    pub(super) fn secret(mut self) -> Self {
+        self.is_secret = true;
+        self
     }
 
     /// Takes a JSON body.

@@ -58,6 +58,11 @@ pub(in crate::api) fn digits() -> Shape {
     Shape::bare(ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,18}$")))
 }
 
+/// The name of a request.
+pub(in crate::api) fn key_of_request() -> Shape {
+    Shape::bare(ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,255}$")))
+}
+
 /// Any text.
 pub(in crate::api) fn text() -> Shape {
     Shape::bare(ObjectBuilder::new().schema_type(Type::String))

@@ -1,6 +1,7 @@
 //! The routes: one file a thing. Each parses what came into types, asks an actor, and puts the reply into words.
 
 mod notifications;
+mod webhooks;
 mod work_items;
 mod records;
 mod history;
@@ -21,6 +22,7 @@ mod description;
 mod events;
 mod path;
 mod doorway;
+mod repeat;
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
@@ -33,6 +35,7 @@ pub(super) use path::{Entry, Needs};
 fn paths() -> impl Iterator<Item = Path> {
     let routes = [
         notifications::routes(),
+        webhooks::routes(),
         work_items::routes(),
         records::routes(),
         history::routes(),

@@ -1,68 +1,77 @@
 //! `POST /v1/notifications`: hints that copies may have changed.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
 use super::Path;
 use crate::actor::store::requests::queue::Notification;
 use crate::actor::supervisor::Notify;
-use crate::api::Service;
 use crate::api::access::Caller;
-use crate::api::describe::operation;
-use crate::api::input::{self, Node};
+use crate::api::describe::{Shape, operation};
 use crate::api::problem::{Code, Refused};
+use crate::api::wire::cloud_event::{CloudEvent, CloudEvents};
 use crate::api::wire::work::{Accepted, NotificationForm};
+use crate::api::{Service, forms, signature};
 use crate::domain::access::Role;
 
-/// How many notifications one request may hold.
-const MAX_BATCH: usize = 1_000;
+/// An event that names a copy by its attributes.
+const EVENT: &str = r#"{"specversion": "1.0", "id": "e-17", "type": "com.example.customer.changed",
+    "source": "https://crm.example.com/customer/crm", "subject": "4711"}"#;
+
+/// Events, one of which names a copy in its data.
+const EVENTS: &str = r#"[{"specversion": "1.0", "id": "e-18", "type": "com.example.changed", "source": "/billing",
+    "data": {"entity": "customer", "source": "crm", "key": "4711"}}]"#;
 
 pub(super) fn routes() -> Vec<Path> {
     let told = operation("notify", "Says that copies may have changed")
-        .detail("Answers once all of them are durable; stores all or none.")
+        .detail(
+            "Answers once all of them are durable; stores all or none. A CloudEvent may also come with its attributes in \
+             headers (`ce-specversion`, `ce-id`, `ce-type`, `ce-source`, `ce-subject`). What is signed by Standard Webhooks \
+             (`webhook-id`, `webhook-timestamp`, `webhook-signature`) needs no token.",
+        )
         .body::<NotificationForm>(r#"{"entity": "customer", "source": "crm", "key": "4711"}"#)
+        .body_as(forms::EVENT, Shape::of::<CloudEvent>, Some(EVENT))
+        .body_as(forms::EVENTS, Shape::of::<CloudEvents>, Some(EVENTS))
         .answers::<Accepted>(
             202,
             "They are durable; the work items stand in the order of the notifications.",
             r#"{"work_items": [{"id": 17, "coalesced": false}]}"#,
         )
-        .refuses(&[Code::UnknownEntity, Code::UnknownSource, Code::InvalidForeignKey]);
+        .refuses(&[Code::UnknownEntity, Code::UnknownSource, Code::InvalidForeignKey])
+        .refuses(&[Code::InvalidSignature, Code::ReplayedWebhook]);
     vec![Path::at("/v1/notifications").post(Role::Notify, post, told)]
 }
 
 /// Answers only once all of them are durable; stores all or none.
-async fn post(service: web::Data<Service>, caller: Caller, body: Bytes) -> Result<HttpResponse, Refused> {
-    let notifications = read(&service, &body)?;
-    for Notification { entity, source, .. } in &notifications {
-        caller.may_notify(entity, source)?;
+async fn post(
+    service: web::Data<Service>,
+    caller: Caller,
+    request: HttpRequest,
+    body: Bytes,
+) -> Result<HttpResponse, Refused> {
+    // Before anything is read: who is not known is told nothing about what is configured.
+    let signed = signature::is_signed(request.headers());
+    let message = if signed { Some(signature::take(&service, request.headers(), &body).await?) } else { None };
+    let stored = store(&service, &caller, &request, &body).await;
+    if let (Some(message), Err(_)) = (message, &stored) {
+        signature::leave(&service, message).await;
+    }
+    stored
+}
+
+async fn store(
+    service: &Service,
+    caller: &Caller,
+    request: &HttpRequest,
+    body: &[u8],
+) -> Result<HttpResponse, Refused> {
+    let notifications = forms::read(service, request.headers(), body)?;
+    // Whoever shows no token has signed: nobody else comes this far.
+    if !matches!(caller, Caller::Anybody) {
+        for Notification { entity, source, .. } in &notifications {
+            caller.may_notify(entity, source)?;
+        }
     }
     let enqueued = service.order(Notify(notifications)).await?;
     Ok(HttpResponse::Accepted().json(Accepted::from(enqueued)))
-}
-
-fn read(service: &Service, body: &[u8]) -> Result<Vec<Notification>, Refused> {
-    let body = input::parse(body)?;
-    let top = Node::top(&body);
-    if body.member("notifications").is_none() {
-        return Ok(vec![one(service, &top)?]);
-    }
-    let batch = top.object(&["notifications"])?.required("notifications")?;
-    let elements = batch.array()?;
-    if elements.len() > MAX_BATCH {
-        return Err(batch
-            .refuse(format!("one request holds at most {MAX_BATCH} notifications, and this one {}", elements.len())));
-    }
-    elements.iter().map(|element| one(service, element)).collect()
-}
-
-fn one(service: &Service, node: &Node<'_>) -> Result<Notification, Refused> {
-    let members = node.object(&["entity", "source", "key"])?;
-    let [entity, source, key] = [members.required("entity")?, members.required("source")?, members.required("key")?];
-    let [entity_text, source_text, key_text] = [entity.string()?, source.string()?, key.string()?];
-    let entity_name = input::entity(entity_text).map_err(|refused| entity.locate(refused))?;
-    let configured = service.entity(&entity_name).map_err(|refused| entity.locate(refused))?;
-    let known = |name| service.source(&configured, &name).map(|()| name);
-    let source = input::source(source_text, &entity_name).and_then(known).map_err(|refused| source.locate(refused))?;
-    let key = input::key(key_text).map_err(|refused| key.locate(refused))?;
-    Ok(Notification { entity: entity_name, source, key })
 }

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
 use actix_web::middleware::from_fn;
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route, web};
 
 use super::doorway::Doorway;
+use super::repeat;
 use crate::api::describe::Operation;
 use crate::api::problem::{Code, Refused};
 use crate::domain::access::Role;
@@ -69,7 +70,7 @@ impl Path {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.take(Method::POST, needs.into(), handler, operation)
+        self.change(Method::POST, needs.into(), handler, operation)
     }
 
     pub(super) fn delete<F, Args>(self, needs: impl Into<Needs>, handler: F, operation: Operation) -> Self
@@ -78,19 +79,37 @@ impl Path {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.take(Method::DELETE, needs.into(), handler, operation)
+        self.change(Method::DELETE, needs.into(), handler, operation)
     }
 
-    fn take<F, Args>(mut self, method: Method, needs: Needs, handler: F, operation: Operation) -> Self
+    /// Takes a method that changes something, and that may be repeated with an `Idempotency-Key`.
+    fn change<F, Args>(self, method: Method, needs: Needs, handler: F, operation: Operation) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.methods.push(method.clone());
+        if operation.is_secret {
+            return self.take(method, needs, handler, operation);
+        }
+        let operation = repeat::told(operation);
+        self.serve(method.clone(), needs, web::method(method).to(handler).wrap(from_fn(repeat::once)), operation)
+    }
+
+    fn take<F, Args>(self, method: Method, needs: Needs, handler: F, operation: Operation) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.serve(method.clone(), needs, web::method(method).to(handler), operation)
+    }
+
+    fn serve(mut self, method: Method, needs: Needs, route: Route, operation: Operation) -> Self {
         let doorway = Rc::new(Doorway::of(&operation));
         let pass = move |request, next| Rc::clone(&doorway).pass(request, next);
-        self.resource = self.resource.route(web::method(method.clone()).to(handler).wrap(from_fn(pass)));
+        self.methods.push(method.clone());
+        self.resource = self.resource.route(route.wrap(from_fn(pass)));
         self.entries.push(Entry { method, path: self.path, needs, operation });
         self
     }

@@ -33,7 +33,8 @@ pub(super) fn routes() -> Vec<Path> {
         .detail("Its text is in the answer, and nowhere else from then on.")
         .body::<NewToken>(r#"{"name": "crm-webhook", "role": "notify", "entities": ["customer"], "sources": ["crm"]}"#)
         .answers::<MadeToken>(201, "The token, shown this once.", MADE)
-        .refuses(&[Code::UnknownEntity, Code::UnknownSource, Code::TokenExists]);
+        .refuses(&[Code::UnknownEntity, Code::UnknownSource, Code::TokenExists])
+        .secret();
     let revoke_told = operation("revokeToken", "Revokes a token")
         .detail("Whoever shows it is refused from now on.")
         .answers::<RevokedToken>(200, "It is good no more.", r#"{"name": "crm-webhook"}"#)

@@ -5,6 +5,8 @@
 
 pub mod problem;
 pub mod work;
+pub mod webhook;
+pub(crate) mod cloud_event;
 pub mod record;
 pub mod provenance;
 pub mod conflict;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -24,6 +25,18 @@ pub struct Notification {
     pub key: String,
 }
 
+/// What an event holds of a copy; what else it holds is not read. Only its form is ever asked for.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "it is a form, and no value of it is made")]
+pub(crate) struct EventData {
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
+    entity: String,
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
+    source: String,
+    #[schema(pattern = "^[A-Za-z0-9 .,_-]{1,1024}$")]
+    key: String,
+}
+
 /// Many notifications, stored all or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +51,15 @@ pub(crate) struct NotificationForm;
 
 impl PartialSchema for NotificationForm {
     fn schema() -> RefOr<Schema> {
-        describe::one_of([Notification::name(), Notifications::name()].map(|name| Ref::from_schema_name(name).into()))
+        let [one, many] = [Notification::name(), Notifications::name()].map(|name| Ref::from_schema_name(name).into());
+        // As Standard Webhooks has it, beside a type and a time.
+        let data = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .property("type", ObjectBuilder::new().schema_type(Type::String))
+            .property("timestamp", ObjectBuilder::new().schema_type(Type::String))
+            .property("data", Ref::from_schema_name(EventData::name()))
+            .required("data");
+        describe::one_of([one, many, data.into()])
     }
 }
 
@@ -50,6 +71,7 @@ impl ToSchema for NotificationForm {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         schemas.push((Notification::name().into_owned(), Notification::schema()));
         schemas.push((Notifications::name().into_owned(), Notifications::schema()));
+        schemas.push((EventData::name().into_owned(), EventData::schema()));
     }
 }
 

@@ -132,3 +132,25 @@ proptest! {
         prop_assert!(Number::parse(&a.to_string()).is_some());
     }
 }
+
+#[test]
+fn a_whole_number_is_one_however_it_is_spelled() {
+    let cases: [(&str, Option<i64>); 13] = [
+        ("0", Some(0)),
+        ("-0.0e7", Some(0)),
+        ("917", Some(917)),
+        ("-917.0", Some(-917)),
+        ("1e2", Some(100)),
+        ("1.50e1", Some(15)),
+        ("1.5", None),
+        ("15e-1", None),
+        ("9223372036854775807", Some(i64::MAX)),
+        ("-9223372036854775808", Some(i64::MIN)),
+        ("9223372036854775808", None),
+        ("1e1000000000", None),
+        ("1e-99999999999999999999999999999999999999999", None),
+    ];
+    for (text, whole) in cases {
+        assert_eq!(Number::parse(text).expect("a number").whole(), whole, "{text}");
+    }
+}

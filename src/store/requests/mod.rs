@@ -7,3 +7,5 @@ pub mod look;
 pub mod view;
 pub mod pause;
 pub mod access;
+pub mod webhook;
+pub mod repeatable;

@@ -11,7 +11,7 @@ use super::daemon::Daemon;
 use super::postgres::{self, TestStore};
 use super::program::{Run, program, run};
 use super::runs::Runs;
-use super::socket::{Answer, call};
+use super::socket::{Answer, call, call_with};
 use super::system::{SourceSpec, System};
 use super::wait::until;
 
@@ -126,6 +126,13 @@ impl Site {
     #[track_caller]
     pub(crate) fn http(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
         let answer = call(&self.socket(), method, path, body.map(str::as_bytes));
+        answer.unwrap_or_else(|error| panic!("no answer to {method} {path}: {error}"))
+    }
+
+    /// Sends a request with headers of its own.
+    #[track_caller]
+    pub(crate) fn http_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+        let answer = call_with(&self.socket(), method, path, headers, body.map(str::as_bytes));
         answer.unwrap_or_else(|error| panic!("no answer to {method} {path}: {error}"))
     }
 

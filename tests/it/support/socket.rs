@@ -47,14 +47,29 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Sends one request, on a connection of its own.
+/// Sends one request, on a connection of its own; a body is JSON.
 pub(crate) fn call(socket: &Path, method: &str, path: &str, body: Option<&[u8]>) -> io::Result<Answer> {
+    let json = [("Content-Type", "application/json")];
+    call_with(socket, method, path, if body.is_some() { &json } else { &[] }, body)
+}
+
+/// Likewise, with these headers.
+pub(crate) fn call_with(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     let request = format!("{method} {path}");
     let mut head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
     if let Some(body) = body {
-        head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        head += &format!("Content-Length: {}\r\n", body.len());
     }
     stream.write_all(format!("{head}\r\n").as_bytes())?;
     // A daemon that refuses a body need not read it: what counts is its answer.

@@ -1,0 +1,191 @@
+//! How many notifications a second are acknowledged once they are durable: `make bench`.
+//!
+//! They stand beside their floor: pgbench inserting single rows into the same server, with as many clients, in turns.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long one measurement takes, and how many of each are made, in turns.
+const TIME: Duration = Duration::from_secs(4);
+const ROUNDS: usize = 3;
+/// How many notifications a batch has.
+const BATCH: u64 = 100;
+
+const CONFIG: &str = "[server]\nlisten = \"\"\ngrace = \"1s\"\n\n[log]\nlevel = \"alert\"\n\n\
+    [entities.customer.sources.billing]\ncommand = [\"/bin/true\"]\n\
+    [entities.customer.sources.crm]\ncommand = [\"/bin/true\"]\n";
+
+const INSERT: &str = "\\set n random(1, 1000000000)\n\
+    insert into bench_ingest (entity, source, foreign_key) values ('customer', 'crm', :n);\n";
+
+fn main() {
+    // PostgreSQL runs as another user where this runs as root.
+    let open = fs::Permissions::from_mode(0o755);
+    let dir = tempfile::Builder::new().prefix("retcon-bench.").permissions(open).tempdir().expect("a directory");
+    fs::write(dir.path().join("retcon.toml"), CONFIG).expect("a configuration");
+    fs::write(dir.path().join("insert.sql"), INSERT).expect("a script");
+    let daemon = start(dir.path());
+    // No look is made meanwhile.
+    assert_eq!(ask(dir.path(), "POST", "/v1/entities/customer/pause").map(|answer| answer.0), Some(200));
+    let table = "create table bench_ingest (id bigint generated always as identity primary key, entity text not null, \
+                 source text not null, foreign_key text not null)";
+    psql(dir.path(), table);
+    println!("acknowledgements a second, each durable; beside pgbench inserting single rows into the same server");
+    println!("{:<34}{:>12}{:>12}{:>9}", "", "retcon", "pgbench", "ratio");
+    for (clients, beside) in [(1, 1), (8, 8), (64, 64), (64, 8)] {
+        row(&format!("{clients} clients, pgbench {beside}"), &measure(dir.path(), clients, 1, beside));
+    }
+    row(&format!("8 clients, batches of {BATCH}, rows"), &measure(dir.path(), 8, BATCH, 8));
+    drop(daemon);
+}
+
+/// Prints the medians.
+fn row(what: &str, rounds: &[(f64, f64)]) {
+    let median = |of: fn(&(f64, f64)) -> f64| {
+        let mut all: Vec<f64> = rounds.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    };
+    let (ours, floor) = (median(|round| round.0), median(|round| round.1));
+    println!("{what:<34}{ours:>12.0}{floor:>12.0}{:>9.2}", ours / floor);
+}
+
+/// Measures notifications and inserted rows a second, in turns.
+fn measure(dir: &Path, clients: usize, batch: u64, beside: usize) -> Vec<(f64, f64)> {
+    (0..ROUNDS).map(|_| (post(dir, clients, batch), insert(dir, beside))).collect()
+}
+
+/// Posts for a while, from clients that keep their connections; gives the notifications that were acknowledged a second.
+fn post(dir: &Path, clients: usize, batch: u64) -> f64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let (over, done) = (AtomicBool::new(false), AtomicU64::new(0));
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(|| {
+                let mut connection = Connection::open(dir);
+                while !over.load(Ordering::Relaxed) {
+                    let first = NEXT.fetch_add(batch, Ordering::Relaxed);
+                    let one = |n: u64| format!(r#"{{"entity":"customer","source":"crm","key":"{n}"}}"#);
+                    let body = match batch {
+                        1 => one(first),
+                        _ => {
+                            let all: Vec<String> = (first..first + batch).map(one).collect();
+                            format!(r#"{{"notifications":[{}]}}"#, all.join(","))
+                        }
+                    };
+                    connection.post("/v1/notifications", &body);
+                    done.fetch_add(batch, Ordering::Relaxed);
+                }
+            });
+        }
+        thread::sleep(TIME);
+        over.store(true, Ordering::Relaxed);
+    });
+    done.into_inner() as f64 / began.elapsed().as_secs_f64()
+}
+
+/// A connection that is kept.
+struct Connection(BufReader<UnixStream>);
+
+impl Connection {
+    fn open(dir: &Path) -> Self {
+        Self(BufReader::new(UnixStream::connect(dir.join("state/retcon.sock")).expect("the daemon listens")))
+    }
+
+    /// Posts, and expects 202.
+    fn post(&mut self, path: &str, body: &str) {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.0.get_mut().write_all(head.as_bytes()).expect("the daemon reads");
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("the daemon answers");
+        assert!(line.starts_with("HTTP/1.1 202 "), "{line}");
+        let mut length = 0;
+        while line != "\r\n" {
+            line.clear();
+            self.0.read_line(&mut line).expect("the daemon answers");
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+        let mut answer = vec![0; length];
+        self.0.read_exact(&mut answer).expect("the daemon answers");
+    }
+}
+
+/// Has pgbench insert single rows for a while; gives the rows a second.
+fn insert(dir: &Path, clients: usize) -> f64 {
+    let (clients, seconds, script) = (clients.to_string(), TIME.as_secs().to_string(), dir.join("insert.sql"));
+    let script = script.to_str().expect("a path in UTF-8");
+    let told = pgbench(dir, &["-n", "-M", "prepared", "-f", script, "-c", &clients, "-j", "2", "-T", &seconds]);
+    let line = told.lines().find_map(|line| line.strip_prefix("tps = ")).unwrap_or_else(|| panic!("no tps: {told}"));
+    line.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+fn pgbench(dir: &Path, arguments: &[&str]) -> String {
+    postgres(dir, "pgbench", &[arguments, &["postgres"]].concat())
+}
+
+fn psql(dir: &Path, statement: &str) {
+    postgres(dir, "psql", &["-q", "-v", "ON_ERROR_STOP=1", "-c", statement, "postgres"]);
+}
+
+/// Runs a program of PostgreSQL against the private server of the daemon.
+fn postgres(dir: &Path, name: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(program(name));
+    command.args(["-h", &dir.join("state/pg/sock").display().to_string(), "-U", "retcon"]).args(arguments);
+    let output = command.output().expect("it is installed with PostgreSQL");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{name}: {}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// Finds a program of PostgreSQL: on `PATH`, or where Debian has it.
+fn program(name: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let places = versions.map(|version| version.path().join("bin").join(name));
+    places.filter(|place| place.exists()).max().unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// Asks the daemon, on a connection of its own; `None` if it does not answer.
+fn ask(dir: &Path, method: &str, path: &str) -> Option<(u16, String)> {
+    let mut stream = UnixStream::connect(dir.join("state/retcon.sock")).ok()?;
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    Some((status, answer))
+}
+
+/// A running daemon, stopped when it is dropped.
+struct Daemon(Child);
+
+fn start(dir: &Path) -> Daemon {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retcond"));
+    command.arg("--config").arg(dir.join("retcon.toml")).stdin(Stdio::null());
+    let daemon = Daemon(command.spawn().expect("retcond starts"));
+    while ask(dir, "GET", "/readyz").is_none_or(|(status, _)| status != 200) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    daemon
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("the daemon is ours");
+        let status = self.0.wait().expect("the daemon is ours");
+        assert!(status.success(), "the daemon stopped with {status}");
+    }
+}

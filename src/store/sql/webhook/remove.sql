@@ -1,0 +1,3 @@
+-- Ends a webhook.
+delete from webhook
+where name = $1

@@ -4,6 +4,7 @@
 
 mod mandate;
 mod sources;
+mod orders;
 mod pauses;
 
 use std::cell::RefCell;
@@ -15,13 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, MessageResult};
-use actix::{ResponseFuture, Supervised, WrapFuture};
+use actix::{Supervised, WrapFuture};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use slog::{Logger, debug, warn};
 
 use crate::config::model::Entity;
-use crate::domain::key::InternalKey;
 use crate::domain::name::SourceName;
 use crate::log::{chain, key};
 use crate::metrics::Tally;
@@ -31,22 +31,21 @@ use crate::source::guardian::Guardian;
 
 use super::desk::SharedDesk;
 use super::look::{self, LookEnd};
-use super::messages::{Ordered, Refusal, SourceStatus};
+use super::messages::SourceStatus;
 use super::office::{Mandate, Office};
 use super::source::{self, Health, SourceActor};
 use super::store::requests::lease::Fence;
-use super::store::requests::queue::{Claim, Claimed, ClaimedLook, EnqueueRecord, Order, Recovered};
-use super::store::{Ask, PAUSES, StoreActor, StoreError};
+use super::store::requests::queue::{Claim, Claimed, ClaimedLook, Recovered};
+use super::store::{PAUSES, StoreActor, StoreError};
 use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline, Policy, panic_text};
 use super::workshop::Workshop;
 use sources::Condition;
 
+pub use orders::CarryOut;
 pub(super) use pauses::SetPauses;
 
 /// The pause after which items are put back whose look could not be ended.
 const STUCK: Duration = Duration::from_secs(1);
-/// How long a person is kept waiting for an order.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Makes the looks of one entity.
 pub struct EntityActor {
@@ -111,14 +110,6 @@ pub struct Wake;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Rearrange(pub Arc<Entity>);
-
-/// Carries out a person's order: stores it, and answers with what came of it.
-#[derive(Message)]
-#[rtype(result = "Result<Ordered, Refusal>")]
-pub struct CarryOut {
-    pub record: InternalKey,
-    pub order: Order,
-}
 
 /// Claims nothing more, lets the looks under way end, stops the sources, and ends.
 #[derive(Message)]
@@ -438,28 +429,6 @@ impl Handler<LookEnded> for EntityActor {
         }
         self.close_if_idle(ctx);
         self.pump();
-    }
-}
-
-impl Handler<CarryOut> for EntityActor {
-    type Result = ResponseFuture<Result<Ordered, Refusal>>;
-
-    fn handle(&mut self, CarryOut { record, order }: CarryOut, ctx: &mut Context<Self>) -> Self::Result {
-        let (store, workshop, actor) = (self.kit.store.clone(), Arc::clone(&self.workshop), ctx.address());
-        let entity = self.entity.name.clone();
-        Box::pin(async move {
-            let stored = store.send(Ask(EnqueueRecord { entity, record, order: Some(order) })).await;
-            let Some(stored) = stored.map_err(|_| Refusal::Away)?? else {
-                return Ok(Ordered::NotFound);
-            };
-            points::pass(Point::Ordered);
-            let told = workshop.orders.wait(stored.id);
-            actor.do_send(Wake);
-            match tokio::time::timeout(PATIENCE, told).await {
-                Ok(Ok(ordered)) => Ok(ordered),
-                Ok(Err(_)) | Err(_) => Ok(Ordered::Pending(stored.id)),
-            }
-        })
     }
 }
 

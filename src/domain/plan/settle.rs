@@ -1,5 +1,7 @@
 //! Settling: what a reading says of a write whose end was not known.
 
+use std::collections::BTreeSet;
+
 use crate::domain::json::Json;
 use crate::domain::key::ForeignKey;
 use crate::domain::name::SourceName;
@@ -122,6 +124,10 @@ fn present(situation: &Situation<'_>, name: &SourceName, mut link: Link, current
         let unwritten = std::mem::replace(&mut link.base, operation.carries);
         return Settled::of(link, Standing::Tidied { intended, found: current, unwritten });
     }
+    if operation.may_have_taken_effect {
+        let before = link.base.shadow.as_ref();
+        link.base.shadow = with_what_was_sent(before, operation.carries.shadow.as_ref(), Some(&current));
+    }
     Settled::of(link, Standing::Present(current))
 }
 
@@ -155,6 +161,20 @@ fn gone(situation: &Situation<'_>, mut link: Link) -> Settled {
         return Settled::of(link, Standing::Away(Owed::NotBefore(left)));
     }
     Settled::of(link, Standing::Missing)
+}
+
+/// Gives what a copy is known to have held, with what a write that may have taken effect has sent where that is found in it: edited
+/// since in other places, it tells no news there.
+fn with_what_was_sent(before: Option<&Json>, sent: Option<&Json>, found: Option<&Json>) -> Option<Json> {
+    match (before, sent, found) {
+        (_, sent, found) if sent == found => sent.cloned(),
+        (Some(Json::Object(before)), Some(Json::Object(sent)), Some(Json::Object(found))) => {
+            let names: BTreeSet<_> = before.keys().chain(sent.keys()).collect();
+            let member = |name| with_what_was_sent(before.get(name), sent.get(name), found.get(name));
+            Some(Json::Object(names.into_iter().filter_map(|name| Some((name.clone(), member(name)?))).collect()))
+        }
+        (before, _, _) => before.cloned(),
+    }
 }
 
 /// Says whether `found` differs from what we meant to write only in members that we meant to change from `before`.

@@ -98,6 +98,21 @@ fn a_reading_equal_to_an_open_intent_is_our_own_write() {
 }
 
 #[test]
+fn what_a_write_has_sent_is_no_edit_where_the_copy_was_edited_elsewhere_since() {
+    let found = r#"{"a":2,"c":9,"o":{"x":2,"y":1},"own":1}"#;
+    let shadow_after = |may_have_taken_effect| {
+        let mut link = linked(r#"{"a":1,"b":1,"c":1,"o":{"x":1,"y":1}}"#);
+        let sent = r#"{"a":2,"c":2,"o":{"x":2,"y":1}}"#;
+        link.open = Some(operation(OperationKind::Update, OperationState::Open, sent, may_have_taken_effect));
+        settled(link, present(found), false).link.base
+    };
+    let expected = base(r#"{"a":2,"c":1,"o":{"x":2,"y":1}}"#);
+    let before = base(r#"{"a":1,"b":1,"c":1,"o":{"x":1,"y":1}}"#);
+    assert_eq!(shadow_after(true), Base { ack: before.ack.clone(), ..expected });
+    assert_eq!(shadow_after(false), before, "it was never made, so it is an edit");
+}
+
+#[test]
 fn a_copy_missing_after_a_write_that_may_have_taken_effect_is_in_doubt() {
     let open = operation(OperationKind::Update, OperationState::Open, r#"{"n":2}"#, true);
     let settled = settled(Link { open: Some(open), ..linked(r#"{"n":1}"#) }, Reading::Missing, false);

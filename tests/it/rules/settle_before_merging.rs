@@ -1,6 +1,6 @@
 //! What a reading says of a write of our own comes before what it says of a user.
 
-use super::{BEA, CID, DAN, Site, introduce, three, two, until};
+use super::{ANN, BEA, CID, DAN, Sh, Site, introduce, three, two, until};
 use crate::support::daemon::Daemon;
 
 #[test]
@@ -149,5 +149,30 @@ fn what_may_be_tidied_and_may_be_an_edit_wins_over_nothing_when_the_write_that_i
     assert_eq!(all, [[r#"{"email":"x","more":1,"name":"Cid"}"#], [r#"{"email":"x","more":1,"name":"Cid"}"#]]);
     let history = site.get("/v1/records/customer/1/history").to_string();
     assert!(history.contains(r#""source":"billing","value":"Dan""#), "it is named as overruled: {history}");
+    daemon.stop();
+}
+
+#[test]
+fn what_a_write_has_put_there_is_no_edit_though_the_copy_was_edited_elsewhere_before_anybody_saw_it() {
+    let [ads, crm, zoo] = ["ads", "crm", "zoo"].map(|name| Sh.source(name));
+    let site = Site::with("merge_policy = \"accept-all\"", &[ads, crm, zoo]);
+    let daemon = site.start();
+    site.system("crm").put("a", ANN);
+    site.notify("crm", "a");
+    // The write takes effect in zoo and says otherwise; somebody edits another member there before it can be read.
+    site.system("zoo").fault("update.after", ": > \"$system/gone\"; exit 1\n");
+    site.system("zoo").fault("read", "[ -e \"$system/gone\" ] && exit 1\n");
+    for document in [BEA, CID] {
+        site.system("crm").put("a", document);
+        site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+        until(|| (site.system("ads").documents() == [document]).then_some(()), || daemon.log_text());
+    }
+    assert_eq!(site.system("zoo").documents(), [BEA], "it holds what it was sent first");
+    site.system("zoo").put("sh-1", r#"{"email":"y","name":"Bea"}"#);
+    site.system("zoo").heal();
+    site.wait_until_at_rest();
+    let both = r#"{"email":"y","name":"Cid"}"#;
+    let all = ["ads", "crm", "zoo"].map(|name| site.system(name).documents());
+    assert_eq!(all, [[both], [both], [both]].map(|one| one.map(str::to_owned).to_vec()));
     daemon.stop();
 }

@@ -43,6 +43,9 @@ const FILL: &str = "
         select 'customer', n, 'crm', 'crm' || n, case when n % 100 > 0 then now() end from generate_series(1, 20000) as n;
     insert into audit (who, via, act, target, status, ended_at)
         select 'ann', 'unix', 'reload', '/v1/reload', 200, now() from generate_series(1, 20000) as n;
+    insert into repeatable (caller, key, fingerprint)
+        select 'ann', n, sha256(n::text::bytea) from generate_series(1, 20000) as n;
+    insert into webhook_message (webhook, id, sent_at) select 'shop', n, now() from generate_series(1, 20000) as n;
     analyze";
 
 /// Tables that stay small.
@@ -56,7 +59,7 @@ fn is_small(line: &str) -> bool {
         " on pause",
         " on source",
         " on token",
-        " on pause",
+        " on webhook ",
         " on schema_migration",
     ]
     .iter()

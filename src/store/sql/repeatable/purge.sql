@@ -1,9 +1,9 @@
--- Forgets requests that were begun longer ago than $1 microseconds.
+-- Forgets requests that were begun longer ago than $1 microseconds, $2 at most.
 delete from repeatable
-where (caller, key) in (
-    select caller, key
+where ctid = any (array(
+    select ctid
     from repeatable
-    where began_at < clock_timestamp() - $1::bigint * interval '1 microsecond'
+    where began_at < statement_timestamp() - $1::bigint * interval '1 microsecond'
     order by began_at
     limit $2
-)
+))

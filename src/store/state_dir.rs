@@ -4,10 +4,18 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::requests::lease::DaemonId;
+
+/// For how long a lock is waited for that somebody holds.
+const LOADING: Duration = Duration::from_millis(500);
+/// The pause before it is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A directory that exists and that no other daemon uses, for as long as this lives.
 #[derive(Debug)]
@@ -92,9 +100,9 @@ fn take_lock(directory: &Path) -> Result<File, StateDirError> {
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(&path)
         .map_err(failed("open", &path))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match lock_soon(&file) {
         Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
+        Err(Errno::WOULDBLOCK) => {
             let mut pid = String::new();
             // Empty while its holder has not written it yet.
             let pid = file.read_to_string(&mut pid).ok().and_then(|_| pid.trim().parse().ok());
@@ -104,6 +112,17 @@ fn take_lock(directory: &Path) -> Result<File, StateDirError> {
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed("write", &path))?;
     Ok(file)
+}
+
+/// Takes the lock. A process that a daemon was starting when it was killed holds it until its program is loaded: that is waited for.
+fn lock_soon(file: &File) -> Result<(), Errno> {
+    let start = Instant::now();
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if start.elapsed() < LOADING => thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateDirError {

@@ -2,16 +2,17 @@
 //!
 //! Each figure stands beside its floor: the same daemon with one entity, the same look without the slow neighbour.
 
+mod daemon;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use daemon::Daemon;
 use retcon::api::client::Client;
 use retcon::api::wire::work::{Notification, WorkState};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Pid;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -86,11 +87,8 @@ struct Idle {
 
 impl Site {
     fn new() -> Self {
-        // PostgreSQL runs as another user where this runs as root.
-        let open = fs::Permissions::from_mode(0o755);
-        let dir = tempfile::Builder::new().prefix("retcon-bench.").permissions(open).tempdir();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Self { dir: dir.expect("a temporary directory"), runtime: runtime.expect("a runtime") }
+        Self { dir: daemon::directory(), runtime: runtime.expect("a runtime") }
     }
 
     fn path(&self) -> &Path {
@@ -125,18 +123,11 @@ impl Site {
     }
 
     fn start(&self) -> Daemon {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_retcond"));
-        command.arg("--config").arg(self.path().join("retcon.toml")).stdin(Stdio::null());
-        let daemon = Daemon(command.spawn().expect("retcond starts"));
         let client = self.client();
-        let is_up = async || {
-            let status = client.status().await.ok()?;
-            status.value.entities.iter().all(|entity| entity.state == "up").then_some(())
-        };
-        while self.runtime.block_on(is_up()).is_none() {
-            sleep(Duration::from_millis(10));
-        }
-        daemon
+        Daemon::start(self.path(), || {
+            let status = self.runtime.block_on(client.status());
+            status.is_ok_and(|status| status.value.entities.iter().all(|entity| entity.state == "up"))
+        })
     }
 
     /// Measures how long a start takes, and what the daemon takes then.
@@ -145,10 +136,10 @@ impl Site {
         let daemon = self.start();
         let up_after = began.elapsed();
         sleep(SETTLING);
-        let before = daemon.cpu();
+        let before = cpu(daemon.pid());
         sleep(WATCHED);
-        let busy = (daemon.cpu() - before).as_secs_f64() / WATCHED.as_secs_f64();
-        (up_after, Idle { memory: daemon.memory(), busy })
+        let busy = (cpu(daemon.pid()) - before).as_secs_f64() / WATCHED.as_secs_f64();
+        (up_after, Idle { memory: memory(daemon.pid()), busy })
     }
 
     /// Has a source of an entity told of many keys at once.
@@ -181,34 +172,22 @@ async fn look_time(client: &Client, hint: &Notification) -> Duration {
     }
 }
 
-/// A running daemon, stopped when it is dropped.
-struct Daemon(Child);
-
-impl Daemon {
-    fn proc(&self, file: &str) -> String {
-        fs::read_to_string(format!("/proc/{}/{file}", self.0.id())).expect("the daemon runs")
-    }
-
-    /// Returns the time that it has spent on cores.
-    fn cpu(&self) -> Duration {
-        let stat = self.proc("stat");
-        let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace().collect::<Vec<_>>());
-        // utime and stime (proc(5)), in hundredths of a second.
-        let ticks: u64 = fields.iter().flatten().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Duration::from_millis(ticks * 10)
-    }
-
-    fn memory(&self) -> u64 {
-        let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("proc(5)")
-    }
+fn proc(daemon: Pid, file: &str) -> String {
+    fs::read_to_string(format!("/proc/{}/{file}", daemon.as_raw_nonzero())).expect("the daemon runs")
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("the daemon is ours");
-        let status = self.0.wait().expect("the daemon is ours");
-        assert!(status.success(), "the daemon stopped with {status}");
-    }
+/// Returns the time that a daemon has spent on cores.
+fn cpu(daemon: Pid) -> Duration {
+    let stat = proc(daemon, "stat");
+    let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace().collect::<Vec<_>>());
+    // utime and stime (proc(5)), in hundredths of a second.
+    let ticks: u64 = fields.iter().flatten().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// Returns what a daemon has in memory, in KiB.
+fn memory(daemon: Pid) -> u64 {
+    let status = proc(daemon, "status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("proc(5)")
 }

@@ -2,17 +2,20 @@
 //!
 //! They stand beside their floor: pgbench inserting single rows into the same server, with as many clients, in turns.
 
+mod daemon;
+mod socket;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use daemon::Daemon;
+use socket::{ask, is_ready};
 
 /// How long one measurement takes, and how many of each are made, in turns.
 const TIME: Duration = Duration::from_secs(4);
@@ -28,12 +31,10 @@ const INSERT: &str = "\\set n random(1, 1000000000)\n\
     insert into bench_ingest (entity, source, foreign_key) values ('customer', 'crm', :n);\n";
 
 fn main() {
-    // PostgreSQL runs as another user where this runs as root.
-    let open = fs::Permissions::from_mode(0o755);
-    let dir = tempfile::Builder::new().prefix("retcon-bench.").permissions(open).tempdir().expect("a directory");
+    let dir = daemon::directory();
     fs::write(dir.path().join("retcon.toml"), CONFIG).expect("a configuration");
     fs::write(dir.path().join("insert.sql"), INSERT).expect("a script");
-    let daemon = start(dir.path());
+    let daemon = Daemon::start(dir.path(), || is_ready(dir.path()));
     // No look is made meanwhile.
     assert_eq!(ask(dir.path(), "POST", "/v1/entities/customer/pause").map(|answer| answer.0), Some(200));
     let table = "create table bench_ingest (id bigint generated always as identity primary key, entity text not null, \
@@ -157,35 +158,4 @@ fn program(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let places = versions.map(|version| version.path().join("bin").join(name));
     places.filter(|place| place.exists()).max().unwrap_or_else(|| PathBuf::from(name))
-}
-
-/// Asks the daemon, on a connection of its own; `None` if it does not answer.
-fn ask(dir: &Path, method: &str, path: &str) -> Option<(u16, String)> {
-    let mut stream = UnixStream::connect(dir.join("state/retcon.sock")).ok()?;
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let status = answer.split(' ').nth(1)?.parse().ok()?;
-    Some((status, answer))
-}
-
-/// A running daemon, stopped when it is dropped.
-struct Daemon(Child);
-
-fn start(dir: &Path) -> Daemon {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_retcond"));
-    command.arg("--config").arg(dir.join("retcon.toml")).stdin(Stdio::null());
-    let daemon = Daemon(command.spawn().expect("retcond starts"));
-    while ask(dir, "GET", "/readyz").is_none_or(|(status, _)| status != 200) {
-        thread::sleep(Duration::from_millis(10));
-    }
-    daemon
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("the daemon is ours");
-        let status = self.0.wait().expect("the daemon is ours");
-        assert!(status.success(), "the daemon stopped with {status}");
-    }
 }

@@ -2,16 +2,15 @@
 //!
 //! It stands beside its floor: the one count that the database makes for it, asked for alone.
 
+mod daemon;
+mod socket;
+
 use std::fs;
-use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use daemon::Daemon;
+use socket::{ask, is_ready};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Config, NoTls};
@@ -34,12 +33,10 @@ const FILL: &str = "
     analyze";
 
 fn main() {
-    // PostgreSQL runs as another user where this runs as root.
-    let open = fs::Permissions::from_mode(0o755);
-    let dir = tempfile::Builder::new().prefix("retcon-bench.").permissions(open).tempdir().expect("a directory");
+    let dir = daemon::directory();
     let runtime = Runtime::new().expect("a runtime");
     configure(&dir);
-    let daemon = start(dir.path());
+    let daemon = Daemon::start(dir.path(), || is_ready(dir.path()));
     let client = runtime.block_on(connect(dir.path()));
     for statement in FILL.split_inclusive(';') {
         runtime.block_on(client.batch_execute(statement)).expect("rows");
@@ -82,17 +79,9 @@ fn times(mut work: impl FnMut()) -> [Duration; 2] {
     [times[TIMES / 2], times[TIMES - 1]]
 }
 
-/// Asks for a path of the daemon; `None` if it does not answer well.
-fn get(dir: &Path, path: &str) -> Option<String> {
-    let mut stream = UnixStream::connect(dir.join("state/retcon.sock")).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    answer.starts_with("HTTP/1.1 200 ").then_some(answer)
-}
-
 fn scrape(dir: &Path) -> String {
-    let text = get(dir, "/metrics").expect("the daemon answers");
+    let (status, text) = ask(dir, "GET", "/metrics").expect("the daemon answers");
+    assert_eq!(status, 200, "{text}");
     assert!(text.contains("retcon_records{entity=\"entity-0999\"} 90\n"), "{text}");
     text
 }
@@ -103,25 +92,4 @@ async fn connect(dir: &Path) -> Client {
     let (client, connection) = config.connect(NoTls).await.expect("the private PostgreSQL takes connections");
     tokio::spawn(connection);
     client
-}
-
-/// A running daemon, stopped when it is dropped.
-struct Daemon(Child);
-
-fn start(dir: &Path) -> Daemon {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_retcond"));
-    command.arg("--config").arg(dir.join("retcon.toml")).stdin(Stdio::null());
-    let daemon = Daemon(command.spawn().expect("retcond starts"));
-    while get(dir, "/readyz").is_none() {
-        sleep(Duration::from_millis(10));
-    }
-    daemon
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("the daemon is ours");
-        let status = self.0.wait().expect("the daemon is ours");
-        assert!(status.success(), "the daemon stopped with {status}");
-    }
 }

@@ -6,8 +6,6 @@ mod daemon;
 mod socket;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use daemon::Daemon;
-use socket::{ask, is_ready};
+use socket::{Connection, ask, is_ready};
 
 /// How long one measurement takes, and how many of each are made, in turns.
 const TIME: Duration = Duration::from_secs(4);
@@ -93,37 +91,6 @@ fn post(dir: &Path, clients: usize, batch: u64) -> f64 {
         over.store(true, Ordering::Relaxed);
     });
     done.into_inner() as f64 / began.elapsed().as_secs_f64()
-}
-
-/// A connection that is kept.
-struct Connection(BufReader<UnixStream>);
-
-impl Connection {
-    fn open(dir: &Path) -> Self {
-        Self(BufReader::new(UnixStream::connect(dir.join("state/retcon.sock")).expect("the daemon listens")))
-    }
-
-    /// Posts, and expects 202.
-    fn post(&mut self, path: &str, body: &str) {
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.0.get_mut().write_all(head.as_bytes()).expect("the daemon reads");
-        let mut line = String::new();
-        self.0.read_line(&mut line).expect("the daemon answers");
-        assert!(line.starts_with("HTTP/1.1 202 "), "{line}");
-        let mut length = 0;
-        while line != "\r\n" {
-            line.clear();
-            self.0.read_line(&mut line).expect("the daemon answers");
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-        }
-        let mut answer = vec![0; length];
-        self.0.read_exact(&mut answer).expect("the daemon answers");
-    }
 }
 
 /// Has pgbench insert single rows for a while; gives the rows a second.

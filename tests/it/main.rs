@@ -75,6 +75,7 @@ mod store_view;
 mod store_races;
 mod store_recover;
 mod store_plans;
+mod costs;
 mod store_doubts;
 mod store_errors;
 mod write_calls;

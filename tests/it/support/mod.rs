@@ -17,4 +17,5 @@ pub(crate) mod actors;
 pub(crate) mod scene;
 pub(crate) mod cable;
 pub(crate) mod wire;
+pub(crate) mod meter;
 pub(crate) mod cluster;

@@ -160,7 +160,7 @@ fn hear(mut server: UnixStream, mut client: UnixStream, is_mute: &AtomicBool) {
 }
 
 /// Reads one message: its kind, if it has one, its length, and what it says.
-fn message(stream: &mut UnixStream, kind: usize) -> io::Result<Vec<u8>> {
+pub(super) fn message(stream: &mut UnixStream, kind: usize) -> io::Result<Vec<u8>> {
     let mut message = vec![0; kind + 4];
     stream.read_exact(&mut message)?;
     let length = u32::from_be_bytes(message[kind..].try_into().expect("four bytes"));
@@ -169,11 +169,11 @@ fn message(stream: &mut UnixStream, kind: usize) -> io::Result<Vec<u8>> {
     Ok(message)
 }
 
-fn both(stream: &UnixStream) -> UnixStream {
+pub(super) fn both(stream: &UnixStream) -> UnixStream {
     stream.try_clone().expect("descriptors are left")
 }
 
-fn hang_up(client: &UnixStream, server: &UnixStream) {
+pub(super) fn hang_up(client: &UnixStream, server: &UnixStream) {
     for stream in [client, server] {
         // It may be gone already.
         let _ = stream.shutdown(Shutdown::Both);

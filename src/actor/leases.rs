@@ -18,6 +18,7 @@ use crate::source::boot_time::BootTime;
 use crate::source::guardian::Guardian;
 
 use super::office::Office;
+use super::pace::{Jump, Pace, Reading};
 use super::store::requests::lease::{DaemonId, Enlist, GiveUp, Resign, Serve, Served};
 use super::store::{Ask, StoreActor, StoreError, put};
 use super::supervision::{Alarm, Drill, Lifeline};
@@ -62,6 +63,8 @@ pub(super) struct LeaseActor {
     log: Logger,
     wanted: BTreeSet<EntityName>,
     standing: Standing,
+    /// Of the database's clock.
+    pace: Pace,
     is_busy: bool,
     next: Option<Alarm>,
     /// Rings when the time has run out.
@@ -133,6 +136,7 @@ impl LeaseActor {
             log,
             wanted: BTreeSet::new(),
             standing: Standing::Unlisted,
+            pace: Pace::new(TERM + GRACE),
             is_busy: false,
             next: None,
             end: None,
@@ -157,7 +161,8 @@ impl LeaseActor {
             Standing::Listed => {
                 let mut wanted = self.office.unserved(&self.wanted);
                 wanted.truncate(BATCH);
-                let serve = Serve { daemon, term: TERM, grace: GRACE, wanted };
+                let as_of = self.pace.as_of(asked);
+                let serve = Serve { daemon, term: TERM, grace: GRACE, as_of, wanted };
                 Box::pin(async move { Heard::Served(asked, put(&store, Ask(serve)).await) })
             }
         };
@@ -179,32 +184,13 @@ impl LeaseActor {
                 self.standing = Standing::Listed;
                 Duration::ZERO
             }
-            Heard::Served(asked, Ok(Served::Listed { taken, dead, others })) => {
+            Heard::Served(asked, Ok(Served::Listed { taken, dead, others, now: told })) => {
+                self.compare_clocks(Reading { asked, heard: BootTime::now(), told });
                 dead.iter().for_each(|name| warn!(self.log, "daemon found dead"; "daemon" => name));
-                self.prolong(asked + RUNS, ctx);
-                if let Some(guardian) = self.guardian.as_ref().filter(|_| !planted(Mistake::NoFencing)) {
-                    guardian.alive_until(asked + KILL);
-                }
-                let has_more = taken.len() == BATCH;
-                if !taken.is_empty() {
-                    info!(self.log, "leases taken"; "entities" => taken.len());
-                    let unwanted = taken.keys().filter(|entity| !self.wanted.contains(*entity)).cloned().collect();
-                    self.office.take(taken);
-                    self.give_up(unwanted, ctx);
-                    self.workshops.tell(|| LeasesChanged);
-                }
-                if others {
-                    self.supervisor.do_send(Sweep);
-                }
-                match (has_more, self.office.unserved(&self.wanted).is_empty() && !others) {
-                    (true, _) => Duration::ZERO,
-                    (false, true) => PROLONG.0,
-                    (false, false) => PROLONG.1,
-                }
+                self.go_on(asked, taken, others, ctx)
             }
             Heard::Served(asked, Ok(Served::StruckOut)) if planted(Mistake::NoFencing) => {
-                let (taken, dead) = (BTreeMap::new(), Vec::new());
-                self.hear(Heard::Served(asked, Ok(Served::Listed { taken, dead, others: true })), ctx)
+                self.go_on(asked, BTreeMap::new(), true, ctx)
             }
             Heard::Served(_, Ok(Served::StruckOut)) => {
                 warn!(self.log, "leases lost"; key::ERROR => "this daemon was silent for too long");
@@ -220,6 +206,43 @@ impl LeaseActor {
                 }
                 PROLONG.1
             }
+        }
+    }
+
+    /// Takes in what time the database told.
+    fn compare_clocks(&mut self, reading: Reading) {
+        if let Some(Jump { seconds }) = self.pace.take_in(reading) {
+            warn!(self.log, "database clock jumped"; "seconds" => seconds);
+        }
+    }
+
+    /// Serves on, with what was taken; gives the time until the next question.
+    fn go_on(
+        &mut self,
+        asked: BootTime,
+        taken: BTreeMap<EntityName, i64>,
+        others: bool,
+        ctx: &mut Context<Self>,
+    ) -> Duration {
+        self.prolong(asked + RUNS, ctx);
+        if let Some(guardian) = self.guardian.as_ref().filter(|_| !planted(Mistake::NoFencing)) {
+            guardian.alive_until(asked + KILL);
+        }
+        let has_more = taken.len() == BATCH;
+        if !taken.is_empty() {
+            info!(self.log, "leases taken"; "entities" => taken.len());
+            let unwanted = taken.keys().filter(|entity| !self.wanted.contains(*entity)).cloned().collect();
+            self.office.take(taken);
+            self.give_up(unwanted, ctx);
+            self.workshops.tell(|| LeasesChanged);
+        }
+        if others {
+            self.supervisor.do_send(Sweep);
+        }
+        match (has_more, self.office.unserved(&self.wanted).is_empty() && !others) {
+            (true, _) => Duration::ZERO,
+            (false, true) => PROLONG.0,
+            (false, false) => PROLONG.1,
         }
     }
 

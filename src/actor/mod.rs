@@ -5,6 +5,7 @@ pub mod supervision;
 pub mod messages;
 pub mod supervisor;
 pub mod leases;
+mod pace;
 pub mod reloader;
 pub mod entity;
 mod office;

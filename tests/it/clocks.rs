@@ -96,6 +96,16 @@ fn wait_until_spread(site: &Site, daemon: &Daemon<'_>, document: &str) {
     until(|| (site.system("billing").documents() == [document]).then_some(()), || daemon.log_text());
 }
 
+/// How often a daemon has told of something.
+fn count(daemon: &Daemon<'_>, message: &str) -> usize {
+    daemon.events().iter().filter(|event| event["msg"] == message).count()
+}
+
+#[track_caller]
+fn wait_for(daemon: &Daemon<'_>, message: &str, times: usize) {
+    until(|| (count(daemon, message) >= times).then_some(()), || daemon.log_text());
+}
+
 #[test]
 fn what_waits_is_done_in_time_wherever_the_daemons_clock_jumps() {
     let site = Site::new(&two());
@@ -166,6 +176,10 @@ fn daemons_go_on_wherever_the_clock_of_their_database_jumps() {
     site.system("crm").put("a", ANN);
     tell(&first);
     wait_until_spread(&site, &first, ANN);
+    // Both have been told the time once by now, the second time that theirs was prolonged.
+    let times = || node.ask("select alive_until from daemon order by id");
+    let before = until(|| Some(times()).filter(|times| times.len() == 2), || second.log_text());
+    until(|| times().iter().zip(&before).all(|(now, before)| now != before).then_some(()), || second.log_text());
     let wrong_by = "select (extract(epoch from clock_timestamp())::bigint - $now) / 1000 * 1000";
     for (number, jump) in [3600, -3600, YEAR, 0].into_iter().enumerate() {
         clock.set(jump);
@@ -175,20 +189,24 @@ fn daemons_go_on_wherever_the_clock_of_their_database_jumps() {
         site.system("crm").put("a", &ann(number));
         tell(if number % 2 == 0 { &first } else { &second });
         wait_until_spread(&site, &first, &ann(number));
+        wait_for(&first, "database clock jumped", number + 1);
+        wait_for(&second, "database clock jumped", number + 1);
     }
+    // Whoever was heard of before a jump has not been silent since.
+    assert_eq!(
+        [&first, &second].map(|daemon| count(daemon, "daemon found dead") + count(daemon, "leases lost")),
+        [0, 0]
+    );
     let serves = |daemon: &Daemon<'_>| daemon.get("/v1/status")["entities"][0]["state"] == "up";
-    let one_serves = || (serves(&first) != serves(&second)).then(|| serves(&first));
-    let (serving, other) = match until(one_serves, || first.log_text()) {
-        true => (first, second),
-        false => (second, first),
-    };
+    assert_eq!((serves(&first), serves(&second)), (true, false), "{}", second.log_text());
     // Its time was prolonged before the clock was set back: nobody waits for an hour.
     clock.set(-3600);
-    serving.kill_alone();
-    until(|| serves(&other).then_some(()), || other.log_text());
+    first.kill_alone();
+    until(|| serves(&second).then_some(()), || second.log_text());
     site.system("crm").put("a", ANN);
-    tell(&other);
-    wait_until_spread(&site, &other, ANN);
+    tell(&second);
+    wait_until_spread(&site, &second, ANN);
+    site.runs().assert_none_meet();
     assert_eq!(site.runs().count("billing", "create"), 1);
     assert_eq!(site.runs().count("billing", "delete"), 0);
 }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use retcon::store::StoreError;
-use retcon::store::requests::lease::{DaemonId, Enlist, Fence, GiveUp, ListServers, Resign, Serve, Served};
+use retcon::store::requests::lease::{
+    DaemonId, DatabaseTime, Enlist, Fence, GiveUp, ListServers, Resign, Serve, Served,
+};
 use retcon::store::requests::queue::{Claim, Recover};
 use rustix::process::Signal;
 use tokio_postgres::NoTls;
@@ -19,6 +21,8 @@ use crate::support::wait::until;
 const ANN: &str = r#"{"email":"x","name":"Ann"}"#;
 const BEA: &str = r#"{"email":"x","name":"Bea"}"#;
 const TERM: Duration = Duration::from_secs(3600);
+/// A moment at which whoever is dead now is dead, however late it is.
+const ANY_TIME: Option<DatabaseTime> = Some(DatabaseTime(253_000_000_000_000_000));
 
 async fn enlist(store: &TestStore, term: Duration) -> DaemonId {
     let daemon = DaemonId::new();
@@ -28,7 +32,7 @@ async fn enlist(store: &TestStore, term: Duration) -> DaemonId {
 
 async fn serve(store: &TestStore, daemon: DaemonId, wanted: &[&str]) -> Served {
     let wanted = wanted.iter().map(|name| entity(name)).collect();
-    run(store, Serve { daemon, term: TERM, grace: Duration::ZERO, wanted }).await
+    run(store, Serve { daemon, term: TERM, grace: Duration::ZERO, as_of: ANY_TIME, wanted }).await
 }
 
 /// The fencing number under which a daemon that has just asked for it serves the customers.
@@ -83,15 +87,14 @@ async fn a_daemon_prolongs_its_time_whatever_another_one_that_is_silent_has_lock
     let standing = client.transaction().await.expect("it begins");
     let prolong = "update daemon set alive_until = alive_until where id = $1";
     assert_eq!(standing.execute(prolong, &[&silent.0]).await.expect("it is enlisted"), 1);
-    let listed = |dead: &[&str], others| Served::Listed {
-        taken: [(customer(), 1)].into(),
-        dead: dead.iter().map(|name| (*name).to_owned()).collect(),
-        others,
+    let asked = async || match serve(&store, ours, &["customer"]).await {
+        Served::Listed { taken, dead, others, .. } => (taken == [(customer(), 1)].into(), dead, others),
+        Served::StruckOut => panic!("it prolongs its time"),
     };
-    assert_eq!(serve(&store, ours, &["customer"]).await, listed(&[], true));
+    assert_eq!(asked().await, (true, vec![], true));
     standing.rollback().await.expect("it is undone");
-    assert_eq!(serve(&store, ours, &["customer"]).await, listed(&["here:1"], true), "it was there until then");
-    assert_eq!(serve(&store, ours, &["customer"]).await, listed(&[], false));
+    assert_eq!(asked().await, (true, vec!["here:1".to_owned()], true), "it was there until then");
+    assert_eq!(asked().await, (true, vec![], false));
 }
 
 #[tokio::test]
@@ -105,6 +108,29 @@ async fn a_clock_of_the_database_that_is_set_forward_leaves_one_daemon_that_may_
     assert_eq!(serve(&store, one, &["customer"]).await, Served::StruckOut);
     let refused = Recover { entity: customer(), held: Vec::new() }.run_under(old, &store).await;
     assert!(matches!(refused, Err(StoreError::Deposed { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn nobody_is_struck_out_whose_time_was_not_over_when_the_clock_was_last_seen_to_keep_step() {
+    let store = postgres::store();
+    let (silent, other) = (enlist(&store, TERM).await, enlist(&store, Duration::ZERO).await);
+    let ask = async |as_of| {
+        let wanted = vec![customer()];
+        match run(&store, Serve { daemon: other, term: TERM, grace: Duration::ZERO, as_of, wanted }).await {
+            Served::Listed { taken, dead, now, .. } => (taken.len(), dead.len(), now),
+            Served::StruckOut => panic!("nobody else asks"),
+        }
+    };
+    let in_time = ask(None).await.2;
+    assert_eq!(number(&store, silent).await, None, "the other one has it");
+    run(&store, GiveUp { daemon: other, entities: vec![customer()] }).await;
+    assert_eq!(number(&store, silent).await, Some(2));
+    rows(&store, "update daemon set alive_until = clock_timestamp() where name = 'here:1'").await;
+    assert_eq!(ask(None).await.1, 0);
+    assert_eq!(ask(Some(in_time)).await.1, 0, "it was alive then");
+    let (_, _, now) = ask(None).await;
+    let (taken, dead, _) = ask(Some(now)).await;
+    assert_eq!((taken, dead), (1, 1));
 }
 
 #[tokio::test]
@@ -132,7 +158,7 @@ async fn of_many_that_ask_at_once_each_entity_goes_to_one() {
             let put = Enlist { daemon, name: "here".to_owned(), term: TERM, former: None };
             retcon::store::Request::run(put, &store).await.expect("it is enlisted");
             let wanted = names.iter().map(|name| entity(name)).collect();
-            let put = Serve { daemon, term: TERM, grace: Duration::ZERO, wanted };
+            let put = Serve { daemon, term: TERM, grace: Duration::ZERO, as_of: ANY_TIME, wanted };
             match retcon::store::Request::run(put, &store).await.expect("it is answered") {
                 Served::Listed { taken, .. } => taken.len(),
                 Served::StruckOut => 0,

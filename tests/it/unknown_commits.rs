@@ -126,7 +126,7 @@ fn a_lease_is_taken_and_given_up_once(#[values(Moment::BeforeCommit, Moment::Aft
     let daemon = DaemonId::new();
     let enlist = Enlist { daemon, name: "us".to_owned(), term: TERM, former: None };
     check(&database, ("-- Enlists a daemon", moment), enlist, (DAEMONS, &["us"]));
-    let serve = Serve { daemon, term: TERM, grace: TERM, wanted: vec![customer()] };
+    let serve = Serve { daemon, term: TERM, grace: TERM, as_of: None, wanted: vec![customer()] };
     check(&database, ("-- Gives a daemon those", moment), serve, (DAEMONS, &["us customer"]));
     let give_up = GiveUp { daemon, entities: vec![customer()] };
     check(&database, ("-- Gives up entities", moment), give_up, (DAEMONS, &["us"]));

@@ -79,14 +79,21 @@ pub struct Enlist {
     pub former: Option<DaemonId>,
 }
 
+/// A time that the database's clock told, in microseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DatabaseTime(pub i64);
+
 /// Prolongs a daemon's time, and gives it those of the entities that it wants that nobody serves; it is told of those that it has, too.
 ///
-/// Strikes out daemons whose time has been over for `grace`: by then nothing of theirs runs.
+/// Strikes out daemons whose time has been over for `grace`: by then nothing of theirs runs. It must have been over so by `as_of`,
+/// too: whoever asks has seen that moment, and that the clock had not jumped before it.
 #[derive(Debug, Clone)]
 pub struct Serve {
     pub daemon: DaemonId,
     pub term: Duration,
     pub grace: Duration,
+    /// `None`: nobody is struck out.
+    pub as_of: Option<DatabaseTime>,
     pub wanted: Vec<EntityName>,
 }
 
@@ -102,6 +109,8 @@ pub enum Served {
         dead: Vec<String>,
         /// Whether other daemons are on the list.
         others: bool,
+        /// What the clock told when this daemon's time was prolonged.
+        now: DatabaseTime,
     },
 }
 
@@ -158,14 +167,17 @@ impl Request for Serve {
         let steps = [
             Step::new(RENEW, [Box::new(self.daemon.0), Box::new(micros(self.term))]),
             Step::new(CLIP, [Box::new(self.daemon.0), Box::new(micros(self.term))]),
-            Step::new(STRIKE_OUT_DEAD, [Box::new(self.daemon.0), Box::new(micros(self.grace))]),
+            Step::new(
+                STRIKE_OUT_DEAD,
+                [Box::new(self.daemon.0), Box::new(micros(self.grace)), Box::new(self.as_of.map(|time| time.0))],
+            ),
         ];
         let [renewed, _, dead] = session.pipeline_of(steps).await?;
         let Some(row) = renewed.first() else { return Ok(Served::StruckOut) };
-        let others = get(row, "others")?;
+        let (others, now) = (get(row, "others")?, DatabaseTime(get(row, "now")?));
         let dead = dead.iter().map(|row| get::<String>(row, "name")).collect::<Result<_, _>>()?;
         let taken = if self.wanted.is_empty() { BTreeMap::new() } else { self.take(session).await? };
-        Ok(Served::Listed { taken, dead, others })
+        Ok(Served::Listed { taken, dead, others, now })
     }
 }
 

@@ -29,7 +29,7 @@ const LONGEST_ID: usize = 256;
 /// The headers of a signed message.
 const ID: &str = "webhook-id";
 const SENT_AT: &str = "webhook-timestamp";
-const SIGNATURES: &str = "webhook-signature";
+pub(super) const SIGNATURES: &str = "webhook-signature";
 
 /// What stands before the text of a secret.
 const PREFIX: &str = "whsec_";

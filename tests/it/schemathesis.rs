@@ -1,20 +1,18 @@
 //! schemathesis, a program of other people's that reads the description of the API and tries what it allows and what it
-//! does not: no answer may be a 5xx, and none another one than is described.
+//! does not, over TCP with tokens: no answer may be a 5xx, and none another one than is described.
 //!
 //! `CI_LONG=1` tries more, and sequences of requests, too.
 
 use std::fs;
-use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::thread;
-
-use serde_json::Value;
 
 use crate::support::program::{program, run};
 use crate::support::site::Site;
 use crate::support::system::{Language, testing};
+use crate::support::tcp::{self, Call, token};
 
 /// Where packaging/setup.sh has it.
 fn schemathesis() -> PathBuf {
@@ -22,28 +20,6 @@ fn schemathesis() -> PathBuf {
     let found = target.join("tools/bin/schemathesis");
     assert!(found.exists(), "there is no {}: packaging/setup.sh installs it", found.display());
     found
-}
-
-/// Leads from a port of this machine to the daemon's socket, for as long as the test runs.
-fn bridge(socket: PathBuf) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let address = listener.local_addr().expect("it listens");
-    thread::spawn(move || {
-        for near in listener.incoming().flatten() {
-            let Ok(far) = UnixStream::connect(&socket) else { continue };
-            let (mut from_near, mut to_far) = (near.try_clone().expect("a socket"), far.try_clone().expect("a socket"));
-            thread::spawn(move || {
-                drop(io::copy(&mut from_near, &mut to_far));
-                drop(to_far.shutdown(Shutdown::Write));
-            });
-            let (mut from_far, mut to_near): (UnixStream, TcpStream) = (far, near);
-            thread::spawn(move || {
-                drop(io::copy(&mut from_far, &mut to_near));
-                drop(to_near.shutdown(Shutdown::Write));
-            });
-        }
-    });
-    address
 }
 
 /// A record, a conflict and work that is parked, so that there is something of everything.
@@ -57,39 +33,102 @@ fn populate(site: &Site) {
     assert_eq!(site.get("/v1/conflicts")["items"].as_array().map(Vec::len), Some(1));
 }
 
-/// Leaves out what is tried elsewhere: over the socket nobody asks for a token, and what a key is refused for is what it
-/// was used for before.
-fn leave_out(operation: &mut Value) {
-    if let Some(operation) = operation.as_object_mut() {
-        operation.remove("security");
-    }
-    if let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) {
-        parameters.retain(|parameter| parameter["name"] != "Idempotency-Key");
-    }
+/// What is tried of the description.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// All but what stands below.
+    Answers,
+    /// The stream of events.
+    Stream,
+    /// To make tokens and to revoke them, that with which it is done included.
+    Tokens,
 }
 
-#[test]
-fn no_answer_is_another_one_than_is_described() {
-    let site = Site::new(&[Language::Sh.source("crm"), Language::Sh.source("billing")]);
-    let daemon = site.start();
-    populate(&site);
-    let mut described = site.get("/openapi.json");
-    for item in described["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
-        item.as_object_mut().into_iter().flat_map(|item| item.values_mut()).for_each(leave_out);
-    }
-    let description = site.write("openapi.json", &described.to_string());
+/// Has a part of the API tried by the bearer of a token.
+#[track_caller]
+fn check(site: &Site, part: Part, at: SocketAddr, role: &str, token: &str) {
     let long = std::env::var_os("CI_LONG").is_some();
     let (phases, examples) =
         if long { ("examples,coverage,fuzzing,stateful", "300") } else { ("examples,coverage,fuzzing", "10") };
-    let url = format!("http://{}", bridge(site.socket()));
     let mut command = program(schemathesis());
     command.current_dir(site.path()).arg("--config-file").arg(testing("schemathesis.toml")).arg("run");
-    command.arg(&description).args(["--url", &url, "--seed", "1", "--phases", phases, "--max-examples", examples]);
-    // That one goes on for as long as somebody listens.
-    command.args(["--exclude-path", "/v1/events", "--continue-on-failure", "--warnings", "off", "--no-color"]);
+    command.arg(site.path().join("openapi.json")).args(["--url", &format!("http://{at}"), "--seed", "1"]);
+    command.args([
+        "--phases",
+        phases,
+        "--max-examples",
+        examples,
+        "--header",
+        &format!("Authorization: Bearer {token}"),
+    ]);
+    command.args(match part {
+        Part::Answers => &["--exclude-path", "/v1/events", "--exclude-operation-id", "revokeToken"][..],
+        Part::Stream => &["--include-path", "/v1/events"],
+        Part::Tokens => &["--include-tag", "tokens"],
+    });
+    command.args(["--continue-on-failure", "--warnings", "off", "--no-color"]);
     let run = run(&mut command, b"");
-    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis.txt"), &run.stdout).expect("a file");
+    let told = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("schemathesis-{role}-{part:?}.txt"));
+    fs::write(told, &run.stdout).expect("a file");
     run.exits(0);
-    assert_eq!(site.get("/healthz")["status"], "ok");
+}
+
+#[track_caller]
+fn check_all(role: &str) {
+    let site = Site::new(&[Language::Sh.source("crm"), Language::Sh.source("billing")]);
+    let (daemon, address) = tcp::start(&site);
+    populate(&site);
+    let token = token(&site, "of-schemathesis", role, &[]);
+    let described = Call::get("/openapi.json").bearing(&token).send(address).has_status(200);
+    site.write("openapi.json", &described.body);
+    check(&site, Part::Answers, address, role, &token);
+    check(&site, Part::Stream, cutting(address), role, &token);
+    // It was good to the end: nothing was refused for that reason alone.
+    Call::get("/v1/status").bearing(&token).send(address).has_status(200);
+    check(&site, Part::Tokens, address, role, &token);
     daemon.stop();
+}
+
+#[test]
+fn whoever_may_do_everything_gets_no_other_answer_than_is_described() {
+    check_all("operate");
+}
+
+#[test]
+fn whoever_may_only_look_gets_no_other_answer_than_is_described() {
+    check_all("view");
+}
+
+/// Leads to the daemon, and ends each answer with the first bytes of its body: the stream has no end of its own.
+fn cutting(daemon: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = listener.local_addr().expect("it listens");
+    thread::spawn(move || {
+        for near in listener.incoming().flatten() {
+            // Who goes away in the middle is of no interest.
+            thread::spawn(move || drop(pass(near, daemon)));
+        }
+    });
+    address
+}
+
+fn pass(mut near: TcpStream, daemon: SocketAddr) -> io::Result<()> {
+    let request = head(&mut near)?;
+    let mut far = TcpStream::connect(daemon)?;
+    // By this version of HTTP the answer ends where the connection does.
+    far.write_all(request.replacen(" HTTP/1.1\r\n", " HTTP/1.0\r\n", 1).as_bytes())?;
+    near.write_all(head(&mut far)?.as_bytes())?;
+    let mut body = [0; 64 << 10];
+    let length = far.read(&mut body)?;
+    near.write_all(&body[..length])
+}
+
+/// Reads to the empty line.
+fn head(stream: &mut TcpStream) -> io::Result<String> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).map_err(io::Error::other)
 }

@@ -9,7 +9,7 @@ use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, ContentBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr,
@@ -19,10 +19,12 @@ use utoipa::openapi::{
 use super::{Answer, Content, Parameter, Shape, name, number};
 use crate::api::problem::Code;
 use crate::api::routes::{Entry, Needs};
+use crate::api::signature;
 use crate::api::wire::problem::Problem;
 
-/// How the scheme of bearer tokens is called.
+/// How the scheme of bearer tokens is called, and that of signed notifications.
 const TOKEN: &str = "token";
+const SIGNATURE: &str = "signature";
 
 /// What every request may meet.
 const EVERYWHERE: [Code; 7] = [
@@ -71,6 +73,11 @@ pub(in crate::api) fn document(table: &[Entry]) -> OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("A token, as `retcon token create` shows it once."));
     components.add_security_scheme(TOKEN, SecurityScheme::Http(scheme.build()));
+    let signature = ApiKeyValue::with_description(
+        signature::SIGNATURES,
+        "By Standard Webhooks, with `webhook-id` and `webhook-timestamp`, and a secret as `retcon webhook create` shows it once.",
+    );
+    components.add_security_scheme(SIGNATURE, SecurityScheme::ApiKey(ApiKey::Header(signature)));
     let mut tags: Vec<&str> = table.iter().map(|entry| tag(entry.path)).collect();
     tags.sort_unstable();
     tags.dedup();
@@ -158,7 +165,9 @@ fn operation(entry: &Entry, forms: &mut Forms) -> utoipa::openapi::path::Operati
         Needs::Nothing => SecurityRequirement::default(),
         Needs::Role(role) => SecurityRequirement::new(TOKEN, [role.as_str()]),
     };
-    answers(operation.security(needed), entry, forms).build()
+    let signed = told.is_signable.then(|| SecurityRequirement::new(SIGNATURE, [] as [&str; 0]));
+    let securities = [Some(needed), signed].into_iter().flatten();
+    answers(operation.securities(Some(securities)), entry, forms).build()
 }
 
 /// A parameter of a query that stands there without a value says nothing.

@@ -37,6 +37,8 @@ pub(super) struct Operation {
     refusals: Vec<Code>,
     /// Whether the answer is to be kept nowhere.
     pub(super) is_secret: bool,
+    /// Whether a signature stands for a token.
+    is_signable: bool,
 }
 
 /// A parameter of a query, or a header.
@@ -76,6 +78,7 @@ pub(super) fn operation(id: &'static str, summary: &'static str) -> Operation {
         answers: Vec::new(),
         refusals: Vec::new(),
         is_secret: false,
+        is_signable: false,
     }
 }
 
@@ -118,6 +121,12 @@ impl Operation {
         self
     }
 
+    /// Says that who signs a request need show no token.
+    pub(super) fn signable(mut self) -> Self {
+        self.is_signable = true;
+        self
+    }
+
     /// Takes a JSON body.
     pub(super) fn body<T: ToSchema>(self, example: &'static str) -> Self {
         self.body_as(JSON, Shape::of::<T>, Some(example))
@@ -137,6 +146,11 @@ impl Operation {
     /// Answers with JSON whose form is told elsewhere.
     pub(super) fn answers_object(self, status: u16, summary: &'static str) -> Self {
         self.answers_as(status, summary, JSON, object, None)
+    }
+
+    /// Answers with server-sent events, each of this form.
+    pub(super) fn answers_events<T: ToSchema>(self, status: u16, summary: &'static str) -> Self {
+        self.answers_as(status, summary, "text/event-stream", Shape::of::<T>, None)
     }
 
     /// Answers with text of some type.

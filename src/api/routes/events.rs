@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use actix_web::http::Version;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use crate::api::Service;
 use crate::api::describe::{digits, operation, text};
 use crate::api::input::{self, Query};
 use crate::api::problem::{Code, Refused};
+use crate::api::wire::event::{EventForm, MISSED};
 use crate::domain::access::Role;
 use crate::domain::event::EventKind;
 
@@ -40,7 +42,8 @@ pub(super) fn routes() -> Vec<Path> {
         .of_entity()
         .query("kind", text, "Only events of these kinds, with commas between them.")
         .query("after", digits, "The number of the event after which to begin; 0: the oldest that is kept.")
-        .answers_text(200, "What happens, until one side closes the connection.", "text/event-stream");
+        .header(LAST_SEEN, digits, "The number of the event that was seen last; goes before `after`.")
+        .answers_events::<EventForm>(200, "What happens, until one side closes the connection.");
     vec![Path::at("/v1/events").get(Role::View, follow, told)]
 }
 
@@ -63,12 +66,17 @@ async fn follow(service: web::Data<Service>, request: HttpRequest) -> Result<Htt
         position: position.max(lost),
         first: Some(begin),
     };
-    Ok(HttpResponse::Ok()
+    let mut answer = HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
         // For proxies that would gather the answer first.
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(reader.into_stream()))
+        .streaming(reader.into_stream());
+    if request.version() < Version::HTTP_11 {
+        // There are no chunks in HTTP/1.0: the stream ends with the connection.
+        answer.head_mut().no_chunking(true);
+    }
+    Ok(answer)
 }
 
 fn filter(service: &Service, query: &Query) -> Result<EventFilter, Refused> {
@@ -89,10 +97,9 @@ fn seen(request: &HttpRequest, query: &Query) -> Result<Option<i64>, Refused> {
         let wrong = || input::malformed(format_args!("{name}: the number of an event, not {text:?}"));
         text.parse::<i64>().ok().filter(|number| *number >= 0).ok_or_else(wrong)
     };
-    match header.filter(|text| !text.is_empty()) {
-        Some(text) => number(LAST_SEEN, text).map(Some),
-        None => query.get("after").map(|text| number("after", text)).transpose(),
-    }
+    let by_header = header.filter(|text| !text.is_empty()).map(|text| number(LAST_SEEN, text)).transpose()?;
+    let by_query = query.get("after").map(|text| number("after", text)).transpose()?;
+    Ok(by_header.or(by_query))
 }
 
 /// One who follows.
@@ -160,5 +167,5 @@ fn written(row: &EventRow) -> String {
 
 /// Says that events were removed that were to be told.
 fn missed(from: i64, to: i64) -> Bytes {
-    format!("retry: 1000\n\nid: {to}\nevent: missed\ndata: {{\"from\":{from},\"to\":{to}}}\n\n").into()
+    format!("retry: 1000\n\nid: {to}\nevent: {MISSED}\ndata: {{\"from\":{from},\"to\":{to}}}\n\n").into()
 }

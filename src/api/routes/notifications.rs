@@ -38,7 +38,8 @@ pub(super) fn routes() -> Vec<Path> {
             r#"{"work_items": [{"id": 17, "coalesced": false}]}"#,
         )
         .refuses(&[Code::UnknownEntity, Code::UnknownSource, Code::InvalidForeignKey])
-        .refuses(&[Code::InvalidSignature, Code::ReplayedWebhook]);
+        .refuses(&[Code::InvalidSignature, Code::ReplayedWebhook])
+        .signable();
     vec![Path::at("/v1/notifications").post(Role::Notify, post, told)]
 }
 

@@ -3,9 +3,13 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::actor::store::requests::access::{ActEnd, ActRow, TokenRow, Via};
+use crate::api::describe;
+use crate::domain::access::Grant;
 use crate::domain::json::Json;
 use crate::domain::name::EntityName;
 
@@ -39,13 +43,11 @@ impl From<TokenRow> for Token {
 }
 
 /// A token to be made.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
-    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     pub name: String,
     /// `notify`, `view` or `operate`.
-    #[schema(pattern = "^(notify|view|operate)$")]
     pub role: String,
     /// The entities to which a token for notifications is limited; none: to nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -55,9 +57,33 @@ pub struct NewToken {
     pub sources: Vec<String>,
     /// Requests a second; 10,000 where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = u32, minimum = 1, maximum = 1_000_000)]
     pub rate: Option<u32>,
 }
+
+/// Only a token for notifications can be limited to entities and sources.
+impl PartialSchema for NewToken {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let form = |roles: &[&str], most: Option<usize>| {
+            let limits = || ArrayBuilder::new().items(text()).max_items(most);
+            let rate = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+            ObjectBuilder::new()
+                .schema_type(Type::Object)
+                .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+                .property("name", describe::name())
+                .required("name")
+                .property("role", text().enum_values(Some(roles.iter().copied())))
+                .required("role")
+                .property("entities", limits())
+                .property("sources", limits())
+                .property("rate", rate.maximum(Some(Grant::MAX_RATE)).description(Some("Requests a second.")))
+                .into()
+        };
+        describe::one_of([form(&["notify"], None), form(&["view", "operate"], Some(0))])
+    }
+}
+
+impl ToSchema for NewToken {}
 
 /// A token that was made, with the text that nobody will see again.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

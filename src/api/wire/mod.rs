@@ -7,6 +7,7 @@ pub mod problem;
 pub mod work;
 pub mod webhook;
 pub(crate) mod cloud_event;
+pub(crate) mod event;
 pub mod record;
 pub mod provenance;
 pub mod conflict;

@@ -38,7 +38,8 @@ impl Follower {
         let head: Vec<String> = std::iter::from_fn(|| Some(follower.line()).filter(|line| !line.is_empty())).collect();
         assert!(head[0].contains(" 200 "), "{head:?}");
         let is_stream = head.iter().any(|line| line.to_lowercase() == "content-type: text/event-stream");
-        assert!(is_stream, "{head:?}");
+        let is_chunked = head.iter().any(|line| line.to_lowercase().starts_with("transfer-encoding"));
+        assert!(is_stream && !is_chunked, "{head:?}");
         follower
     }
 

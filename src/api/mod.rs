@@ -15,6 +15,7 @@ mod count;
 mod routes;
 mod body;
 pub mod access;
+mod patient;
 mod socket;
 mod tcp;
 pub mod server;

@@ -1,20 +1,25 @@
 //! The HTTP servers: one on the daemon's unix socket, and another one over TCP, with threads of its own.
 
-use std::any::Any;
 use std::future::Future;
 use std::io;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use actix_http::{HttpService, Protocol};
+use actix_server::{Server, ServerHandle};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::MessageBody;
-use actix_web::dev::{Extensions, ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppConfig, Extensions, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::UnixStream;
-use actix_web::{App, Error, HttpServer, web};
+use actix_web::{App, Error, web};
 use slog::info;
 
 use super::access::{Connection, Guard, Peer, admit, record};
 use super::body::{self, Bounds, Intake};
+use super::patient::Patient;
 use super::{Service, count, input, routes, socket};
 
 pub use super::socket::ServeError;
@@ -22,6 +27,15 @@ pub use super::tcp::{Stopper, Tcp, TlsError};
 
 /// The threads that answer requests at the unix socket; all that takes time is done elsewhere.
 const WORKERS: usize = 2;
+
+/// How long the head of a request may take.
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
+
+/// How long a connection may stay open that asks nothing.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// How long a connection may take to close.
+pub(super) const CLOSING: Duration = Duration::from_secs(1);
 
 /// How long a request under way may still take once the server is told to stop gracefully, in seconds.
 pub(super) const SHUTDOWN_S: u64 = 10;
@@ -37,16 +51,7 @@ pub fn serve(
 ) -> Result<(impl Future<Output = io::Result<()>> + use<>, ServerHandle), ServeError> {
     let failed = |source| ServeError::Listen { path: path.to_owned(), source };
     let (listener, file) = socket::listen(path)?;
-    let log = service.log.clone();
-    let parts = Parts::new(service);
-    let server = HttpServer::new(move || app(&parts))
-        .on_connect(move |connection, known| introduce(connection, known, &log))
-        .workers(WORKERS)
-        .disable_signals()
-        .shutdown_timeout(SHUTDOWN_S)
-        .listen_uds(listener)
-        .map_err(failed)?
-        .run();
+    let server = at_socket(listener, service).map_err(failed)?;
     let handle = server.handle();
     let run = async move {
         let end = server.await;
@@ -56,9 +61,33 @@ pub fn serve(
     Ok((run, handle))
 }
 
+/// Makes the server at the unix socket.
+fn at_socket(listener: UnixListener, service: Service) -> io::Result<Server> {
+    let log = service.log.clone();
+    let parts = Parts::new(service);
+    let builder = Server::build();
+    let stopping = builder.graceful_shutdown_signal();
+    let factory = move || {
+        let (log, stopping) = (log.clone(), stopping.clone());
+        let http = HttpService::build()
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEAD_TIME)
+            .client_disconnect_timeout(CLOSING)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .on_connect_ext(move |connection: &Patient<UnixStream>, known| introduce(connection.inner(), known, &log))
+            .finish(map_config(app(&parts).into_factory(), |_| AppConfig::default()));
+        fn_service(|stream: UnixStream| async { Ok((Patient::new(stream), Protocol::Http1, None)) }).and_then(http)
+    };
+    let builder = builder.workers(WORKERS).disable_signals().shutdown_timeout(SHUTDOWN_S);
+    Ok(builder.listen_uds("retcon-socket", listener, factory)?.run())
+}
+
 /// Takes down who is at the other end of the unix socket.
-fn introduce(connection: &dyn Any, known: &mut Extensions, log: &slog::Logger) {
-    let credentials = connection.downcast_ref::<UnixStream>().and_then(|stream| stream.peer_cred().ok());
+fn introduce(connection: &UnixStream, known: &mut Extensions, log: &slog::Logger) {
+    let credentials = connection.peer_cred().ok();
     let peer = Peer { uid: credentials.map(|peer| peer.uid()), pid: credentials.and_then(|peer| peer.pid()) };
     info!(log, "connection to the socket"; "uid" => peer.uid, "pid" => peer.pid);
     known.insert(Connection::Unix(peer));

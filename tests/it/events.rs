@@ -1,6 +1,7 @@
 //! `GET /v1/events`: what happens is told once, in one order, to whoever follows, across restarts and from every daemon.
 
 mod follower;
+mod stalled;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};

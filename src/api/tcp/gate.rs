@@ -12,20 +12,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::Protocol;
+use actix_web::ResponseError;
 use actix_web::rt::net::TcpStream;
 use bytes::BytesMut;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::head;
 use super::opened::{Opened, Stream};
 use crate::api::access::Connection;
+use crate::api::patient::PATIENCE;
 use crate::api::problem::{Code, Refused};
-
-/// How long it may take from the first byte of a connection to the last one of the head of its first request, and before that.
-const HEAD_TIME: Duration = Duration::from_secs(5);
+use crate::api::server::HEAD_TIME;
 
 /// How large a head may be, in bytes.
 const HEAD_SIZE: usize = 16 << 10;
@@ -98,7 +100,7 @@ impl Drop for Place {
 enum Shut {
     Lost,
     Broken(io::Error),
-    Refused(Stream, Code),
+    Refused(Stream, Refused),
 }
 
 impl Gate {
@@ -113,6 +115,8 @@ impl Gate {
     pub(super) async fn open(self, stream: TcpStream) -> io::Result<(Opened, Protocol, Option<SocketAddr>)> {
         let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
         stream.set_nodelay(true)?;
+        // Who has vanished takes nothing either.
+        set_tcp_user_timeout(&stream, u32::try_from(PATIENCE.as_millis()).unwrap_or(u32::MAX))?;
         let mut place = self.take_place();
         let arrived = tokio::select! {
             arrived = self.arrive(stream) => arrived,
@@ -123,10 +127,11 @@ impl Gate {
             Ok(arrived) => arrived,
             Err(Shut::Broken(error)) => return Err(error),
             Err(Shut::Lost) => return Err(io::ErrorKind::ConnectionAborted.into()),
-            Err(Shut::Refused(stream, code)) => return Err(refuse(stream, code).await),
+            Err(Shut::Refused(stream, refused)) => return Err(refuse(stream, &refused).await),
         };
         let Ok(Ok(permit)) = timeout(HEAD_TIME, Arc::clone(&self.room.free).acquire_owned()).await else {
-            return Err(refuse(stream, Code::Unavailable).await);
+            let refused = Refused::new(Code::Unavailable, "there are too many connections");
+            return Err(refuse(stream, &refused).await);
         };
         let connection = Connection::Tcp { peer, local };
         Ok((Opened::new(stream, head.freeze(), connection, permit), Protocol::Http1, Some(peer)))
@@ -163,36 +168,32 @@ impl Gate {
             }
         };
         let mut head = BytesMut::new();
-        while !is_whole(&head) {
+        while !head::is_whole(&head) {
             if head.len() >= HEAD_SIZE {
-                return Err(Shut::Refused(stream, Code::HeadTooLarge));
+                let detail = format!("the head of the request is larger than {HEAD_SIZE} bytes");
+                return Err(Shut::Refused(stream, Refused::new(Code::HeadTooLarge, detail)));
             }
             head.reserve(CHUNK);
             match tokio::time::timeout_at(began + HEAD_TIME, stream.read_buf(&mut head)).await {
-                Err(_) => return Err(Shut::Refused(stream, Code::HeadTimeout)),
+                Err(_) => {
+                    let detail = format!("the head of the request was not complete after {} s", HEAD_TIME.as_secs());
+                    return Err(Shut::Refused(stream, Refused::new(Code::HeadTimeout, detail)));
+                }
                 Ok(Ok(0)) => return Err(Shut::Broken(io::ErrorKind::UnexpectedEof.into())),
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return Err(Shut::Broken(error)),
             }
         }
-        Ok((stream, head))
+        match head::check(&head) {
+            Ok(()) => Ok((stream, head)),
+            Err(refused) => Err(Shut::Refused(stream, refused)),
+        }
     }
 }
 
-/// Tells whether an empty line has come; lines may end without a carriage return.
-fn is_whole(head: &[u8]) -> bool {
-    head.windows(2).any(|two| two == b"\n\n") || head.windows(3).any(|three| three == b"\n\r\n")
-}
-
 /// Says why a connection is closed, if it is heard soon.
-async fn refuse(mut stream: Stream, code: Code) -> io::Error {
-    let detail = match code {
-        Code::HeadTooLarge => format!("the head of the request is larger than {HEAD_SIZE} bytes"),
-        Code::HeadTimeout => format!("the head of the request was not complete after {} s", HEAD_TIME.as_secs()),
-        _ => "there are too many connections".to_owned(),
-    };
-    let body = Refused::new(code, detail).body();
-    let status = code.status();
+async fn refuse(mut stream: Stream, refused: &Refused) -> io::Error {
+    let (status, body) = (refused.status_code(), refused.body());
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
@@ -211,16 +212,6 @@ async fn refuse(mut stream: Stream, code: Code) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_head_ends_with_an_empty_line() {
-        for whole in ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\nHost: a\n\n", "GET / HTTP/1.1\r\nA: b\r\n\r\nbody"] {
-            assert!(is_whole(whole.as_bytes()), "{whole:?}");
-        }
-        for part in ["", "G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r", "a\r\nb\r\nc"] {
-            assert!(!is_whole(part.as_bytes()), "{part:?}");
-        }
-    }
 
     #[test]
     fn there_is_room_for_fewer_connections_than_descriptors() {

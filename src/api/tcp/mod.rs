@@ -1,6 +1,7 @@
 //! The API over TCP: with threads of its own, so that whatever happens here, the unix socket answers.
 
 mod gate;
+mod head;
 mod opened;
 mod tls;
 
@@ -20,7 +21,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Service;
 use super::access::Tokens;
-use super::server::{Parts, SHUTDOWN_S, app};
+use super::patient::Patient;
+use super::server::{CLOSING, KEEP_ALIVE, Parts, SHUTDOWN_S, app};
 use super::socket::ServeError;
 use crate::config::model;
 use crate::log::{chain, key};
@@ -38,12 +40,6 @@ const BACKLOG: i32 = 4096;
 
 /// The pause before it is looked again whether there is a token, or tried again to listen.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How long a connection may stay open that asks nothing.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
-
-/// How long a connection may take to close.
-const CLOSING: Duration = Duration::from_secs(1);
 
 /// The API over TCP, prepared.
 pub struct Tcp {
@@ -173,13 +169,16 @@ fn server(
                 let mut told = told.clone();
                 async move { drop(told.wait_for(|wanted| *wanted != Wanted::Service).await) }
             })
-            .on_connect_ext(|opened: &Opened, known| {
-                known.insert(opened.connection.clone());
+            .on_connect_ext(|opened: &Patient<Opened>, known| {
+                known.insert(opened.inner().connection.clone());
             })
             .finish(map_config(app(&parts).into_factory(), |_| AppConfig::default()));
         fn_service(move |stream: TcpStream| {
             let gate = gate.clone();
-            async move { gate.open(stream).await.map_err(DispatchError::Io) }
+            async move {
+                let (opened, protocol, peer) = gate.open(stream).await.map_err(DispatchError::Io)?;
+                Ok((Patient::new(opened), protocol, peer))
+            }
         })
         .and_then(http)
     };

@@ -60,6 +60,11 @@ impl Call {
         Self::new("GET", target)
     }
 
+    /// By HTTP/1.0.
+    pub(crate) fn by_first_version(target: &str) -> Self {
+        Self { line: format!("GET {target} HTTP/1.0"), ..Self::get(target) }
+    }
+
     /// Shows a token.
     pub(crate) fn bearing(self, token: &str) -> Self {
         self.with("Authorization", &format!("Bearer {token}"))

@@ -2,31 +2,32 @@
 //!
 //! Written by hand because no parser at hand keeps all of it; the limits are those of docs/data-sources.md.
 
+mod object;
 mod parse;
 mod wire;
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::number::Number;
 use super::text::Text;
 
+pub use object::{Iter, Object};
 pub use wire::present;
 
 /// A JSON value. Equality is by value: member order does not count, `1.0 == 1`.
+///
+/// What it consists of is never changed, and shared by all its clones: a clone costs no more than a number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Json {
     Null,
     Bool(bool),
     Number(Number),
     String(Text),
-    Array(Vec<Json>),
+    Array(Arc<[Json]>),
     Object(Object),
 }
-
-/// The members of a JSON object.
-pub type Object = BTreeMap<Text, Json>;
 
 /// What is wrong with a text that should be one JSON value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +68,7 @@ impl Json {
 
     /// Returns the member `name` of an object.
     pub fn member(&self, name: &str) -> Option<&Json> {
-        self.as_object()?.get(&Text::from(name))
+        self.as_object()?.get_wtf8(name.as_bytes())
     }
 
     /// Returns the members of an object.
@@ -160,7 +161,13 @@ impl From<String> for Json {
 
 impl From<Vec<Json>> for Json {
     fn from(elements: Vec<Json>) -> Self {
-        Self::Array(elements)
+        Self::Array(elements.into())
+    }
+}
+
+impl FromIterator<Json> for Json {
+    fn from_iter<I: IntoIterator<Item = Json>>(elements: I) -> Self {
+        Self::Array(elements.into_iter().collect())
     }
 }
 

@@ -26,7 +26,7 @@ pub fn match_value(document: &Json, rules: &Rules) -> Option<String> {
         value => Some(one_spelling(&canonical(value, at, rules))),
     };
     let values = places.into_iter().map(value).collect::<Option<Vec<_>>>()?;
-    (!values.is_empty()).then(|| bounded(Json::Array(values).to_string()))
+    (!values.is_empty()).then(|| bounded(Json::from(values).to_string()))
 }
 
 /// Says whether a copy that was read is what was sent, within the source's `fields` and but for spellings that count as equal.
@@ -42,7 +42,7 @@ pub fn is_what_was_sent(sent: &Json, found: &Json, fields: &Fields, rules: &Rule
 fn one_spelling(value: &Json) -> Json {
     match value {
         Json::Number(number) => Json::Number(number.canonical()),
-        Json::Array(elements) => Json::Array(elements.iter().map(one_spelling).collect()),
+        Json::Array(elements) => elements.iter().map(one_spelling).collect(),
         Json::Object(members) => {
             Json::Object(members.iter().map(|(name, value)| (name.clone(), one_spelling(value))).collect())
         }

@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-/// A JSON number: the digits as written; compared by value, never expanded and never through a float.
+/// A JSON number: the digits as written, shared by its clones; compared by value, never expanded and never through a float.
 #[derive(Clone)]
-pub struct Number(Box<str>);
+pub struct Number(Arc<str>);
 
 impl Number {
     /// Takes a text that is a number by the grammar of JSON (RFC 8259, section 6), of any length.

@@ -40,36 +40,23 @@ fn put_below(place: &Place<'_>, old: Option<Json>, path: &[Text], new: Option<Js
     let put_member = |old: Option<Json>| put_below(&place.child(name), old, rest, new.clone());
     match (old, place.array_rule()) {
         (Some(Json::Object(mut members)), _) => {
-            let old = members.remove(name);
-            members.extend(put_member(old).map(|value| (name.clone(), value)));
+            let new = put_member(members.get(name).cloned());
+            members.put(name, new);
             Some(Json::Object(members))
         }
-        (Some(Json::Array(elements)), Some(ArrayRule::Key(key))) => {
-            Some(Json::Array(put_element(elements, key, name, put_member)))
-        }
+        (Some(Json::Array(elements)), Some(ArrayRule::Key(key))) => Some(put_element(&elements, key, name, put_member)),
         (old, _) if new.is_none() => old,
-        (None, Some(ArrayRule::Key(_))) => put_member(None).map(|element| Json::Array(vec![element])),
+        (None, Some(ArrayRule::Key(_))) => put_member(None).map(|element| Json::from(vec![element])),
         (_, _) => put_member(None).map(|value| Json::Object(Object::from([(name.clone(), value)]))),
     }
 }
 
-fn put_element(
-    mut elements: Vec<Json>,
-    key: &Text,
-    name: &Text,
-    put: impl Fn(Option<Json>) -> Option<Json>,
-) -> Vec<Json> {
+fn put_element(elements: &[Json], key: &Text, name: &Text, put: impl Fn(Option<Json>) -> Option<Json>) -> Json {
     let named = |element: &Json| element.as_object().and_then(|members| members.get(key)?.as_text()) == Some(name);
-    match elements.iter().position(named) {
-        Some(at) => {
-            let old = elements.remove(at);
-            if let Some(element) = put(Some(old)) {
-                elements.insert(at, element);
-            }
-        }
-        None => elements.extend(put(None)),
-    }
-    elements
+    let at = elements.iter().position(named).unwrap_or(elements.len());
+    let (before, rest) = elements.split_at(at);
+    let new = put(rest.first().cloned());
+    before.iter().cloned().chain(new).chain(rest.iter().skip(1).cloned()).collect()
 }
 
 impl Change {

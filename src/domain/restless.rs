@@ -254,7 +254,7 @@ fn bare(value: Option<&Json>) -> Option<Json> {
         Json::Array(elements) => {
             let mut bared: Vec<Json> = elements.iter().filter_map(|element| bare(Some(element))).collect();
             bared.sort();
-            (!bared.is_empty()).then_some(Json::Array(bared))
+            (!bared.is_empty()).then_some(Json::from(bared))
         }
         Json::Object(members) => {
             let bared = members.iter().filter_map(|(name, value)| Some((name.clone(), bare(Some(value))?)));

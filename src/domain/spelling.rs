@@ -109,7 +109,7 @@ impl<'r> Place<'r> {
             Json::Null | Json::Bool(_) | Json::Number(_) => Cow::Borrowed(value),
             Json::String(_) if self.foldings.is_empty() => Cow::Borrowed(value),
             Json::String(text) => Cow::Owned(Json::String(folded(text, self.foldings))),
-            Json::Array(elements) => Cow::Owned(Json::Array(self.canonical_array(elements))),
+            Json::Array(elements) => Cow::Owned(Json::from(self.canonical_array(elements))),
             Json::Object(members) => Cow::Owned(Json::Object(self.canonical_object(members, None))),
         }
     }

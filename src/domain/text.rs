@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
-/// A JSON string. Held as WTF-8, so that a lone `\ud800` survives.
+/// A JSON string. Held as WTF-8, so that a lone `\ud800` survives; shared by its clones.
 ///
 /// Always well-formed: a high surrogate with a low one after it is one code point, so equal strings have equal bytes.
 /// The order is that of the code points.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(Box<[u8]>);
+pub struct Text(Arc<[u8]>);
 
 impl Text {
     /// Returns the text if it holds no lone surrogate.

@@ -256,8 +256,8 @@ impl Means {
     }
 
     fn tell(&self, kind: EventKind, name: &str, lines: Vec<String>) {
-        let lines = lines.iter().map(|line| Json::String(line.as_str().into())).collect();
-        let details = Json::Object(Object::from([(name.into(), Json::Array(lines))]));
+        let lines = lines.iter().map(|line| Json::from(line.as_str())).collect();
+        let details = Json::Object(Object::from([(name.into(), lines)]));
         self.herald.tell(NewEvent { at: Timestamp::now(), kind, entity: None, source: None, details });
     }
 

@@ -1,6 +1,6 @@
 //! The parser: one pass over the text, which is checked to be UTF-8 first.
 
-use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use super::{Json, JsonError, Object};
 use crate::domain::number::Number;
@@ -18,7 +18,7 @@ pub(super) fn parse(bytes: &[u8], deepest: usize) -> Result<Json, JsonError> {
     if text.starts_with('\u{FEFF}') {
         return Err(error_at("", "the text begins with a byte order mark".to_owned()));
     }
-    let mut parser = Parser { text, at: 0, deepest };
+    let mut parser = Parser { text, at: 0, deepest, members: Vec::new(), elements: Vec::new() };
     let value = parser.value(0)?;
     match parser.next_token() {
         None => Ok(value),
@@ -48,6 +48,18 @@ struct Parser<'a> {
     /// What has been read, in bytes; always at the boundary of a character.
     at: usize,
     deepest: usize,
+    /// Those of the objects that are not read to their ends: each takes its own once it ends.
+    members: Vec<Member>,
+    /// Likewise of arrays.
+    elements: Vec<Json>,
+}
+
+/// A member as it stands in the text.
+struct Member {
+    name: Text,
+    value: Json,
+    /// Where the name begins.
+    start: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -111,54 +123,63 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Vec<Json>, JsonError> {
+    fn array(&mut self, depth: usize) -> Result<Arc<[Json]>, JsonError> {
         self.at += 1;
-        let mut elements = Vec::new();
+        let first = self.elements.len();
         if self.next_token() == Some(b']') {
             self.at += 1;
-            return Ok(elements);
+            return Ok(Arc::default());
         }
         loop {
-            elements.push(self.value(depth)?);
+            let element = self.value(depth)?;
+            self.elements.push(element);
             if self.ends(b']', "\",\" or \"]\"")? {
-                return Ok(elements);
+                return Ok(self.elements.drain(first..).collect());
             }
         }
     }
 
     fn object(&mut self, depth: usize) -> Result<Object, JsonError> {
         self.at += 1;
-        let mut members = Object::new();
+        let first = self.members.len();
         if self.next_token() == Some(b'}') {
             self.at += 1;
-            return Ok(members);
+            return Ok(Object::new());
         }
         loop {
-            self.member(depth, &mut members)?;
+            let member = self.member(depth)?;
+            self.members.push(member);
             if self.ends(b'}', "\",\" or \"}\"")? {
-                return Ok(members);
+                return self.take_members(first);
             }
         }
     }
 
-    fn member(&mut self, depth: usize, members: &mut Object) -> Result<(), JsonError> {
+    /// Makes an object of the members from the position `first` on.
+    fn take_members(&mut self, first: usize) -> Result<Object, JsonError> {
+        let members = &mut self.members[first..];
+        if !members.is_sorted_by(|one, next| one.name < next.name) {
+            members.sort_unstable_by(|one, other| (&one.name, one.start).cmp(&(&other.name, other.start)));
+            let again = members.windows(2).filter(|pair| pair[0].name == pair[1].name).map(|pair| &pair[1]);
+            if let Some(Member { name, start, .. }) = again.min_by_key(|member| member.start) {
+                let problem = format!("the member {} stands twice", quoted(&name.to_string_lossy()));
+                return Err(error_at(&self.text[..*start], problem));
+            }
+        }
+        Ok(Object::of_sorted(self.members.drain(first..).map(|member| (member.name, member.value))))
+    }
+
+    fn member(&mut self, depth: usize) -> Result<Member, JsonError> {
         if self.next_token() != Some(b'"') {
             return Err(self.expected("a member name in quotes"));
         }
         let start = self.at;
-        let place = match members.entry(self.string()?) {
-            Entry::Vacant(place) => place,
-            Entry::Occupied(taken) => {
-                let name = quoted(&taken.key().to_string_lossy());
-                return Err(self.error(start, format!("the member {name} stands twice")));
-            }
-        };
+        let name = self.string()?;
         if self.next_token() != Some(b':') {
             return Err(self.expected("\":\""));
         }
         self.at += 1;
-        place.insert(self.value(depth)?);
-        Ok(())
+        Ok(Member { name, value: self.value(depth)?, start })
     }
 
     /// Reads the comma or the `end` after a member or an element, and says whether it was the end.

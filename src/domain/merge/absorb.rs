@@ -163,7 +163,7 @@ impl Comparison<'_> {
             let held = absorbed.unwrap_or_else(|| carried.get(form));
             shadow.extend(held.map(|value| (*value).clone()));
         }
-        Piece::Made(Json::Array(shadow))
+        Piece::Made(Json::from(shadow))
     }
 
     /// Absorbs a value that differs from the one that was sent, or takes it for an edit.

@@ -1,9 +1,8 @@
 //! Values on their way through the merge: what stays as it is, is shared and not copied.
 
-use std::collections::btree_map::{Iter, Keys};
 use std::iter::Peekable;
 
-use crate::domain::json::{Json, Object};
+use crate::domain::json::{Iter, Json, Object};
 use crate::domain::text::Text;
 
 /// A value that stands in the question, or that was put together.
@@ -51,7 +50,7 @@ impl Shape {
     pub(super) fn empty(self) -> Json {
         match self {
             Self::Object => Json::Object(Object::new()),
-            Self::Keyed | Self::Set => Json::Array(Vec::new()),
+            Self::Keyed | Self::Set => Json::from(Vec::new()),
         }
     }
 }
@@ -67,9 +66,7 @@ pub(super) fn compose<'a>(shape: Shape, parts: Parts<'a>, like: Option<&'a Json>
         (Shape::Object, _) => {
             Piece::Made(Json::Object(parts.into_iter().map(|(name, part)| (name.clone(), part.into_json())).collect()))
         }
-        (Shape::Keyed | Shape::Set, _) => {
-            Piece::Made(Json::Array(parts.into_iter().map(|(_, part)| part.into_json()).collect()))
-        }
+        (Shape::Keyed | Shape::Set, _) => Piece::Made(parts.into_iter().map(|(_, part)| part.into_json()).collect()),
     }
 }
 
@@ -104,7 +101,7 @@ impl<'a> Members<'a> {
     pub(super) fn names(&self) -> Names<'_, 'a> {
         match self {
             Self::None => Names::Keyed([].iter()),
-            Self::Object(members) => Names::Object(members.keys()),
+            Self::Object(members) => Names::Object(members.iter()),
             Self::Keyed(elements) => Names::Keyed(elements.iter()),
         }
     }
@@ -120,7 +117,7 @@ impl<'a> Members<'a> {
 
 /// The names of members.
 pub(super) enum Names<'m, 'a> {
-    Object(Keys<'a, Text, Json>),
+    Object(Iter<'a>),
     Keyed(std::slice::Iter<'m, (&'a Text, &'a Json)>),
 }
 
@@ -129,7 +126,7 @@ impl<'a> Iterator for Names<'_, 'a> {
 
     fn next(&mut self) -> Option<&'a Text> {
         match self {
-            Self::Object(names) => names.next(),
+            Self::Object(members) => members.next().map(|(name, _)| name),
             Self::Keyed(elements) => elements.next().map(|(name, _)| *name),
         }
     }
@@ -137,7 +134,7 @@ impl<'a> Iterator for Names<'_, 'a> {
 
 /// Finds the members of an object one after the other, as long as they are asked for in the order of their names.
 pub(super) enum Seeker<'m, 'a> {
-    Object(Peekable<Iter<'a, Text, Json>>),
+    Object(Peekable<Iter<'a>>),
     Members(&'m Members<'a>),
 }
 

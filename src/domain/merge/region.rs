@@ -129,10 +129,7 @@ impl<'a> Region<'a> {
             Self::Below(_) => {
                 let mut members = base.and_then(Json::as_object).cloned().unwrap_or_default();
                 for name in self.names() {
-                    match self.child(name).lay(members.get(name), member(over, name)) {
-                        Some(laid) => members.insert(name.clone(), laid),
-                        None => members.remove(name),
-                    };
+                    members.put(name, self.child(name).lay(members.get(name), member(over, name)));
                 }
                 (!members.is_empty() || over.is_some()).then_some(Json::Object(members))
             }

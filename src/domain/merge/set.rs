@@ -99,13 +99,13 @@ impl<'a> Walk<'a> {
             true if row.is_edited(party, site) => row.agreed,
             true => row.next.or(row.agreed).or(row.copies[party].reading).filter(|_| row.copies[party].ack),
         });
-        let unwritten = Piece::Made(Json::Array(unwritten.cloned().collect()));
+        let unwritten = Piece::Made(unwritten.cloned().collect());
         let here = self.here();
         self.parties[party].marks.owed_failed.extend(site.owed.places(&here));
         if self.parties[party].away {
             return Dealt::away(site, Some(unwritten));
         }
-        let document = Json::Array(rewritten(place, table, party, site, now));
+        let document = rewritten(place, table, party, site, now);
         Dealt::written(Some(Piece::Made(document)), Some(unwritten))
     }
 }
@@ -164,17 +164,11 @@ fn united<'a>(place: &Place<'a>, table: &Table<'a>, agreed: Option<&'a Json>, si
         let (form, row) = table.get_key_value(&element.canonical(value))?;
         row.next.filter(|_| seen.insert(form))
     });
-    Piece::Made(Json::Array(stays.cloned().collect()))
+    Piece::Made(stays.cloned().collect())
 }
 
 /// Returns the elements of a copy as they are to be written: in its own order, then in the agreed one.
-fn rewritten<'a>(
-    place: &Place<'a>,
-    table: &Table<'a>,
-    party: usize,
-    site: &Site<'a>,
-    now: Option<&Piece<'a>>,
-) -> Vec<Json> {
+fn rewritten<'a>(place: &Place<'a>, table: &Table<'a>, party: usize, site: &Site<'a>, now: Option<&Piece<'a>>) -> Json {
     let own = site.reading.and_then(Json::as_array).unwrap_or_default();
     let agreed = now.and_then(|now| now.get().as_array()).unwrap_or_default();
     let kept = own.iter().filter(|value| row(place, table, value).is_none_or(|row| !row.is_stale(party, site)));

@@ -121,7 +121,7 @@ fn held(value: Option<&Json>) -> (Option<Json>, Option<Json>) {
 }
 
 fn list<T>(items: &[T], show: impl Fn(&T) -> Json) -> Json {
-    Json::Array(items.iter().map(show).collect())
+    items.iter().map(show).collect()
 }
 
 /// Makes an object of the members that are there.

@@ -36,8 +36,9 @@ fn values() -> impl Strategy<Value = Json> {
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Json::Array),
-            prop::collection::btree_map(texts(), inner, 0..4).prop_map(Json::Object),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+            prop::collection::btree_map(texts(), inner, 0..4)
+                .prop_map(|members| Json::Object(members.into_iter().collect())),
         ]
     })
 }

@@ -2,41 +2,54 @@
 //!
 //! A look at a record reads three documents and writes one at least. That passage is the floor: parsing the three and
 //! printing one. Beside it stand parsing and printing each once, and the differences that `json-patch` finds between the
-//! agreed document and each of the three, which is less than a merge. The ratios are what to watch: all sides are
-//! measured in turns, so that a busy machine slows all.
+//! agreed document and each of the three, which is less than a merge. All sides are measured in turns, so that a busy
+//! machine slows all.
 
 #[path = "merge/allocations.rs"]
 mod allocations;
+#[path = "report/mod.rs"]
+mod report;
 #[path = "merge/scene.rs"]
 mod scene;
 
+use std::fmt::Write as _;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use retcon::domain::json::Json;
 use retcon::domain::merge::merge;
 
+use report::{Bound, Report, median};
 use scene::{SHAPES, Scene, Shape, Size};
 
 /// How often each side is measured.
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 21;
 /// How many bytes pass in one measurement, about.
-const BYTES: usize = 600_000;
+const BYTES: usize = 1_000_000;
+/// How many times its floor a merge of small documents may take.
+const MOST: f64 = 3.0;
+
+const ABOUT: &str = "One merge of three copies, beside its floor: parsing the three documents and printing one.";
+const HEAD: &str = "Beside these, parsing and printing each of the three once, and what `json-patch` takes to find the \
+    differences between the agreed document and each of the three, which is less than a merge; and the allocations of \
+    each.\n\n\
+    | | merge | floor | each once | diffs | allocations: merge | floor | each once | diffs |\n\
+    |---|---:|---:|---:|---:|---:|---:|---:|---:|\n";
 
 fn main() {
-    println!(
-        "{:<24}{:>9}{:>9}{:>7}{:>9}{:>7}{:>9}{:>9}{:>9}{:>9}",
-        "three copies of", "merge", "floor", "ratio", "passing", "ratio", "diffs", "allocs", "floor's", "diffs'"
-    );
-    for size in [Size::Small, Size::Large] {
+    let mut report = Report::new("merge", ABOUT);
+    let mut table = HEAD.to_owned();
+    for (size, bound) in [(Size::Small, Bound::AtMost(MOST)), (Size::Large, Bound::None)] {
         for shape in &SHAPES {
-            measure(size, shape);
+            measure(&mut report, &mut table, size, shape, bound);
         }
     }
+    report.note(table.trim_end());
+    report.write();
 }
 
-/// Measures a case, and prints a line.
-fn measure(size: Size, shape: &Shape) {
+/// Measures a case.
+fn measure(report: &mut Report, table: &mut String, size: Size, shape: &Shape, bound: Bound) {
     let scene = Scene::new(size, shape);
     let texts = scene.texts();
     let values: Vec<serde_json::Value> = texts.iter().map(|text| text.parse().expect("it is JSON")).collect();
@@ -55,15 +68,15 @@ fn measure(size: Size, shape: &Shape) {
             times.push(time(passes, side));
         }
     }
+    let what = format!("3 x {size}, {}", shape.name);
+    let rounds: Vec<(f64, f64)> = times[0].iter().copied().zip(times[1].iter().copied()).collect();
+    report.compare(&what, "µs", &rounds, bound);
     let [merging, floor, passing, diffing] = times.map(median);
-    let [merges, floors, _, diffs] = sides.map(allocations::count);
-    let size = texts[0].len();
-    println!(
-        "{:<24}{merging:>9.1}{floor:>9.1}{:>7.2}{passing:>9.1}{:>7.2}{diffing:>9.1}{merges:>9}{floors:>9}{diffs:>9}",
-        format!("{size} B, {}", shape.name),
-        merging / floor,
-        merging / passing,
-    );
+    let _ = write!(table, "| {what} | {merging:.1} µs | {floor:.1} µs | {passing:.1} µs | {diffing:.1} µs |");
+    for side in sides {
+        let _ = write!(table, " {} |", allocations::count(side));
+    }
+    table.push('\n');
 }
 
 /// Reads all documents and writes the first.
@@ -86,11 +99,5 @@ fn time(passes: usize, side: &dyn Fn()) -> f64 {
     for _ in 0..passes {
         side();
     }
-    let elapsed: Duration = start.elapsed();
-    elapsed.as_secs_f64() * 1e6 / passes as f64
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    start.elapsed().as_secs_f64() * 1e6 / passes as f64
 }

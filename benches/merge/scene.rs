@@ -1,6 +1,7 @@
 //! Three copies of a customer, and what was edited in them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use retcon::domain::json::Json;
 use retcon::domain::merge::{Action, Copy, Question, Stand, merge};
@@ -16,6 +17,15 @@ pub(crate) enum Size {
     Small,
     /// About 100 KB: the same customer, with branches and orders.
     Large,
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Small => "1 KB",
+            Self::Large => "100 KB",
+        })
+    }
 }
 
 /// What was edited since the copies were last in step: by which copy, where, to what.

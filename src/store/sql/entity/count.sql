@@ -1,5 +1,6 @@
--- Counts what every entity has, exactly, in one state of the database.
-with work as (
+-- Counts what every entity has, exactly, in one state of the database. Each table is read once, and what was counted is put together
+-- by entity: to join it would be to compare each entity with each.
+with work as materialized (
     select entity,
            count(*) filter (where state = 'ready') as ready,
            count(*) filter (where state = 'running') as running,
@@ -10,45 +11,47 @@ with work as (
     where state <> 'done' and id > 0
     group by entity
 ),
-deleted as (
-    select entity, count(*) as records
+counted as (
+    select entity, ready, running, waiting, parked,
+           (select greatest(floor(extract(epoch from clock_timestamp() - work_item.arrived_at)), 0)::bigint
+            from work_item
+            where work_item.id = work.oldest) as oldest_s,
+           0::bigint as records, 0::bigint as conflicts, 0::bigint as in_doubt, 0::bigint as deletes_held
+    from work
+    union all
+    select name, 0, 0, 0, 0, 0, last_internal_key, 0, 0, 0
+    from entity
+    union all
+    select entity, 0, 0, 0, 0, 0, -count(*), 0, 0, 0
     from record
     where state = 'deleted'
     group by entity
-),
-conflicting as (
-    select entity, count(*) as conflicts
+    union all
+    select entity, 0, 0, 0, 0, 0, 0, count(*), 0, 0
     from conflict
     where closed_at is null and id > 0
     group by entity
-),
-doubtful as (
-    select entity, count(*) as in_doubt
+    union all
+    select entity, 0, 0, 0, 0, 0, 0, 0, count(*), 0
     from operation
     where state = 'in-doubt'
     group by entity
-),
-held as (
-    select entity, count(*) as deletes_held
+    union all
+    select entity, 0, 0, 0, 0, 0, 0, 0, 0, count(*)
     from held_delete
     where approved_at is null and id > 0
     group by entity
 )
-select coalesce(entity.name, work.entity) as entity,
-       coalesce(work.ready, 0) as ready,
-       coalesce(work.running, 0) as running,
-       coalesce(work.waiting, 0) as waiting,
-       coalesce(work.parked, 0) as parked,
-       coalesce(greatest(floor(extract(epoch from clock_timestamp() - oldest.arrived_at)), 0), 0)::bigint as oldest_s,
-       coalesce(entity.last_internal_key, 0) - coalesce(deleted.records, 0) as records,
-       coalesce(conflicting.conflicts, 0) as conflicts,
-       coalesce(doubtful.in_doubt, 0) as in_doubt,
-       coalesce(held.deletes_held, 0) as deletes_held
-from entity
-full join work on work.entity = entity.name
-left join work_item as oldest on oldest.id = work.oldest
-left join deleted on deleted.entity = entity.name
-left join conflicting on conflicting.entity = entity.name
-left join doubtful on doubtful.entity = entity.name
-left join held on held.entity = entity.name
+select entity,
+       sum(ready)::bigint as ready,
+       sum(running)::bigint as running,
+       sum(waiting)::bigint as waiting,
+       sum(parked)::bigint as parked,
+       sum(oldest_s)::bigint as oldest_s,
+       sum(records)::bigint as records,
+       sum(conflicts)::bigint as conflicts,
+       sum(in_doubt)::bigint as in_doubt,
+       sum(deletes_held)::bigint as deletes_held
+from counted
+group by entity
 order by 1

@@ -164,8 +164,9 @@ fn below<'r>(path: &&'r [Text], name: &Text) -> Option<&'r [Text]> {
 fn keyed<'v>(elements: &'v [Json], key: &Text) -> Option<Vec<(&'v Text, &'v Json)>> {
     let name = |element: &'v Json| Some((element.as_object()?.get(key)?.as_text()?, element));
     let named: Vec<_> = elements.iter().map(name).collect::<Option<_>>()?;
-    let distinct: BTreeSet<_> = named.iter().map(|(name, _)| name).collect();
-    (distinct.len() == named.len()).then_some(named)
+    let mut names: Vec<&Text> = named.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names.is_sorted_by(|one, next| one < next).then_some(named)
 }
 
 /// Applies the foldings, in whatever order they are configured.

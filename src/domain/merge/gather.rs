@@ -1,5 +1,7 @@
 //! Putting a copy together again from what became of its members.
 
+use std::collections::BTreeMap;
+
 use crate::domain::json::Json;
 use crate::domain::text::Text;
 
@@ -215,8 +217,8 @@ impl<'a> Frame<'_, 'a> {
     /// Sorts the elements of an array into the order in which the source has them; what is new to it comes last.
     fn in_own_order(&self, mut parts: Parts<'a>) -> Parts<'a> {
         if self.shape == Shape::Keyed {
-            let own: Vec<&Text> = self.opened.reading.names().collect();
-            parts.sort_by_key(|(name, _)| own.iter().position(|key| key == name).unwrap_or(usize::MAX));
+            let own: BTreeMap<&Text, usize> = self.opened.reading.names().zip(0..).collect();
+            parts.sort_by_key(|(name, _)| own.get(name).copied().unwrap_or(usize::MAX));
         }
         parts
     }

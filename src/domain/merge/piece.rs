@@ -106,11 +106,12 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Starts to look members up in the order of their names.
+    /// Starts to look members up one after the other.
     pub(super) fn seeker(&self) -> Seeker<'_, 'a> {
         match self {
-            Self::None | Self::Keyed(_) => Seeker::Members(self),
+            Self::None => Seeker::Keyed { elements: &[], next: 0 },
             Self::Object(members) => Seeker::Object(members.iter().peekable()),
+            Self::Keyed(elements) => Seeker::Keyed { elements, next: 0 },
         }
     }
 }
@@ -132,10 +133,15 @@ impl<'a> Iterator for Names<'_, 'a> {
     }
 }
 
-/// Finds the members of an object one after the other, as long as they are asked for in the order of their names.
+/// Finds members one after the other: those of an object as long as they are asked for in the order of their names,
+/// elements in any order, and at once where it is the array's own.
 pub(super) enum Seeker<'m, 'a> {
     Object(Peekable<Iter<'a>>),
-    Members(&'m Members<'a>),
+    Keyed {
+        elements: &'m [(&'a Text, &'a Json)],
+        /// Right after the one that was found last.
+        next: usize,
+    },
 }
 
 impl<'a> Seeker<'_, 'a> {
@@ -145,7 +151,13 @@ impl<'a> Seeker<'_, 'a> {
                 while members.next_if(|(other, _)| *other < name).is_some() {}
                 members.next_if(|(other, _)| *other == name).map(|(_, value)| value)
             }
-            Self::Members(members) => members.get(name),
+            Self::Keyed { elements, next } => {
+                let (before, rest) = elements.split_at(*next);
+                let found = rest.iter().chain(before).position(|(key, _)| *key == name)?;
+                let at = (*next + found) % elements.len();
+                *next = at + 1;
+                Some(elements[at].1)
+            }
         }
     }
 }

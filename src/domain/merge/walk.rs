@@ -141,6 +141,7 @@ impl<'a> Walk<'a> {
         let mut gathered = Gathered::new(names.clone(), sites.len());
         let mut stands = stands.seeker();
         let mut held: Vec<[Seeker<'_, 'a>; 3]> = opened.iter().map(Opened::seekers).collect();
+        let mut below: Vec<Site<'a>> = Vec::with_capacity(sites.len());
         for name in names {
             let site = |((site, opened), held): ((&Site<'a>, &Opened<'a>), &mut [Seeker<'_, 'a>; 3])| {
                 if !opened.joins {
@@ -148,7 +149,8 @@ impl<'a> Walk<'a> {
                 }
                 site.child(name, held.each_mut().map(|held| held.seek(name)))
             };
-            let below: Vec<Site<'a>> = sites.iter().zip(opened).zip(&mut held).map(site).collect();
+            below.clear();
+            below.extend(sites.iter().zip(opened).zip(&mut held).map(site));
             self.path.push(name);
             let verdict = self.visit(&signs.child(shape, name), stands.seek(name), &below);
             self.path.pop();
@@ -187,19 +189,26 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Returns the names of the members to be visited: those agreed, then those that the sources, by name, show besides.
+/// Returns the names of the members to be visited: those agreed, and those that the sources show besides.
+///
+/// Those of an object are sorted; in a keyed array what is new follows in the order in which the sources, by name, show it.
 fn names<'a>(shape: Shape, stands: &Members<'a>, sites: &[Site<'a>], opened: &[Opened<'a>]) -> Vec<&'a Text> {
-    let shown = sites.iter().zip(opened).flat_map(|(site, opened)| {
-        opened.reading.names().filter(|name| site.fields.is_whole() || !site.fields.child(name).is_nothing())
-    });
-    let names = stands.names().chain(shown);
-    if shape == Shape::Object {
-        // Sorted runs, one after the other.
-        let mut names: Vec<&'a Text> = names.collect();
-        names.sort();
-        names.dedup();
+    let mut names: Vec<&'a Text> = stands.names().collect();
+    let agreed = names.len();
+    for (site, opened) in sites.iter().zip(opened) {
+        let mut stands = stands.seeker();
+        let is_ours = |name: &&Text| site.fields.is_whole() || !site.fields.child(name).is_nothing();
+        names.extend(opened.reading.names().filter(|name| stands.seek(name).is_none()).filter(is_ours));
+    }
+    if names.len() == agreed {
         return names;
     }
-    let mut seen = BTreeSet::new();
-    names.filter(|name| seen.insert(*name)).collect()
+    if shape == Shape::Object {
+        names.sort_unstable();
+        names.dedup();
+    } else {
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(*name));
+    }
+    names
 }

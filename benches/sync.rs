@@ -16,7 +16,6 @@ use std::time::Instant;
 use bare::Bare;
 use report::{Bound, Report};
 use site::{Database, Site, Starts, document};
-use socket::Connection;
 
 /// How many items a round has, by the number of sources, and how many rounds there are.
 const SIZES: [(usize, u64); 2] = [(2, 400), (5, 200)];
@@ -49,20 +48,20 @@ fn measure(report: &mut Report, sources: usize, items: u64) {
     // The floor has a site of its own, where no daemon runs.
     let (ours, floor) = (Site::new(sources), Site::new(sources));
     let daemon = ours.start();
-    let (mut connection, database) = (ours.connection(), ours.database());
+    let database = ours.database();
     let mut rates = ALL.map(|_| Vec::new());
     let mut runs = ALL.map(|_| 0.0);
     for round in 0..ROUNDS {
         let keys: Vec<(u64, String)> = (round * items..(round + 1) * items).map(|n| (n, format!("k{n}"))).collect();
         for (place, change) in ALL.into_iter().enumerate() {
             let before = ours.starts();
-            let rate = carry_out(&ours, change, &keys, &mut connection, &database);
+            let rate = carry_out(&ours, change, &keys, &database);
             let made = difference(&before, &ours.starts());
             runs[place] = made.values().sum::<u64>() as f64 / items as f64;
             rates[place].push((rate, bare(&floor, change, &keys, &made)));
         }
     }
-    drop((connection, database, daemon));
+    drop((database, daemon));
     for ((change, rates), runs) in ALL.into_iter().zip(rates).zip(runs) {
         let (rate_bound, most_runs) = match (change, sources) {
             (Change::Update, 2) => (Bound::AtLeast(0.70), Bound::AtMost(3.0)),
@@ -98,17 +97,13 @@ impl Change {
 }
 
 /// Has the daemon carry a change out; gives the notifications a second.
-fn carry_out(
-    site: &Site,
-    change: Change,
-    keys: &[(u64, String)],
-    connection: &mut Connection,
-    database: &Database,
-) -> f64 {
+fn carry_out(site: &Site, change: Change, keys: &[(u64, String)], database: &Database) -> f64 {
     change.make(site, keys);
+    // The daemon closes one that was silent for long.
+    let mut connection = site.connection();
     let names: Vec<String> = keys.iter().map(|(_, key)| key.clone()).collect();
     let began = Instant::now();
-    site.notify(connection, "s0", &names);
+    site.notify(&mut connection, "s0", &names);
     database.wait_until_done();
     keys.len() as f64 / began.elapsed().as_secs_f64()
 }

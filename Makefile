@@ -33,7 +33,8 @@ check: setup ## formatting, lints, layers, lengths of files
 	$(CARGO) test --locked --test it -- layers:: file_lengths::
 
 bench: setup ## what things cost, each beside its floor
-	$(CARGO) bench --locked --bench merge --bench entities --bench scrape --bench ingest --bench sync
+	$(CARGO) bench --locked --bench merge --bench entities --bench scrape --bench ingest \
+		--bench invoke --bench sync --bench latency
 
 CHAOS_BUILD = $(CARGO) build --locked -p retcon -p retcon-chaos --features retcon/chaos \
 	--bin retcond-chaos --bin chaos --bin sim

@@ -23,6 +23,12 @@ pub struct Bare {
     nothing: File,
 }
 
+/// A run under way.
+pub struct Running {
+    pid: Pid,
+    pipes: [OwnedFd; 2],
+}
+
 /// How a run ended, and what it printed.
 #[derive(Debug)]
 pub struct BareEnd {
@@ -72,16 +78,17 @@ impl Bare {
 
     /// Runs it to its end.
     pub fn run(&self, stdin: Option<&str>) -> BareEnd {
+        self.start(stdin).finish()
+    }
+
+    /// Starts it.
+    pub fn start(&self, stdin: Option<&str>) -> Running {
         let stdin = stdin.map(in_memory);
-        let pipes = [(); 2].map(|()| pipe_with(PipeFlags::CLOEXEC).expect("descriptors are left"));
-        let pid = self.spawn([
-            stdin.as_ref().unwrap_or(&self.nothing).as_raw_fd(),
-            pipes[0].1.as_raw_fd(),
-            pipes[1].1.as_raw_fd(),
-        ]);
-        let [stdout, stderr] = read_all(pipes.map(|(ours, _)| ours));
-        let status = waitpid(Some(pid), WaitOptions::empty()).expect("it is ours");
-        BareEnd { status: status.and_then(|(_, status)| status.exit_status()), stdout, stderr }
+        let [(stdout, to_stdout), (stderr, to_stderr)] =
+            [(); 2].map(|()| pipe_with(PipeFlags::CLOEXEC).expect("descriptors are left"));
+        let stdin = stdin.as_ref().unwrap_or(&self.nothing);
+        let pid = self.spawn([stdin.as_raw_fd(), to_stdout.as_raw_fd(), to_stderr.as_raw_fd()]);
+        Running { pid, pipes: [stdout, stderr] }
     }
 
     fn spawn(&self, descriptors: [i32; 3]) -> Pid {
@@ -113,6 +120,15 @@ impl Bare {
         };
         assert_eq!(error, 0, "cannot start {:?}", self.program);
         Pid::from_raw(pid).expect("a process has a number")
+    }
+}
+
+impl Running {
+    /// Reads all that it prints, and waits for its end.
+    pub fn finish(self) -> BareEnd {
+        let [stdout, stderr] = read_all(self.pipes);
+        let status = waitpid(Some(self.pid), WaitOptions::empty()).expect("it is ours");
+        BareEnd { status: status.and_then(|(_, status)| status.exit_status()), stdout, stderr }
     }
 }
 

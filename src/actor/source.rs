@@ -5,17 +5,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised};
+use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised};
 use slog::{Logger, info, warn};
 use tokio::sync::oneshot;
 
-use crate::domain::name::SourceName;
+use crate::domain::name::{EntityName, SourceName};
 use crate::log::key;
 use crate::source::visit::{Reach, Visitor};
 
 use super::entity::{EntityActor, SourceChanged};
 use super::errand::Errand;
-use super::supervision::{Drill, Lifeline, panic_text};
+use super::supervision::{ActorPath, Drill, Ledger, Lifeline, Policy, Spec, panic_text, start};
 use super::workshop::Paused;
 
 /// The first pause before a source that is down is tried again; doubled each time up to [`LAST_PROBE`].
@@ -26,7 +26,8 @@ const LAST_PROBE: Duration = Duration::from_secs(30);
 pub struct SourceActor {
     name: SourceName,
     visitor: Visitor,
-    entity: Addr<EntityActor>,
+    /// Told of every change of its health; `None`: nobody is.
+    entity: Option<Addr<EntityActor>>,
     /// What a person has stopped; nothing is started here while it is this source.
     paused: Paused,
     lifeline: Lifeline,
@@ -67,6 +68,22 @@ pub(super) async fn visit<E: Errand>(source: &Addr<SourceActor>, errand: E) -> E
     answer.unwrap_or_else(|_| errand.refused(AWAY.to_owned()))
 }
 
+/// Starts the actor of a source that no entity has, on the thread of `arbiter`: what a visit costs can be measured with it.
+pub fn start_alone(
+    arbiter: &ArbiterHandle,
+    (entity, name): (EntityName, SourceName),
+    visitor: Visitor,
+    log: Logger,
+) -> Addr<SourceActor> {
+    let path = ActorPath::Source(entity, name.clone());
+    let (policy, ledger) = (Policy::default(), Ledger::default());
+    let spec = Spec { path, policy, ledger, log: log.clone(), report: Box::new(|_, _| {}) };
+    let make = move |_: &mut Context<SourceActor>, lifeline| {
+        SourceActor::new(name, visitor, None, Paused::default(), lifeline, log)
+    };
+    start(arbiter, spec, make).addr
+}
+
 impl<E: Errand> Message for Visit<E> {
     type Result = E::Answer;
 }
@@ -89,7 +106,7 @@ impl SourceActor {
     pub(super) fn new(
         name: SourceName,
         visitor: Visitor,
-        entity: Addr<EntityActor>,
+        entity: Option<Addr<EntityActor>>,
         paused: Paused,
         lifeline: Lifeline,
         log: Logger,
@@ -155,7 +172,9 @@ impl SourceActor {
             }
         }
         let (source, actor) = (self.name.clone(), self.lifeline.id());
-        self.entity.do_send(SourceChanged { source, actor, health: self.health.clone() });
+        if let Some(entity) = &self.entity {
+            entity.do_send(SourceChanged { source, actor, health: self.health.clone() });
+        }
     }
 }
 

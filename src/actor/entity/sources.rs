@@ -89,7 +89,7 @@ impl EntityActor {
         };
         let (actor_name, paused) = (name.clone(), self.workshop.paused.clone());
         let child = start(&Arbiter::current(), spec, move |_, lifeline| {
-            SourceActor::new(actor_name, visitor, parent, paused, lifeline, log)
+            SourceActor::new(actor_name, visitor, Some(parent), paused, lifeline, log)
         });
         self.sources.insert(name.clone(), child);
         self.conditions.insert(name, Condition::Up);

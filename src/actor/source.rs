@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised};
+use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, ResponseFuture, Supervised};
 use slog::{Logger, info, warn};
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ use crate::source::visit::{Reach, Visitor};
 
 use super::entity::{EntityActor, SourceChanged};
 use super::errand::Errand;
+use super::lock::whole;
 use super::supervision::{ActorPath, Drill, Ledger, Lifeline, Policy, Spec, panic_text, start};
 use super::workshop::Paused;
 
@@ -24,6 +25,13 @@ const LAST_PROBE: Duration = Duration::from_secs(30);
 
 /// Serializes the visits at one source; the next begins when the process of the last is reaped.
 pub struct SourceActor {
+    counter: Arc<Counter>,
+    lifeline: Lifeline,
+}
+
+/// Where visits wait for their turn. It belongs to the actor and to the thread that makes its visits, one after the other as long as
+/// any wait: no visit waits for a thread to be told of the end of the last one.
+struct Counter {
     name: SourceName,
     visitor: Visitor,
     /// Told of every change of its health; `None`: nobody is.
@@ -32,10 +40,14 @@ pub struct SourceActor {
     paused: Paused,
     lifeline: Lifeline,
     log: Logger,
+    line: Mutex<Line>,
+}
+
+struct Line {
     waiting: VecDeque<Waiting>,
-    /// The number of the visit under way.
+    /// The number of the thread's turn that makes visits; `None`: nobody does.
     visiting: Option<u64>,
-    visits: u64,
+    turns: u64,
     health: Health,
 }
 
@@ -88,14 +100,6 @@ impl<E: Errand> Message for Visit<E> {
     type Result = E::Answer;
 }
 
-/// A visit has ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Visited {
-    number: u64,
-    reach: Reach,
-}
-
 /// Ends the actor in order; whoever still waits for a visit is told that it was not made.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -111,19 +115,83 @@ impl SourceActor {
         lifeline: Lifeline,
         log: Logger,
     ) -> Self {
-        let waiting = VecDeque::new();
-        Self { name, visitor, entity, paused, lifeline, log, waiting, visiting: None, visits: 0, health: Health::Up }
+        let line = Line { waiting: VecDeque::new(), visiting: None, turns: 0, health: Health::Up };
+        let of_counter = lifeline.clone();
+        let line = Mutex::new(line);
+        let counter = Counter { name, visitor, entity, paused, lifeline: of_counter, log, line };
+        Self { counter: Arc::new(counter), lifeline }
     }
 
-    /// Begins the next visit, if none is under way.
-    fn pump(&mut self, ctx: &mut Context<Self>) {
-        while self.visiting.is_none() {
-            let Some(next) = self.waiting.pop_front() else { return };
-            match self.down() {
-                Some(why) => drop(next(Turn::Refused(why))),
-                None => self.begin(next, ctx),
-            }
+    /// Has the visits that wait made on a thread of their own, unless that is being done. They answer by themselves: what happens
+    /// to this actor meanwhile does not touch them.
+    fn pump(&self) {
+        if let Some(turn) = ThreadTurn::take(&self.counter) {
+            tokio::task::spawn_blocking(move || turn.make_visits());
         }
+    }
+}
+
+/// The right of one thread to make visits, until nobody waits. It ends when it is dropped, too, should no thread ever have had it.
+struct ThreadTurn {
+    counter: Arc<Counter>,
+    number: u64,
+}
+
+impl ThreadTurn {
+    /// Gives none while another one is taken, or nobody waits for a visit that may be made.
+    fn take(counter: &Arc<Counter>) -> Option<Self> {
+        if whole(&counter.line).visiting.is_some() {
+            return None;
+        }
+        counter.refuse();
+        let mut line = whole(&counter.line);
+        if line.waiting.is_empty() {
+            return None;
+        }
+        line.turns += 1;
+        line.visiting = Some(line.turns);
+        Some(Self { counter: Arc::clone(counter), number: line.turns })
+    }
+
+    fn make_visits(self) {
+        let counter = &self.counter;
+        while let Some(next) = self.next() {
+            let reach = next(Turn::Come(&counter.visitor));
+            counter.learn(reach);
+        }
+    }
+
+    /// Gives the next visit that may be made; if there is none, the turn ends.
+    fn next(&self) -> Option<Waiting> {
+        self.counter.refuse();
+        let mut line = whole(&self.counter.line);
+        let next = line.waiting.pop_front();
+        if next.is_none() {
+            // Before the lock is let go of: whoever comes then takes the next turn.
+            line.end(self.number);
+        }
+        next
+    }
+}
+
+impl Drop for ThreadTurn {
+    fn drop(&mut self) {
+        whole(&self.counter.line).end(self.number);
+    }
+}
+
+impl Line {
+    fn end(&mut self, number: u64) {
+        self.visiting = self.visiting.filter(|current| *current != number);
+    }
+}
+
+impl Counter {
+    /// Answers all who wait, if nothing may be started now.
+    fn refuse(&self) {
+        let Some(why) = self.down() else { return };
+        let waiting = std::mem::take(&mut whole(&self.line).waiting);
+        waiting.into_iter().for_each(|refused| drop(refused(Turn::Refused(why.clone()))));
     }
 
     /// Says why nothing may be started now.
@@ -131,30 +199,20 @@ impl SourceActor {
         if self.paused.is_source(&self.name) {
             return Some("the source is paused".to_owned());
         }
-        match &self.health {
+        match &whole(&self.line).health {
             Health::Down { why, next_probe, .. } if *next_probe > Instant::now() => Some(why.clone()),
             Health::Up | Health::Down { .. } => None,
         }
     }
 
-    /// Makes a visit on a thread of its own, which answers by itself: what happens to this actor meanwhile does not touch it.
-    fn begin(&mut self, visit: Waiting, ctx: &mut Context<Self>) {
-        self.visits += 1;
-        self.visiting = Some(self.visits);
-        let (number, visitor, actor) = (self.visits, self.visitor.clone(), ctx.address());
-        tokio::task::spawn_blocking(move || {
-            let reach = visit(Turn::Come(&visitor));
-            actor.do_send(Visited { number, reach });
-        });
-    }
-
     /// Takes in what a visit shows of the source, and tells the entity when that changes something.
-    fn learn(&mut self, reach: Reach) {
-        let was_up = self.health == Health::Up;
-        match (reach, &self.health) {
+    fn learn(&self, reach: Reach) {
+        let mut line = whole(&self.line);
+        let was_up = line.health == Health::Up;
+        match (reach, &line.health) {
             (Reach::Unknown, _) | (Reach::Reached, Health::Up) => return,
             (Reach::Reached, Health::Down { .. }) => {
-                self.health = Health::Up;
+                line.health = Health::Up;
                 self.lifeline.reaches();
                 info!(self.log, "source up again");
             }
@@ -168,12 +226,12 @@ impl SourceActor {
                     warn!(self.log, "source down"; key::ERROR => &why, key::DELAY_MS => delay.as_millis() as u64);
                 }
                 self.lifeline.cannot_reach(&why, Some(delay));
-                self.health = Health::Down { why, failures: failures + 1, next_probe: Instant::now() + delay };
+                line.health = Health::Down { why, failures: failures + 1, next_probe: Instant::now() + delay };
             }
         }
         let (source, actor) = (self.name.clone(), self.lifeline.id());
         if let Some(entity) = &self.entity {
-            entity.do_send(SourceChanged { source, actor, health: self.health.clone() });
+            entity.do_send(SourceChanged { source, actor, health: line.health.clone() });
         }
     }
 }
@@ -183,25 +241,30 @@ impl Actor for SourceActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.lifeline.up(ctx);
-        self.pump(ctx);
+        self.pump();
     }
 }
 
-/// Whoever waits keeps waiting, and what is known of the source is kept.
-impl Supervised for SourceActor {
-    fn restarting(&mut self, _: &mut Context<Self>) {
-        // If one is under way, the next waits for the source's lock instead.
-        self.visiting = None;
+/// A visit under way answers by itself; whoever waits is told that his is not made.
+impl Drop for SourceActor {
+    fn drop(&mut self) {
+        let waiting = std::mem::take(&mut whole(&self.counter.line).waiting);
+        drop(waiting);
     }
+}
+
+/// Whoever waits keeps waiting, what is known of the source is kept, and a visit under way goes on, with those that wait after it.
+impl Supervised for SourceActor {
+    fn restarting(&mut self, _: &mut Context<Self>) {}
 }
 
 impl<E: Errand> Handler<Visit<E>> for SourceActor {
     type Result = ResponseFuture<E::Answer>;
 
-    fn handle(&mut self, Visit(errand): Visit<E>, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Visit(errand): Visit<E>, _: &mut Context<Self>) -> Self::Result {
         let (reply, answer) = oneshot::channel();
         let queued = Arc::clone(&errand);
-        self.waiting.push_back(Box::new(move |turn| {
+        whole(&self.counter.line).waiting.push_back(Box::new(move |turn| {
             let (answer, reach) = match turn {
                 Turn::Come(visitor) => run(&*queued, visitor),
                 Turn::Refused(why) => (queued.refused(why), Reach::Unknown),
@@ -210,7 +273,7 @@ impl<E: Errand> Handler<Visit<E>> for SourceActor {
             drop(reply.send(answer));
             reach
         }));
-        self.pump(ctx);
+        self.pump();
         // A visit that was let go of before its turn came was never begun.
         Box::pin(async move { answer.await.unwrap_or_else(|_| errand.refused(AWAY.to_owned())) })
     }
@@ -219,16 +282,6 @@ impl<E: Errand> Handler<Visit<E>> for SourceActor {
 fn run<E: Errand>(errand: &E, visitor: &Visitor) -> (E::Answer, Reach) {
     catch_unwind(AssertUnwindSafe(|| errand.make(visitor)))
         .unwrap_or_else(|panic| (errand.lost(panic_text(panic)), Reach::Unknown))
-}
-
-impl Handler<Visited> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, Visited { number, reach }: Visited, ctx: &mut Context<Self>) {
-        self.visiting = self.visiting.filter(|current| *current != number);
-        self.learn(reach);
-        self.pump(ctx);
-    }
 }
 
 impl Handler<Finish> for SourceActor {

@@ -48,18 +48,27 @@ impl Lock {
         cancel: &Cancel,
     ) -> Result<Self, LockError> {
         let directory = state_dir.join("locks");
-        std::fs::create_dir_all(&directory)
-            .map_err(|source| LockError::Directory { path: directory.clone(), source })?;
         let path = directory.join(format!("{entity}.{source}.lock"));
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(|source| LockError::File { path: path.clone(), source })?;
+        let opened = match open(&path) {
+            // Only the first of all finds no directory.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(&directory)
+                    .map_err(|source| LockError::Directory { path: directory.clone(), source })?;
+                open(&path)
+            }
+            opened => opened,
+        };
+        let file = opened.map_err(|source| LockError::File { path: path.clone(), source })?;
         match acquire(&file, |pause| cancel.wait(pause)) {
             Ok(Acquired::Yes) => Ok(Self { _file: file }),
             Ok(Acquired::GivenUp) => Err(LockError::Cancelled),
             Err(source) => Err(LockError::File { path, source }),
         }
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 /// What came of waiting for a file's lock.

@@ -21,6 +21,10 @@ use crate::config::model::{LogFormat, Severity};
 /// The pauses between two looks at whether what was killed is gone: doubling from the first to the second.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
+/// For how long messages gather while programs come and go: to be woken for each would cost more than all else of a run. The pipe
+/// holds far more than comes in that time, and nothing is judged before all of it was read.
+const GATHER: Duration = Duration::from_millis(100);
+
 /// After this long it is said what does not go.
 const LONG: Duration = Duration::from_secs(5);
 
@@ -75,6 +79,8 @@ pub(super) fn stand(orders: &Orders) -> ExitCode {
 impl Duty {
     fn stand(mut self, mut inbox: Inbox<'_>) {
         let mut pause = PAUSE.0;
+        // Where one message came, more are about to: they are left to gather.
+        let mut gather = false;
         loop {
             let silent = self.is_silent();
             let again = silent && self.strike() > 0;
@@ -82,14 +88,18 @@ impl Duty {
             if silent {
                 self.tell_of_silence();
             }
+            gather &= !silent;
             // A silent daemon can only be heard again.
             let timer = (!silent).then(|| self.timer.as_fd());
-            if !is_readable(inbox.pipe(), timer, again.then_some(pause)) {
-                continue;
-            }
-            match inbox.receive() {
-                Some(messages) => messages.for_each(|message| self.take(message)),
-                None => return self.finish(),
+            let pipe = if gather { PollFlags::empty() } else { PollFlags::IN };
+            wait(inbox.pipe(), pipe, timer, again.then_some(pause).or(gather.then_some(GATHER)));
+            gather = false;
+            while is_readable(inbox.pipe()) {
+                match inbox.receive() {
+                    Some(messages) => messages.for_each(|message| self.take(message)),
+                    None => return self.finish(),
+                }
+                gather = true;
             }
         }
     }
@@ -161,12 +171,19 @@ impl Duty {
     }
 }
 
-/// Waits for the pipe, for the timer, or for `at_most`; tells whether it is the pipe.
-fn is_readable(pipe: BorrowedFd<'_>, timer: Option<BorrowedFd<'_>>, at_most: Option<Duration>) -> bool {
-    let mut fds: Vec<PollFd<'_>> =
-        [Some(pipe), timer].into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+/// Waits for what is asked for of the pipe, for its end in any case, for the timer, or for `at_most`.
+fn wait(pipe: BorrowedFd<'_>, of_pipe: PollFlags, timer: Option<BorrowedFd<'_>>, at_most: Option<Duration>) {
+    let timer = timer.map(|timer| PollFd::from_borrowed_fd(timer, PollFlags::IN));
+    let mut fds: Vec<PollFd<'_>> = [PollFd::from_borrowed_fd(pipe, of_pipe)].into_iter().chain(timer).collect();
     let at_most = at_most.and_then(|at_most| Timespec::try_from(at_most).ok());
-    match poll(&mut fds, at_most.as_ref()) {
+    // Interrupted: whoever asked looks at what there is.
+    let _ = poll(&mut fds, at_most.as_ref());
+}
+
+/// Tells whether the pipe has something, or has come to its end.
+fn is_readable(pipe: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(pipe, PollFlags::IN)];
+    match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
         Ok(_) => !fds[0].revents().is_empty(),
         Err(Errno::INTR) => false,
         // Reading waits as well.

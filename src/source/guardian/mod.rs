@@ -176,6 +176,16 @@ impl Guardian {
         Watched { guardian: self.clone(), group }
     }
 
+    /// Takes those out of `processes` that lead a run under way.
+    ///
+    /// Such a number is taken until the leader is reaped, and its [`Watched`] is dropped before that.
+    pub(in crate::source) fn leave_out_leaders(&self, processes: &mut Vec<Pid>) {
+        if !processes.is_empty() {
+            let state = self.0.state();
+            processes.retain(|process| !state.groups.contains(process));
+        }
+    }
+
     /// Returns the number of its process, while there is one.
     pub fn pid(&self) -> Option<Pid> {
         match &self.0.state().phase {

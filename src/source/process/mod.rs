@@ -116,7 +116,7 @@ pub fn run(
     let elapsed = start.elapsed();
     pump.linger(&leader, limits.drain);
     let exit = leader.reap();
-    stragglers::kill(pid, &mark);
+    stragglers::kill(pid, &mark, guardian);
     let (exit, stderr, stderr_dropped) = pump.finish(exit);
     Ended { exit, stderr, stderr_dropped, elapsed }
 }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -15,6 +16,10 @@ use super::{Exit, Limits, Stdout};
 
 /// How often a process without a pidfd is asked whether it has exited.
 const TICK: Duration = Duration::from_millis(10);
+
+/// For how long at most nothing but the end of a process is waited for. Most programs print less than a pipe holds and are
+/// done by then: so one wake-up does for all, where each pipe would cost another. One that fills a pipe waits for us this long.
+const QUIET: Duration = Duration::from_millis(5);
 
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
@@ -40,6 +45,13 @@ enum Stage {
     Killed,
 }
 
+/// Whether the pipes are listened to.
+#[derive(Clone, Copy)]
+enum Listen {
+    Yes,
+    No,
+}
+
 /// Why we ended the process.
 #[derive(Clone, Copy)]
 enum Stopped {
@@ -63,7 +75,7 @@ impl<'a> Pump<'a> {
             pipes,
             stdout,
             stderr: Tail::new(limits.stderr),
-            buffer: vec![0; CHUNK],
+            buffer: Vec::with_capacity(CHUNK),
             stage: Stage::Running(Instant::now().checked_add(limits.deadline)),
             stopped: None,
         }
@@ -72,8 +84,15 @@ impl<'a> Pump<'a> {
     /// Returns once the process itself has exited, whoever holds its pipes: at its deadline, or when cancelled, its group
     /// gets SIGTERM, and after the grace SIGKILL.
     pub(super) fn until_exit(&mut self, leader: &Leader, limits: &Limits, cancel: &Cancel) {
+        let quiet = Some(Instant::now() + QUIET);
+        let mut pipes = if leader.pidfd().is_some() { Listen::No } else { Listen::Yes };
         loop {
-            let ready = self.wait(Some(leader), cancel.fd(), self.next_stage());
+            let until = match pipes {
+                Listen::No => self.next_stage().min(quiet).or(quiet),
+                Listen::Yes => self.next_stage(),
+            };
+            let ready = self.wait(Some(leader), pipes, cancel.fd(), until);
+            pipes = Listen::Yes;
             self.transfer(&ready, leader);
             if ready.exited {
                 return;
@@ -93,8 +112,12 @@ impl<'a> Pump<'a> {
     /// What the process left running in its group may finish what it was writing.
     pub(super) fn linger(&mut self, leader: &Leader, at_most: Duration) {
         let until = Instant::now() + at_most;
+        // What is there already, and its end.
+        for _ in 0..2 {
+            self.transfer(&Ready { stdout: true, stderr: true, ..Ready::default() }, leader);
+        }
         while (self.pipes.stdout.is_some() || self.pipes.stderr.is_some()) && Instant::now() < until {
-            let ready = self.wait(None, None, Some(until));
+            let ready = self.wait(None, Listen::Yes, None, Some(until));
             self.transfer(&ready, leader);
         }
     }
@@ -145,29 +168,31 @@ impl<'a> Pump<'a> {
     }
 
     fn read_stdout(&mut self) -> ControlFlow<()> {
-        let count = read(&mut self.pipes.stdout, &mut self.buffer);
-        match count {
-            0 => ControlFlow::Continue(()),
-            _ => self.stdout.receive(&self.buffer[..count]),
-        }
+        read(&mut self.pipes.stdout, &mut self.buffer);
+        if self.buffer.is_empty() { ControlFlow::Continue(()) } else { self.stdout.receive(&self.buffer) }
     }
 
     fn read_stderr(&mut self) {
-        let count = read(&mut self.pipes.stderr, &mut self.buffer);
-        self.stderr.push(&self.buffer[..count]);
+        read(&mut self.pipes.stderr, &mut self.buffer);
+        self.stderr.push(&self.buffer);
     }
 
     /// Waits for whatever comes first: a pipe, the exit of `leader`, `cancel` (as long as it matters), or the time `until`.
-    fn wait(&self, leader: Option<&Leader>, cancel: Option<BorrowedFd<'_>>, until: Option<Instant>) -> Ready {
+    fn wait(
+        &self,
+        leader: Option<&Leader>,
+        listen: Listen,
+        cancel: Option<BorrowedFd<'_>>,
+        until: Option<Instant>,
+    ) -> Ready {
         let cancel = cancel.filter(|_| matches!(self.stage, Stage::Running(_)));
         let pidfd = leader.and_then(Leader::pidfd);
-        let Pipes { stdout, stderr } = &self.pipes;
-        let watched = [
-            (stdout.as_ref().map(AsFd::as_fd), PollFlags::IN),
-            (stderr.as_ref().map(AsFd::as_fd), PollFlags::IN),
-            (cancel, PollFlags::IN),
-            (pidfd, PollFlags::IN),
-        ];
+        let [stdout, stderr] = match listen {
+            Listen::Yes => [&self.pipes.stdout, &self.pipes.stderr].map(|pipe| pipe.as_ref().map(AsFd::as_fd)),
+            Listen::No => [None, None],
+        };
+        let watched =
+            [(stdout, PollFlags::IN), (stderr, PollFlags::IN), (cancel, PollFlags::IN), (pidfd, PollFlags::IN)];
         let mut left = until.map(|until| until.saturating_duration_since(Instant::now()));
         if leader.is_some() && pidfd.is_none() {
             left = Some(left.map_or(TICK, |left| left.min(TICK)));
@@ -178,16 +203,14 @@ impl<'a> Pump<'a> {
     }
 }
 
-/// Reads once from a pipe, and closes it at its end; 0 where there is nothing to read now.
-fn read(pipe: &mut Option<OwnedFd>, buffer: &mut [u8]) -> usize {
-    let Some(fd) = pipe else { return 0 };
-    match rustix::io::read(fd, buffer) {
-        Ok(count) if count > 0 => count,
-        Err(Errno::AGAIN | Errno::INTR) => 0,
-        Ok(_) | Err(_) => {
-            *pipe = None;
-            0
-        }
+/// Reads once from a pipe, and closes it at its end; the buffer is empty where there is nothing to read now.
+fn read(pipe: &mut Option<OwnedFd>, buffer: &mut Vec<u8>) {
+    buffer.clear();
+    let Some(fd) = pipe else { return };
+    match rustix::io::read(fd, spare_capacity(buffer)) {
+        Err(Errno::AGAIN | Errno::INTR) => {}
+        Ok(count) if count > 0 => {}
+        Ok(_) | Err(_) => *pipe = None,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use rustix::process::Pid;
 
+use super::super::guardian::Guardian;
 use super::mark::Mark;
 use super::table::{all, kill_if, last_number};
 
@@ -14,10 +15,15 @@ const NEAR: i32 = 4096;
 /// How often the search is repeated, as what was found may have started more.
 const ROUNDS: usize = 16;
 
-/// Kills what the process `leader`, which has been reaped, left behind.
-pub(super) fn kill(leader: Pid, mark: &Mark) {
+/// Kills what the process `leader`, which has been reaped, left behind. Those that lead other runs, as the guardian knows, are not
+/// of this one, and need not be looked at.
+pub(super) fn kill(leader: Pid, mark: &Mark, guardian: Option<&Guardian>) {
     for _ in 0..ROUNDS {
-        let killed = younger_than(leader).into_iter().filter(|pid| kill_if(*pid, |pid| mark.is_on(pid))).count();
+        let mut suspects = younger_than(leader);
+        if let Some(guardian) = guardian {
+            guardian.leave_out_leaders(&mut suspects);
+        }
+        let killed = suspects.into_iter().filter(|pid| kill_if(*pid, |pid| mark.is_on(pid))).count();
         if killed == 0 {
             return;
         }

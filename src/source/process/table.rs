@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, waitpid};
 
@@ -23,7 +24,11 @@ pub(in crate::source) fn all() -> Vec<Pid> {
 
 /// Returns the number that was given out last.
 pub(super) fn last_number() -> Option<i32> {
-    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().last()?.parse().ok()
+    // One line of some thirty bytes. It is asked for after every run, so no more is done for it than must be.
+    let mut line = [0; 128];
+    let file = rustix::fs::open("/proc/loadavg", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let count = rustix::io::read(&file, &mut line).ok()?;
+    str::from_utf8(&line[..count]).ok()?.split_whitespace().last()?.parse().ok()
 }
 
 /// Returns what a process belongs to; `None` if there is no such process.

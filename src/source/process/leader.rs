@@ -1,21 +1,19 @@
 //! The process that was started, the leader of its group, until it is reaped.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::retry_on_intr;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, pidfd_open, waitid, waitpgid,
-};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpgid, waitpid};
 
 use super::super::guardian::{Guardian, Watched};
 use super::mark::Mark;
+use super::spawn::{Image, Started};
 use super::{Exit, Spec};
 
 /// A process that leads a group of its own.
@@ -23,9 +21,8 @@ use super::{Exit, Spec};
 /// Until it is reaped its number, and so the group's, is taken: a signal to the group cannot reach a stranger. Dropped
 /// before that, it kills its group and is reaped.
 pub(super) struct Leader {
-    child: Child,
     pid: Pid,
-    /// `None` where no descriptor was left: then [`Leader::has_exited`] must be asked.
+    /// `None` where the kernel gave none: then [`Leader::has_exited`] must be asked.
     pidfd: Option<OwnedFd>,
     /// For as long as the group's number is surely ours.
     watched: Option<Watched>,
@@ -40,26 +37,23 @@ pub(super) struct Pipes {
 
 impl Leader {
     /// Starts the process.
-    ///
-    /// Nothing here may turn the spawn into a fork of our whole memory: an absolute program, a group, a directory and an
-    /// environment are fine; a hook, a user or a search along `PATH` are not.
     pub(super) fn spawn(spec: &Spec, mark: &Mark, guardian: Option<&Guardian>) -> io::Result<(Self, Pipes)> {
         let stdin = match &spec.stdin {
-            Some(bytes) => Stdio::from(file(bytes)?),
-            None => Stdio::null(),
+            Some(bytes) => file(bytes)?,
+            None => File::open("/dev/null")?,
         };
         let (stdout, from_stdout) = pipe()?;
         let (stderr, from_stderr) = pipe()?;
-        let mut command = Command::new(find(spec)?);
-        command.args(&spec.args).current_dir(&spec.directory).process_group(0);
-        command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value))).envs([mark.variable()]);
-        let child = command.stdin(stdin).stdout(stdout).stderr(stderr).spawn()?;
-        // From here on it runs: nothing may fail any more. (The command goes, and with it our copies of its ends.)
-        let pid = Pid::from_child(&child);
+        let (name, value) = mark.variable();
+        let environment = spec.env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+        let environment = environment.chain([(name.as_os_str(), value.as_os_str())]);
+        let arguments = spec.args.iter().map(OsString::as_os_str);
+        let image = Image::new(&find(spec)?, arguments, environment, &spec.directory)?;
+        let Started { pid, pidfd } = image.start([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()])?;
+        // From here on it runs: nothing may fail any more. (Our copies of its ends go with this function.)
         let watched = guardian.map(|guardian| guardian.watch(pid));
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
         let pipes = Pipes { stdout: Some(from_stdout), stderr: Some(from_stderr) };
-        Ok((Self { child, pid, pidfd, watched, reaped: false }, pipes))
+        Ok((Self { pid, pidfd, watched, reaped: false }, pipes))
     }
 
     pub(super) fn pid(&self) -> Pid {
@@ -93,13 +87,14 @@ impl Leader {
         // Before its number can be another's; what may be left of it bears the mark.
         self.watched = None;
         self.reaped = true;
-        let status = self.child.wait();
+        let status = retry_on_intr(|| waitpid(Some(self.pid), WaitOptions::empty()));
         // As process 1 of a container we inherit orphans: those of the group are dead, and nobody else's to reap.
         while let Ok(Some(_)) = waitpgid(self.pid, WaitOptions::NOHANG) {}
-        match status.map(|status| (status.code(), status.signal())) {
-            Ok((Some(code), _)) => Exit::Status(code),
-            Ok((None, Some(signal))) => Exit::Signal(signal),
-            Ok((None, None)) | Err(_) => Exit::Lost,
+        let status = status.ok().flatten().map(|(_, status)| (status.exit_status(), status.terminating_signal()));
+        match status {
+            Some((Some(code), _)) => Exit::Status(code),
+            Some((None, Some(signal))) => Exit::Signal(signal),
+            Some((None, None)) | None => Exit::Lost,
         }
     }
 }

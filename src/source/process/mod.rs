@@ -5,6 +5,7 @@
 pub mod cancel;
 pub mod mark;
 mod leader;
+mod spawn;
 mod pump;
 pub(super) mod setup;
 mod stragglers;

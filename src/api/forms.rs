@@ -1,8 +1,8 @@
 //! The forms in which notifications come: plain, many at once, as the data of an event, as CloudEvents.
 //!
 //! Every form says the same: this copy may have changed. What else an event holds is not read. An event names the copy in its
-//! data, by `entity`, `source` and `key`, as the plain form does; or else in its attributes: the last two parts of its `source`
-//! are the entity and the source, its `subject` is the key.
+//! data, by `entity`, `source` and `key`, as the plain form does; or else in its attributes: the last two parts of the path of its
+//! `source` are the entity and the source, its `subject` is the key.
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 
@@ -148,13 +148,14 @@ fn check_version(version: &str) -> Result<(), Refused> {
     (version == "1.0").then_some(()).ok_or_else(unknown)
 }
 
-/// Tells whether data names a copy; other data is the sender's own.
+/// Tells whether data means to name a copy, and then has to do it well; other data is the sender's own, whatever else it holds.
 fn names_a_copy(data: &Json) -> bool {
-    ["entity", "source", "key"].iter().all(|name| matches!(data.member(name), Some(Json::String(_))))
+    data.member("entity").is_some()
 }
 
 fn of_attributes(service: &Service, source: &str, subject: Option<&str>) -> Result<Notification, Refused> {
-    let mut parts = source.trim_end_matches('/').rsplit('/');
+    let path = source.split(['?', '#']).next().unwrap_or_default();
+    let mut parts = path.trim_end_matches('/').rsplit('/');
     let (Some(source), Some(entity), Some(key)) = (parts.next(), parts.next().filter(|part| !part.is_empty()), subject)
     else {
         return Err(input::malformed(

@@ -3,6 +3,9 @@
 mod follower;
 mod stalled;
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio_postgres::{Client, Config, NoTls};
@@ -12,7 +15,7 @@ use crate::support::daemon::Daemon;
 use crate::support::postgres::block_on;
 use crate::support::site::Site;
 use crate::support::system::Language;
-use crate::support::wait::until;
+use crate::support::wait::{DEADLINE, until};
 use follower::Follower;
 
 fn site() -> Site {
@@ -155,6 +158,40 @@ fn a_daemon_tells_of_itself() {
     assert_eq!(rejected.kind, "config-rejected");
     assert!(rejected.data["details"]["errors"].to_string().contains("frob"), "{rejected:?}");
     site.write("retcon.toml", &good);
+    daemon.stop();
+}
+
+#[test]
+fn whoever_asks_for_the_head_alone_is_answered_and_follows_nothing() {
+    let site = site();
+    let daemon = site.start();
+    let mut stream = UnixStream::connect(site.socket()).expect("it is served");
+    stream.set_read_timeout(Some(DEADLINE)).expect("it is a socket");
+    let head = "HEAD /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3);
+    let last = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all((head + last).as_bytes()).expect("it is read");
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).expect("all of them are answered");
+    assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 4, "{answers}");
+    assert_eq!(answers.matches("content-type: text/event-stream\r\n").count(), 3, "{answers}");
+    assert!(answers.contains("\nretcon_event_followers 0\n"), "{answers}");
+    let wrong = "HEAD /v1/events?kind=frob HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    let mut stream = UnixStream::connect(site.socket()).expect("it is served");
+    stream.write_all(wrong.as_bytes()).expect("it is read");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it is answered");
+    assert!(answer.starts_with("HTTP/1.0 400 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    daemon.stop();
+}
+
+#[test]
+fn an_event_that_was_seen_last_is_named_once_and_by_its_number() {
+    let site = site();
+    let daemon = site.start();
+    for bad in [&["abc"][..], &["\u{664}"], &["1\u{e9}"], &["-1"], &["1", "1"]] {
+        let headers: Vec<_> = bad.iter().map(|seen| ("Last-Event-ID", *seen)).collect();
+        site.http_with("GET", "/v1/events", &headers, None).has_problem(400, "malformed");
+    }
     daemon.stop();
 }
 

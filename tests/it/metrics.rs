@@ -132,11 +132,32 @@ fn while_the_database_is_away_everything_else_is_still_measured() {
     until(|| is_up("0"), || scrape(site));
     let text = scrape(site);
     expect(&text, &[(r#"retcon_source_up{entity="customer",source="crm"}"#, "1")]);
+    expect(&text, &[(r#"retcon_actors{state="down"}"#, "1"), (r#"retcon_actors{state="up"}"#, "6")]);
     assert!(!text.contains("\nretcon_records{") && !text.contains("\nretcon_work_items{"), "{text}");
     site.http("GET", "/healthz", None).has_status(200);
     site.http("GET", "/readyz", None).has_problem(503, "not-ready");
     cable.plug();
     until(|| is_up("1"), || scrape(site));
+    daemon.stop();
+}
+
+#[test]
+fn actors_are_counted_by_the_states_that_supervision_tells() {
+    let site = Site::new(&[Language::Sh.source("crm"), Language::Sh.source("billing")]);
+    let daemon = site.start();
+    site.system("crm").put("1", r#"{"name": "Ann"}"#);
+    site.system("crm").fault_everywhere("exit 1");
+    site.retcon(&["notify", "customer", "crm", "1"]).exits(0);
+    let supervised = |state: &str| {
+        let actors = site.get("/v1/supervision")["actors"].as_array().cloned().unwrap_or_default();
+        actors.iter().filter(|actor| actor["state"] == state).count().to_string()
+    };
+    until(|| (supervised("down") == "1").then_some(()), || site.get("/v1/supervision").to_string());
+    let text = scrape(&site);
+    for state in ["starting", "up", "down", "restarting", "given-up", "stopping"] {
+        expect(&text, &[(&format!("retcon_actors{{state={state:?}}}"), &supervised(state))]);
+    }
+    site.system("crm").heal();
     daemon.stop();
 }
 

@@ -60,6 +60,12 @@ fn an_event_names_a_copy_in_its_data_or_by_its_attributes() {
     let far = json!({"source": "https://crm.example.com/x/customer/crm/", "subject": "b", "data": {"id": 5}});
     check(&site, EVENT, &[], &event(far), &["b"]);
     check(&site, "application/cloudevents+json; charset=utf-8", &[], &event(json!({"data": copy})), &["in-data"]);
+    let asked = json!({"source": "https://crm.example.com/customer/crm?to=/x/y#/z", "subject": "q"});
+    check(&site, EVENT, &[], &event(asked), &["q"]);
+    let own = json!({"source": "/customer/crm", "subject": "o", "data": {"source": "web", "key": 3}});
+    check(&site, EVENT, &[], &event(own), &["o"]);
+    let unread = json!({"source": "/customer/crm", "subject": "u", "data_base64": "eyJlbnRpdHkiOiJ4In0="});
+    check(&site, EVENT, &[], &event(unread), &["u"]);
     let both = json!([event(json!({"source": "customer/crm", "subject": "c"})), event(json!({"data": copy}))]);
     check(&site, EVENTS, &[], &both, &["c", "in-data"]);
     check(&site, EVENTS, &[], &json!([]), &[]);
@@ -132,6 +138,38 @@ fn an_event_that_names_no_copy_is_refused_and_nothing_of_its_batch_is_stored() {
 }
 
 #[test]
+fn data_that_begins_to_name_a_copy_is_refused_by_what_is_wrong_in_it() {
+    let site = site();
+    let daemon = site.start();
+    let whole = json!({"entity": "customer", "source": "crm", "key": "a"});
+    for (member, value) in [("source", json!(null)), ("key", json!(3)), ("entity", json!({})), ("key", json!(null))] {
+        let mut wrong = whole.clone();
+        match value {
+            Value::Null => drop(wrong.as_object_mut().expect("an object").remove(member)),
+            value => wrong[member] = value,
+        }
+        let attributes = json!({"source": "/customer/crm", "subject": "b", "data": wrong});
+        let headers = [
+            ("ce-specversion", "1.0"),
+            ("ce-id", "1"),
+            ("ce-type", "t"),
+            ("ce-source", "/customer/crm"),
+            ("ce-subject", "b"),
+        ];
+        for (media, headers, body) in
+            [(EVENT, &[][..], event(attributes)), ("application/json", &headers[..], wrong.clone())]
+        {
+            let headers = [headers, &[("Content-Type", media)]].concat();
+            let answer = site.http_with("POST", "/v1/notifications", &headers, Some(&body.to_string()));
+            let problem = answer.has_problem(400, "malformed").json();
+            assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(member)), "{wrong}: {problem}");
+        }
+    }
+    assert_eq!(site.get("/v1/work-items")["items"], json!([]));
+    daemon.stop();
+}
+
+#[test]
 fn a_body_of_another_type_is_refused_by_its_type() {
     let site = site();
     let daemon = site.start();
@@ -139,6 +177,8 @@ fn a_body_of_another_type_is_refused_by_its_type() {
     for media in ["application/x-www-form-urlencoded", "text/plain", "application/json; charset=iso-8859-1"] {
         refuse(&site, media, &[], &copy, 415, "unsupported-media-type");
     }
+    let twice = [("Content-Type", "application/json")];
+    refuse(&site, "application/json", &twice, &copy, 400, "malformed");
     check(&site, "application/json; charset=UTF-8", &[], &copy, &["a"]);
     site.wait_until_at_rest();
     daemon.stop();

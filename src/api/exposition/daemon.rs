@@ -5,13 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use super::truth;
 use crate::actor::reloader::FileState;
-use crate::actor::supervision::ActorState;
 use crate::actor::supervisor::Survey;
+use crate::api::wire::supervision::State;
 use crate::metrics::{Kind, Page};
-
-/// The states of actors, in their order.
-const STATES: [ActorState; 5] =
-    [ActorState::Starting, ActorState::Up, ActorState::Restarting, ActorState::GivenUp, ActorState::Stopping];
 
 pub(super) fn write(page: &mut Page, survey: &Survey, file: &FileState) {
     let mut build = page.family("retcon_build_info", Kind::Gauge, "The program that runs; its value is always 1.");
@@ -71,8 +67,8 @@ fn configuration(page: &mut Page, file: &FileState) {
 
 fn actors(page: &mut Page, survey: &Survey) {
     let mut actors = page.family("retcon_actors", Kind::Gauge, "Actors by state.");
-    for state in STATES {
-        let number = survey.actors.iter().filter(|actor| actor.state == state).count();
+    for state in State::ALL {
+        let number = survey.actors.iter().filter(|actor| State::of(actor) == state).count();
         actors.count(&[("state", state.as_str())], number as u64);
     }
     let help = "How often an actor was started again after a failure; one that never was is left out.";

@@ -9,7 +9,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError};
 
 use crate::api::describe::Operation;
-use crate::api::input::Query;
+use crate::api::input::{self, Query};
 use crate::api::problem::{Code, Refused};
 
 /// What may pass.
@@ -40,9 +40,11 @@ impl Doorway {
 
     fn check(&self, request: &ServiceRequest) -> Result<(), Refused> {
         Query::parse(request.query_string(), &self.parameters)?;
-        let Some(header) = request.headers().get(CONTENT_TYPE).filter(|_| !self.bodies.is_empty()) else {
-            return Ok(());
-        };
+        let mut headers = request.headers().get_all(CONTENT_TYPE);
+        let Some(header) = headers.next().filter(|_| !self.bodies.is_empty()) else { return Ok(()) };
+        if headers.next().is_some() {
+            return Err(input::malformed("a body is of one type, and Content-Type stands twice"));
+        }
         let taken = header.to_str().is_ok_and(|text| self.takes(text));
         taken.then_some(()).ok_or_else(|| self.unsupported(&String::from_utf8_lossy(header.as_bytes())))
     }

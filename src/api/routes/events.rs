@@ -5,8 +5,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use actix_web::http::Version;
 use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::Stream;
@@ -51,6 +51,10 @@ async fn follow(service: web::Data<Service>, request: HttpRequest) -> Result<Htt
     let query = Query::parse(request.query_string(), &["entity", "kind", "after"])?;
     let filter = filter(&service, &query)?;
     let seen = seen(&request, &query)?;
+    if request.method() == Method::HEAD {
+        // Whoever asks for the head alone follows nothing.
+        return Ok(answer(&request, futures_util::stream::empty()));
+    }
     let too_many = || Refused::new(Code::Unavailable, "as many follow the events as may, or the daemon stops");
     // Before it is asked how far events have come: none in between is missed.
     let follower = service.herald.follow(FOLLOWERS).ok_or_else(too_many)?;
@@ -66,17 +70,21 @@ async fn follow(service: web::Data<Service>, request: HttpRequest) -> Result<Htt
         position: position.max(lost),
         first: Some(begin),
     };
+    Ok(answer(&request, reader.into_stream()))
+}
+
+fn answer(request: &HttpRequest, told: impl Stream<Item = Result<Bytes, Infallible>> + 'static) -> HttpResponse {
     let mut answer = HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
         // For proxies that would gather the answer first.
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(reader.into_stream());
+        .streaming(told);
     if request.version() < Version::HTTP_11 {
         // There are no chunks in HTTP/1.0: the stream ends with the connection.
         answer.head_mut().no_chunking(true);
     }
-    Ok(answer)
+    answer
 }
 
 fn filter(service: &Service, query: &Query) -> Result<EventFilter, Refused> {
@@ -92,12 +100,16 @@ fn filter(service: &Service, query: &Query) -> Result<EventFilter, Refused> {
 
 /// Reads which event was seen last; who comes again says it by the header.
 fn seen(request: &HttpRequest, query: &Query) -> Result<Option<i64>, Refused> {
-    let header = request.headers().get(LAST_SEEN).map(|value| value.to_str().unwrap_or_default());
+    let mut headers = request.headers().get_all(LAST_SEEN).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let header = headers.next();
+    if headers.next().is_some() {
+        return Err(input::malformed(format_args!("{LAST_SEEN} stands twice")));
+    }
     let number = |name: &str, text: &str| {
         let wrong = || input::malformed(format_args!("{name}: the number of an event, not {text:?}"));
         text.parse::<i64>().ok().filter(|number| *number >= 0).ok_or_else(wrong)
     };
-    let by_header = header.filter(|text| !text.is_empty()).map(|text| number(LAST_SEEN, text)).transpose()?;
+    let by_header = header.filter(|text| !text.is_empty()).map(|text| number(LAST_SEEN, &text)).transpose()?;
     let by_query = query.get("after").map(|text| number("after", text)).transpose()?;
     Ok(by_header.or(by_query))
 }

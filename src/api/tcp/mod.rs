@@ -59,6 +59,14 @@ enum Wanted {
     Stop { graceful: bool },
 }
 
+/// Why the API over TCP is served no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Stopped,
+    /// The last token was revoked.
+    Useless,
+}
+
 impl Stopper {
     /// Has it served no more. Gracefully: requests under way are answered.
     pub fn stop(&self, graceful: bool) {
@@ -89,21 +97,60 @@ impl Tcp {
             // Whoever could stop it is gone: it ends as well.
             drop(told.wait_for(|wanted| *wanted != Wanted::Service).await);
         };
-        let listener = tokio::select! {
-            listener = self.listener(&service.tokens, &service.log) => listener,
-            () = stopped(&mut told) => return Ok(()),
-        };
-        info!(service.log, "listening"; "address" => %listener.local_addr()?, "tls" => self.tls.is_some());
-        if !self.address.ip().is_loopback() && self.tls.is_none() {
-            warn!(service.log, "listening beyond loopback without tls"; "address" => %self.address);
+        loop {
+            let listener = tokio::select! {
+                listener = self.listener(&service.tokens, &service.log) => listener,
+                () = stopped(&mut told) => return Ok(()),
+            };
+            info!(service.log, "listening"; "address" => %listener.local_addr()?, "tls" => self.tls.is_some());
+            if !self.address.ip().is_loopback() && self.tls.is_none() {
+                warn!(service.log, "listening beyond loopback without tls"; "address" => %self.address);
+            }
+            match self.serve_at(listener, &service, &mut told).await? {
+                Ended::Stopped => return Ok(()),
+                Ended::Useless => {}
+            }
         }
-        let server = server(listener, self.tls, service, told.clone())?;
+    }
+
+    /// Serves those who come to a listener until it is stopped, or there is no token any more without which nobody may listen.
+    async fn serve_at(
+        &self,
+        listener: TcpListener,
+        service: &Service,
+        told: &mut watch::Receiver<Wanted>,
+    ) -> io::Result<Ended> {
+        let (order, obeyed) = watch::channel(Wanted::Service);
+        let server = server(listener, self.tls.clone(), service.clone(), obeyed)?;
         let handle = server.handle();
         tokio::pin!(server);
+        let mut ended = Ended::Stopped;
         loop {
-            tokio::select! {
-                end = &mut server => return end,
-                Ok(()) = told.changed() => obey(&handle, *told.borrow_and_update()),
+            let wanted = tokio::select! {
+                end = &mut server => return end.map(|()| ended),
+                Ok(()) = told.changed() => {
+                    ended = Ended::Stopped;
+                    *told.borrow_and_update()
+                }
+                () = self.useless(&service.tokens), if ended == Ended::Stopped => {
+                    ended = Ended::Useless;
+                    Wanted::Stop { graceful: true }
+                }
+            };
+            order.send_replace(wanted);
+            obey(&handle, wanted);
+        }
+    }
+
+    /// Waits until the last token is gone, if nobody may listen here without one.
+    async fn useless(&self, tokens: &Tokens) {
+        if self.address.ip().is_loopback() {
+            std::future::pending::<()>().await;
+        }
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            if tokens.exist().await == Some(false) {
+                return;
             }
         }
     }

@@ -17,8 +17,8 @@ pub(crate) struct CloudEvent;
 #[derive(Debug)]
 pub(crate) struct CloudEvents;
 
-/// A source that ends in the names of an entity and of one of its sources.
-const PLACE: &str = "^(.*/)?[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}$";
+/// A source whose path ends in the names of an entity and of one of its sources.
+const PLACE: &str = "^([^?#]*/)?[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}([?#].*)?$";
 
 /// The attributes that every event has; `source` has the form that is given.
 fn event(source: ObjectBuilder) -> ObjectBuilder {
@@ -40,7 +40,7 @@ impl PartialSchema for CloudEvent {
             .property("subject", text())
             .property("data", Ref::from_schema_name(EventData::name()))
             .required("data");
-        // Other data, of whatever form, is the sender's own.
+        // Other data is the sender's own, of whatever form as long as it is no object with an `entity`.
         let named_by_attributes =
             event(text().pattern(Some(PLACE))).property("subject", describe::foreign_key()).required("subject");
         let form = AnyOfBuilder::new().item(named_in_data).item(named_by_attributes);

@@ -68,6 +68,22 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub(in crate::api) const ALL: [Self; 6] =
+        [Self::Starting, Self::Up, Self::Down, Self::Restarting, Self::GivenUp, Self::Stopping];
+
+    /// How an actor is, with what it stands for.
+    pub(in crate::api) fn of(actor: &ActorStatus) -> Self {
+        match (actor.state, &actor.outage) {
+            (ActorState::Up, Some(_)) => Self::Down,
+            (ActorState::Up, None) => Self::Up,
+            (ActorState::Starting, _) => Self::Starting,
+            (ActorState::Restarting, _) => Self::Restarting,
+            (ActorState::GivenUp, _) => Self::GivenUp,
+            (ActorState::Stopping, _) => Self::Stopping,
+        }
+    }
+
     /// Returns its name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -143,18 +159,17 @@ impl Supervision {
 
 impl Actor {
     fn new(actor: ActorStatus, now: Timestamp) -> Self {
-        let ActorStatus { path, id, state, since, restarts, last_failure, next_start, outage } = actor;
-        let restart = next_start.map(|at| Next::new(Action::Restart, at, now));
-        let (state, since, error, next) = match (state, outage) {
-            (ActorState::Up, Some(down)) => {
+        let state = State::of(&actor);
+        let ActorStatus { path, id, state: _, since, restarts, last_failure, next_start, outage } = actor;
+        let (since, error, next) = match (state, outage) {
+            (State::Down, Some(down)) => {
                 let probe = down.next_probe.map(|at| Next::new(Action::Probe, at, now));
-                (State::Down, down.since, Some(down.error), probe)
+                (down.since, Some(down.error), probe)
             }
-            (ActorState::Up, None) => (State::Up, since, None, None),
-            (ActorState::Starting, _) => (State::Starting, since, None, restart),
-            (ActorState::Restarting, _) => (State::Restarting, since, None, restart),
-            (ActorState::GivenUp, _) => (State::GivenUp, since, None, restart),
-            (ActorState::Stopping, _) => (State::Stopping, since, None, restart),
+            (State::Down | State::Up, _) => (since, None, None),
+            (State::Starting | State::Restarting | State::GivenUp | State::Stopping, _) => {
+                (since, None, next_start.map(|at| Next::new(Action::Restart, at, now)))
+            }
         };
         let last_exit = last_failure.map(|failure| Exit { at: failure.at.to_string(), error: failure.error });
         let (kind, path, since) = (Kind::from(&path), path.to_string(), since.to_string());

@@ -8,6 +8,7 @@ use crate::support::daemon::Daemon;
 use crate::support::site::Site;
 use crate::support::system::Language::Sh;
 use crate::support::tcp::{self, Call, listening_at, token};
+use crate::support::wait::until;
 
 fn site() -> Site {
     Site::new(&[Sh.source("crm"), Sh.source("billing")])
@@ -32,10 +33,32 @@ fn beyond_loopback_nobody_listens_before_there_is_a_token() {
     let mut daemon = Daemon::spawn_by(&site, listening_at(&format!("0.0.0.0:{}", free.port())));
     daemon.wait_until_ready();
     let is_there = |event: &&serde_json::Value| event["msg"] == "listening";
-    crate::support::wait::until(
-        || (daemon.events().iter().filter(is_there).count() == 2).then_some(()),
-        || daemon.log_text(),
-    );
+    until(|| (daemon.events().iter().filter(is_there).count() == 2).then_some(()), || daemon.log_text());
+    daemon.stop();
+}
+
+#[test]
+fn beyond_loopback_nobody_listens_any_more_when_the_last_token_is_revoked() {
+    let site = site();
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free");
+    let tokens = |role| token(&site, role, role, &[]);
+    let mut daemon = Daemon::spawn_by(&site, listening_at(&format!("0.0.0.0:{}", free.port())));
+    daemon.wait_until_ready();
+    let logged = |daemon: &Daemon<'_>, text: &str| daemon.events().iter().filter(|event| event["msg"] == text).count();
+    let wait_for = |daemon: &Daemon<'_>, text: &str, times: usize| {
+        until(|| (logged(daemon, text) == times).then_some(()), || daemon.log_text());
+    };
+    for round in 1..=2 {
+        let [view, operate] = ["view", "operate"].map(tokens);
+        wait_for(&daemon, "listening", round);
+        let call = |method: &str, target: &str| Call::new(method, target).host(Some(&free.to_string()));
+        call("DELETE", "/v1/tokens/view").bearing(&operate).send(free).has_status(200);
+        call("GET", "/v1/status").bearing(&view).send(free).has_problem(401, "unauthorized");
+        // The last one ends itself, and that is answered.
+        call("DELETE", "/v1/tokens/operate").bearing(&operate).send(free).has_status(200);
+        wait_for(&daemon, "not listening", round + 1);
+        assert!(TcpStream::connect(free).is_err(), "nobody listens");
+    }
     daemon.stop();
 }
 
@@ -113,6 +136,16 @@ fn a_certificate_that_cannot_be_used_is_named() {
         let log = daemon.log_text();
         assert!(log.contains(complaint), "{complaint}: {log}");
     }
+}
+
+#[test]
+fn a_certificate_that_is_not_there_is_a_mistake_of_the_configuration() {
+    let site = site();
+    certify(&site);
+    with_tls(&site, "nowhere.pem", "key.pem");
+    let mut daemon = Daemon::spawn_by(&site, listening_at("127.0.0.1:0"));
+    assert_eq!(daemon.wait().code(), Some(2));
+    site.retcon(&["check"]).exits(2).complains_of("nowhere.pem");
 }
 
 #[test]

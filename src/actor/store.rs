@@ -3,11 +3,14 @@
 use std::error::Error;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::time::Duration;
 
+use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Actor, Addr, Context, Handler, Message, MessageResult, ResponseFuture, Supervised};
 use futures_util::FutureExt;
 use slog::{Logger, warn};
+use tokio::runtime::Handle;
 
 use crate::log::{chain, key};
 use crate::store::Store;
@@ -76,8 +79,28 @@ where
     reply.unwrap_or_else(|away| Err(StoreError::Unavailable(Box::new(away))))
 }
 
+/// An answer that is made where the connections are served, so that nothing changes threads in between, and goes from there to whoever
+/// asked.
+pub struct Answer<T> {
+    making: Pin<Box<dyn Future<Output = T> + Send>>,
+    runtime: Handle,
+}
+
+impl<M> MessageResponse<StoreActor, M> for Answer<M::Result>
+where
+    M: Message<Result: Send + 'static>,
+{
+    fn handle(self, _: &mut Context<StoreActor>, asker: Option<OneshotSender<M::Result>>) {
+        self.runtime.spawn(async move {
+            let answer = self.making.await;
+            // Whoever asked may be gone, and then nobody misses the answer.
+            drop(asker.map(|asker| asker.send(answer)));
+        });
+    }
+}
+
 impl<R: Request> Handler<Ask<R>> for StoreActor {
-    type Result = ResponseFuture<Result<R::Reply, StoreError>>;
+    type Result = Answer<Result<R::Reply, StoreError>>;
 
     fn handle(&mut self, Ask(request): Ask<R>, _: &mut Context<Self>) -> Self::Result {
         let store = self.store.clone();
@@ -86,7 +109,7 @@ impl<R: Request> Handler<Ask<R>> for StoreActor {
 }
 
 impl<R: Request> Handler<AskUnder<R>> for StoreActor {
-    type Result = ResponseFuture<Result<R::Reply, StoreError>>;
+    type Result = Answer<Result<R::Reply, StoreError>>;
 
     fn handle(&mut self, AskUnder(fence, request): AskUnder<R>, _: &mut Context<Self>) -> Self::Result {
         let (store, herald) = (self.store.clone(), self.herald.clone());
@@ -102,13 +125,13 @@ impl<R: Request> Handler<AskUnder<R>> for StoreActor {
 
 impl StoreActor {
     /// Answers a request, also if it panics, and takes in what it shows of the database.
-    fn answer<T: 'static>(
+    fn answer<T: Send + 'static>(
         &self,
         action: &'static str,
-        request: impl Future<Output = Result<T, StoreError>> + 'static,
-    ) -> ResponseFuture<Result<T, StoreError>> {
-        let (store, lifeline) = (self.store.clone(), self.lifeline.clone());
-        Box::pin(async move {
+        request: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Answer<Result<T, StoreError>> {
+        let (store, lifeline, runtime) = (self.store.clone(), self.lifeline.clone(), self.store.runtime().clone());
+        let making = Box::pin(async move {
             let answered = AssertUnwindSafe(request).catch_unwind().await;
             let reply = answered.unwrap_or_else(|panic| Err(StoreError::Failed { action, why: panic_text(panic) }));
             match &reply {
@@ -126,7 +149,8 @@ impl StoreActor {
                 ) => {}
             }
             reply
-        })
+        });
+        Answer { making, runtime }
     }
 }
 

@@ -87,7 +87,7 @@ impl Store {
         let runtime = ConnectionRuntime::start().map_err(SetUpError::Thread)?;
         let opener = Opener::new(address.config, &address.tls, seen, runtime.handle.clone(), log.clone())?;
         let doubts = Arc::new(Doubts::default());
-        let sessions = Sessions { opener: Arc::new(opener), doubts: Arc::clone(&doubts), _runtime: runtime };
+        let sessions = Sessions { opener: Arc::new(opener), doubts: Arc::clone(&doubts), runtime };
         let pool = Pool::builder(sessions)
             .max_size(pool_size.max(1))
             .runtime(Runtime::Tokio1)
@@ -105,6 +105,11 @@ impl Store {
     /// [`StoreError::Unavailable`] if none is free for half a minute or none can be opened.
     pub(crate) async fn session(&self) -> Result<Object, StoreError> {
         self.pool.get().await.map_err(StoreError::from)
+    }
+
+    /// The runtime that serves the connections: what is done there waits for no other thread. Nothing may block it.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.pool.manager().runtime.handle
     }
 
     /// Ends a session on which something went wrong that may concern all: it may have turned read-only, or lead to a server that

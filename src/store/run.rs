@@ -1,26 +1,22 @@
 //! How a request is run: on one session, in one transaction, and once more where a concurrent request undid it.
 
+mod talk;
+
 use std::error::Error;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{GenericClient as _, Transaction};
-use futures_util::future::join_all;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Row, Statement};
 
 use crate::domain::name::EntityName;
-use crate::points::{Mistake, bent};
 
 use super::Store;
 use super::error::{Cause, StoreError};
 use super::requests::lease::Fence;
 use super::session::Object;
 
-const LOCK_LEASE: &str = include_str!("sql/lease/lock_shared.sql");
-const FIND_HELD: &str = include_str!("sql/lease/find_held.sql");
+pub use talk::Session;
+pub(super) use talk::{Parameter, Step};
 
 /// How often a request is tried while concurrent ones undo it.
 const ATTEMPTS: usize = 8;
@@ -96,6 +92,8 @@ pub enum Fault {
     },
     /// A concurrent request changed what this one rests on: everything is undone and begins anew.
     Moved,
+    /// The short way leads nowhere: everything is undone and the long way is taken.
+    NotPlain,
     /// The server did not answer in time.
     Silent,
     /// Another daemon holds the lease.
@@ -119,7 +117,7 @@ impl Fault {
                     .any(|code| error.code() == Some(code))
             }
             Self::Unreadable { .. } | Self::Silent | Self::Deposed(_) => false,
-            Self::Moved => true,
+            Self::Moved | Self::NotPlain => true,
         }
     }
 
@@ -127,7 +125,7 @@ impl Fault {
         match self {
             Self::Database(error) => StoreError::of(action, error),
             Self::Unreadable { what, source } => StoreError::Unreadable { what, source },
-            Self::Moved => StoreError::Unavailable(Box::new(Cause::Contention)),
+            Self::Moved | Self::NotPlain => StoreError::Unavailable(Box::new(Cause::Contention)),
             Self::Silent => StoreError::Unavailable(Box::new(Cause::Silent(TIMEOUT))),
             Self::Deposed(entity) => StoreError::Deposed { action, entity },
         }
@@ -141,8 +139,8 @@ async fn run<R: Request>(request: R, store: &Store, fence: Option<Fence>) -> Res
     }
     let mut attempts = 1;
     loop {
-        let mut object = store.session().await?;
-        let attempted = tokio::time::timeout(TIMEOUT, attempt(&request, &mut object, fence.as_ref())).await;
+        let object = store.session().await?;
+        let attempted = tokio::time::timeout(TIMEOUT, attempt(&request, &object, fence.as_ref(), attempts == 1)).await;
         match attempted.unwrap_or(Err(Fault::Silent)) {
             Ok(reply) => return Ok(reply),
             Err(fault) if fault.is_overtaken() && attempts < ATTEMPTS => attempts += 1,
@@ -158,153 +156,14 @@ async fn run<R: Request>(request: R, store: &Store, fence: Option<Fence>) -> Res
     }
 }
 
-async fn attempt<R: Request>(request: &R, object: &mut Object, fence: Option<&Fence>) -> Result<R::Reply, Fault> {
-    let transaction = match (R::MODE, fence) {
-        (Mode::Statements, None) => return request.attempt(&Session::new(Handle::Alone(object), None)).await,
-        (Mode::Transaction, _) | (Mode::Statements, Some(_)) => object.transaction().await?,
-        (Mode::Snapshot, _) => {
-            object.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?
-        }
-    };
-    let reply = request.attempt(&Session::new(Handle::Within(&transaction), fence)).await?;
-    transaction.commit().await?;
+async fn attempt<R: Request>(
+    request: &R,
+    object: &Object,
+    fence: Option<&Fence>,
+    is_first: bool,
+) -> Result<R::Reply, Fault> {
+    let session = Session::new(object, R::MODE, fence, is_first);
+    let reply = request.attempt(&session).await?;
+    session.commit().await?;
     Ok(reply)
-}
-
-/// The session on which a request runs.
-pub struct Session<'a> {
-    handle: Handle<'a>,
-    fence: Option<&'a Fence>,
-    /// Whether the lease was looked at, which is done with the first statements.
-    is_checked: AtomicBool,
-}
-
-enum Handle<'a> {
-    Alone(&'a Object),
-    Within(&'a Transaction<'a>),
-}
-
-/// What goes with a statement.
-pub(super) type Parameter = Box<dyn ToSql + Sync + Send>;
-
-/// One statement with its parameters.
-pub(super) struct Step {
-    sql: &'static str,
-    parameters: Vec<Parameter>,
-    is_contested: bool,
-}
-
-impl Step {
-    pub(super) fn new<const N: usize>(sql: &'static str, parameters: [Parameter; N]) -> Self {
-        Self::of(sql, parameters.into())
-    }
-
-    pub(super) fn of(sql: &'static str, parameters: Vec<Parameter>) -> Self {
-        Self { sql, parameters, is_contested: false }
-    }
-
-    /// Says that if it gives no row, a concurrent request came first: then the attempt fails with [`Fault::Moved`].
-    pub(super) fn contested(self) -> Self {
-        Self { is_contested: true, ..self }
-    }
-}
-
-impl<'a> Session<'a> {
-    fn new(handle: Handle<'a>, fence: Option<&'a Fence>) -> Self {
-        Self { handle, fence, is_checked: AtomicBool::new(false) }
-    }
-
-    /// Runs one statement, and gives its rows.
-    pub(super) async fn list(&self, sql: &'static str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
-        self.check().await?;
-        let statement = self.prepare(sql).await?;
-        Ok(self.query(&statement, parameters).await?)
-    }
-
-    /// Runs one statement that gives a row at most.
-    pub(super) async fn find(
-        &self,
-        sql: &'static str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Option<Row>, Fault> {
-        Ok(self.list(sql, parameters).await?.pop())
-    }
-
-    /// Runs one statement, and gives the number of rows that it changed.
-    pub(super) async fn execute(&self, sql: &'static str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Fault> {
-        self.check().await?;
-        let statement = self.prepare(sql).await?;
-        Ok(match self.handle {
-            Handle::Alone(client) => client.execute(&statement, parameters).await?,
-            Handle::Within(transaction) => transaction.execute(&statement, parameters).await?,
-        })
-    }
-
-    /// Looks at the lease, if that is still to be done.
-    async fn check(&self) -> Result<(), Fault> {
-        self.pipeline(Vec::new()).await.map(drop)
-    }
-
-    /// Runs statements in their order, in one round trip, and gives the rows of each. The first statements of a request that
-    /// rests on a lease are preceded by a look at that.
-    pub(super) async fn pipeline(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Fault> {
-        let fence = self.fence.filter(|_| !self.is_checked.swap(true, Ordering::Relaxed));
-        let guards = fence.map_or_else(Vec::new, guards);
-        let is_contested: Vec<bool> = steps.iter().map(|step| step.is_contested).collect();
-        let guarded = guards.len();
-        let mut ended = self.send(guards.into_iter().chain(steps).collect()).await?;
-        let wanted = ended.split_off(guarded);
-        // Whoever lost the lease learns that first, whatever else went wrong.
-        let held = ended.into_iter().collect::<Result<Vec<_>, _>>()?;
-        if let (Some(fence), true) = (fence, held.last().is_none_or(Vec::is_empty)) {
-            return Err(Fault::Deposed(fence.entity.clone()));
-        }
-        let rows = wanted.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let is_lost = is_contested.iter().zip(&rows).any(|(contested, rows)| *contested && rows.is_empty());
-        if is_lost { Err(Fault::Moved) } else { Ok(rows) }
-    }
-
-    /// Sends statements in their order, all at once, and gives what came of each.
-    async fn send(&self, steps: Vec<Step>) -> Result<Vec<Result<Vec<Row>, tokio_postgres::Error>>, Fault> {
-        // All are prepared first: a statement is sent when its future is first polled, and none may overtake another.
-        let mut ready = Vec::with_capacity(steps.len());
-        for step in &steps {
-            let parameters: Vec<&(dyn ToSql + Sync)> = step.parameters.iter().map(|each| &**each as _).collect();
-            ready.push((self.prepare(step.sql).await?, parameters));
-        }
-        Ok(join_all(ready.iter().map(|(statement, parameters)| self.query(statement, parameters))).await)
-    }
-
-    /// Like [`Session::pipeline`], for a number of statements that is known.
-    pub(super) async fn pipeline_of<const N: usize>(&self, steps: [Step; N]) -> Result<[Vec<Row>; N], Fault> {
-        let rows = self.pipeline(steps.into()).await?;
-        Ok(rows.try_into().unwrap_or_else(|_| unreachable!("every statement gives its rows")))
-    }
-
-    async fn prepare(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
-        match self.handle {
-            Handle::Alone(client) => client.prepare_cached(sql).await,
-            Handle::Within(transaction) => transaction.prepare_cached(sql).await,
-        }
-    }
-
-    async fn query(
-        &self,
-        sql: &Statement,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        match self.handle {
-            Handle::Alone(client) => client.query(sql, parameters).await,
-            Handle::Within(transaction) => transaction.query(sql, parameters).await,
-        }
-    }
-}
-
-/// The look at a lease: locked first, and looked at by a statement of its own, which sees what the lock has waited for.
-fn guards(fence: &Fence) -> Vec<Step> {
-    let entity = || Box::new(fence.entity.as_str().to_owned());
-    let find_held =
-        bent(Mistake::NoFencing, FIND_HELD, "fence = $2 and holder = $3", "(fence = $2 or holder = $3 or true)");
-    let held = Step::new(find_held, [entity(), Box::new(fence.number), Box::new(fence.holder.0)]);
-    vec![Step::new(LOCK_LEASE, [entity()]), held]
 }

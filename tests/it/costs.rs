@@ -13,21 +13,21 @@ use crate::support::wait::until;
 /// From a notification of one of two sources until nothing more is done about it.
 const TWO: &str = "
                               starts   trips  statements  commits
-create                             3      25          69        7
-nothing changed                    2      12          30        4
-update                             3      20          52        6
-update with history                3      21          53        6
-delete                             3      23          58        6
+create                             3      11          49        7
+nothing changed                    2       5          19        4
+update                             3       7          33        6
+update with history                3       8          34        6
+delete                             3      11          42        6
 ";
 
 /// Likewise with five.
 const FIVE: &str = "
                               starts   trips  statements  commits
-create                             9      37          84       10
-nothing changed                    5      12          30        4
-update                             9      32          67        9
-update with history                9      33          68        9
-delete                             9      35          73        9
+create                             9      14          61       10
+nothing changed                    5       5          19        4
+update                             9      10          45        9
+update with history                9      11          46        9
+delete                             9      14          54        9
 ";
 
 /// A source of which no reading is ever too old, so that a busy machine makes no more.

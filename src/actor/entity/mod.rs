@@ -67,6 +67,8 @@ pub struct EntityActor {
     pause: Duration,
     /// Whether there may be more work than the claim under way has seen.
     again: bool,
+    /// Whether the last claim has left work that is due, for want of room.
+    backlog: bool,
     /// Whether there may be items of looks that could not be ended, since what is nobody's was last put back.
     stuck: bool,
     timer: Option<Alarm>,
@@ -189,6 +191,7 @@ impl EntityActor {
             phase: Phase::Standby,
             pause: PAUSES.0,
             again: false,
+            backlog: false,
             stuck: false,
             timer: None,
         }
@@ -238,9 +241,21 @@ impl EntityActor {
         });
     }
 
+    /// For how many looks more there is room.
+    fn room(&self) -> u32 {
+        self.entity.throttle.in_flight.saturating_sub(self.workshop.looks())
+    }
+
+    /// Claims more when a look has ended. Where much is due, not before there is room for several looks: a claim of one costs as much.
+    fn go_on(&mut self) {
+        if !self.backlog || self.room().saturating_mul(3) >= self.entity.throttle.in_flight {
+            self.pump();
+        }
+    }
+
     /// Claims as many looks as there is room for, and begins them.
     fn pump(&mut self) {
-        let room = self.entity.throttle.in_flight.saturating_sub(self.workshop.looks());
+        let room = self.room();
         let Some(desk) = self.desk() else { return };
         if self.workshop.paused.is_entity() {
             return;
@@ -344,7 +359,7 @@ impl Supervised for EntityActor {
         self.timers.clear();
         self.timer = None;
         // Whoever told of work, or of a look that could not be ended, may have told the life that failed.
-        (self.again, self.stuck) = (true, true);
+        (self.again, self.stuck, self.backlog) = (true, true, false);
     }
 }
 
@@ -396,9 +411,11 @@ impl Handler<ClaimEnded> for EntityActor {
             (Phase::Standby, _) => {}
             (Phase::Recovering | Phase::Working, Ok(next_due)) => {
                 self.pause = PAUSES.0;
-                self.set_timer(next_due, ctx);
+                // Where there is no room for what is due, the end of a look makes some.
+                self.backlog = next_due == Some(Duration::ZERO) && self.room() == 0;
+                self.set_timer(next_due.filter(|_| !self.backlog), ctx);
                 if again {
-                    self.pump();
+                    self.go_on();
                 }
             }
             (Phase::Recovering | Phase::Working, Err(StoreError::Deposed { .. })) => self.be_deposed(ctx),
@@ -428,7 +445,7 @@ impl Handler<LookEnded> for EntityActor {
             }
         }
         self.close_if_idle(ctx);
-        self.pump();
+        self.go_on();
     }
 }
 

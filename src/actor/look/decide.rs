@@ -85,7 +85,7 @@ impl Look {
             match_value: self.match_value(plan, taken),
             ended: plan.ended.clone(),
             operations: recorded.chain(doubts).collect(),
-            decided_items: self.item_ids(),
+            decided_items: self.ordered_items(),
             finish,
         };
         let request = DecideWithin { decision, limits: self.limits(plan) };

@@ -215,6 +215,11 @@ impl Look {
         self.items.iter().map(|item| item.id).collect()
     }
 
+    /// The items that carry an order.
+    fn ordered_items(&self) -> Vec<WorkItemId> {
+        self.items.iter().filter(|item| item.order.is_some()).map(|item| item.id).collect()
+    }
+
     /// Turns what is owed into the end of the work items.
     fn end(&self, owed: &BTreeMap<SourceName, Owed>, outcome: &'static str) -> WorkEnd {
         match judge(owed, self.attempts(), &self.desk.retry, rand::random()) {

@@ -251,7 +251,8 @@ impl Request for StartWrite {
     const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<bool, Fault> {
-        let is_on_record = session.find(START, &[&self.operation.0]).await?.is_some();
+        let started = session.conclude(vec![Step::new(START, [Box::new(self.operation.0)])]).await?;
+        let is_on_record = started.iter().any(|rows| !rows.is_empty());
         Ok(is_on_record || planted(Mistake::NoIntent))
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Sessions {
     pub(super) opener: Arc<Opener>,
     pub(super) doubts: Arc<Doubts>,
     /// Ends with the pool.
-    pub(super) _runtime: ConnectionRuntime,
+    pub(super) runtime: ConnectionRuntime,
 }
 
 /// Counts what has gone wrong: after each, no session is trusted without having been asked.

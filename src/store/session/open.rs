@@ -31,13 +31,13 @@ const CALL_OFF_TIMEOUT: Duration = Duration::from_secs(5);
 const PORT: u16 = 5432;
 
 /// What every session is told first: nothing that we ask takes a minute, and a transaction whose client is gone, or stands
-/// still, must not hold its locks while another daemon waits to take its place. Every statement finds its rows by an index, and its plan is kept: one made while the tables were still
-/// empty must be no other. To compile a plan, or to share it among processes, takes longer than to run it. A commit that is not
-/// even on the server's own disk is none.
+/// still, must not hold its locks while another daemon waits to take its place. Every statement finds its rows by an index, and its plan
+/// is kept: one made while the tables were still empty must be no other, and none is made anew for other parameters. To compile a
+/// plan, or to share it among processes, takes longer than to run it. A commit that is not even on the server's own disk is none.
 const SETTINGS: &str = "set statement_timeout = '60s'; set lock_timeout = '30s'; \
      set idle_in_transaction_session_timeout = '5s'; set timezone = 'UTC'; \
      set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
-     set jit = off; set max_parallel_workers_per_gather = 0; \
+     set plan_cache_mode = force_generic_plan; set jit = off; set max_parallel_workers_per_gather = 0; \
      select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'";
 
 /// Asks which server this is. What the control file says of the timeline would be that of the last checkpoint, and a promotion

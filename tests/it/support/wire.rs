@@ -24,6 +24,9 @@ pub(crate) enum Moment {
     AfterCommit,
 }
 
+/// What the server says when it has answered and no transaction is open.
+const IDLE: &[u8] = b"Z\0\0\0\x05I";
+
 /// What cuts the wire.
 #[derive(Debug)]
 struct Cut {
@@ -148,11 +151,17 @@ impl Ear<'_> {
     }
 }
 
-/// Passes on what the server answers; where the wire is cut, the next answer is the end.
+/// Passes on what the server answers. Where the wire is cut, nothing comes through any more, and the end is when the transaction has
+/// ended: what came before its commit was perhaps sent with it, and is still being answered.
 fn hear(mut server: UnixStream, mut client: UnixStream, is_mute: &AtomicBool) {
     let mut bytes = [0; 64 << 10];
     while let Ok(length @ 1..) = server.read(&mut bytes) {
-        if is_mute.load(Ordering::SeqCst) || client.write_all(&bytes[..length]).is_err() {
+        let said = &bytes[..length];
+        if is_mute.load(Ordering::SeqCst) {
+            if said.ends_with(IDLE) {
+                break;
+            }
+        } else if client.write_all(said).is_err() {
             break;
         }
     }

@@ -16,6 +16,8 @@ const LIST_HOLDERS: &str = include_str!("../../sql/link/list_holders.sql");
 const PUT_KEYS: &str = include_str!("../../sql/foreign_key/put.sql");
 const RETIRE_KEYS: &str = include_str!("../../sql/foreign_key/retire.sql");
 const PUT_OPERATIONS: &str = include_str!("../../sql/operation/put.sql");
+const CHECK: &str = include_str!("../../sql/record/check.sql");
+const LOCK_RECORD: &str = include_str!("../../sql/record/lock.sql");
 const END_OPERATIONS: &str = include_str!("../../sql/operation/end.sql");
 const KEEP_OUTPUT: &str = include_str!("../../sql/operation/keep_output.sql");
 const RELEASE_HELD: &str = include_str!("../../sql/work_item/release_held.sql");
@@ -27,7 +29,7 @@ pub(super) struct Copies<'a> {
 }
 
 impl Copies<'_> {
-    /// Stores links as they are; their operations stand elsewhere.
+    /// Stores links as they are, and which keys their copies bear; their operations stand elsewhere.
     pub(super) fn put_links(&self, changed: &[(SourceName, Link)]) -> Step {
         let state = |(_, link): &(_, Link)| link.state.word();
         self.step(
@@ -48,7 +50,7 @@ impl Copies<'_> {
         )
     }
 
-    /// Stores which keys these links' copies bear now.
+    /// Stores which keys these links' copies bear now, where nothing else is stored of them.
     pub(super) fn put_keys(&self, changed: &[(SourceName, Link)]) -> Step {
         let keys = column(changed, |(_, link)| key_of(link));
         self.step(PUT_KEYS, [column(changed, |(source, _)| source.as_str().to_owned()), keys])
@@ -56,8 +58,7 @@ impl Copies<'_> {
 
     /// Lists those of some keys that are other records' copies.
     pub(super) fn list_holders<'k>(&self, keys: impl IntoIterator<Item = (&'k SourceName, &'k ForeignKey)>) -> Step {
-        let (sources, keys): (Vec<String>, Vec<String>) =
-            keys.into_iter().map(|(source, key)| (source.as_str().to_owned(), key.as_str().to_owned())).unzip();
+        let (sources, keys) = columns(keys);
         self.step(LIST_HOLDERS, [Box::new(sources), Box::new(keys)])
     }
 
@@ -113,6 +114,25 @@ impl Copies<'_> {
         )
     }
 
+    /// Locks the record, and then sees to it that there is nothing to be considered: the short way of a transaction.
+    pub(super) fn plain<'k>(
+        &self,
+        version: Option<i64>,
+        created: Vec<String>,
+        keys: impl IntoIterator<Item = (&'k SourceName, &'k ForeignKey)>,
+        items: Vec<i64>,
+    ) -> [Step; 2] {
+        let (sources, keys) = columns(keys);
+        let check =
+            [Box::new(version) as Parameter, Box::new(created), Box::new(sources), Box::new(keys), Box::new(items)];
+        [self.lock(), self.step(CHECK, check)]
+    }
+
+    /// Locks the record; gives its version.
+    pub(super) fn lock(&self) -> Step {
+        self.step(LOCK_RECORD, [])
+    }
+
     /// Makes a statement whose first parameters are the entity and the record.
     pub(super) fn step<const N: usize>(&self, sql: &'static str, more: [Parameter; N]) -> Step {
         let first: [Parameter; 2] = [Box::new(self.entity.as_str().to_owned()), Box::new(self.record.0)];
@@ -147,6 +167,10 @@ where
     Vec<T>: tokio_postgres::types::ToSql + Send + Sync + 'static,
 {
     Box::new(rows.iter().map(value).collect::<Vec<T>>())
+}
+
+fn columns<'k>(keys: impl IntoIterator<Item = (&'k SourceName, &'k ForeignKey)>) -> (Vec<String>, Vec<String>) {
+    keys.into_iter().map(|(source, key)| (source.as_str().to_owned(), key.as_str().to_owned())).unzip()
 }
 
 /// A copy has a key just where it is linked.

@@ -10,14 +10,13 @@ use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::conflicts::{Standing, changes};
 use super::copies::{self, Copies};
+use super::limits::Verdict;
 use super::{Decide, DecideWithin, Decided, Limits};
 
-pub(super) const LOCK_RECORD: &str = include_str!("../../sql/record/lock.sql");
 pub(super) const FIND_RUNNING: &str = include_str!("../../sql/work_item/find_running.sql");
 const LIST_LINKED: &str = include_str!("../../sql/link/list_linked.sql");
 const LIST_CONFLICTS: &str = include_str!("../../sql/conflict/list_open.sql");
 const REVISE_RECORD: &str = include_str!("../../sql/record/revise.sql");
-const CREATE_VERSION: &str = include_str!("../../sql/version/create.sql");
 const PUT_MATCH: &str = include_str!("../../sql/match_value/put.sql");
 pub(super) const DECIDE_ITEMS: &str = include_str!("../../sql/work_item/decide.sql");
 
@@ -57,8 +56,14 @@ impl Decide {
         let linked = self.links.iter().filter(|(_, link)| link.state == LinkState::Linked);
         let keys = linked.filter_map(|(source, link)| Some((source, link.key.as_ref()?)));
         let ended = self.finish.as_ref().map_or_else(Vec::new, |finish| ids(&finish.items));
+        if session.may_be_short() && self.conflicts.is_empty() && limits.ask_nothing() {
+            let plain = copies.plain(Some(self.expected_version), self.created(), keys, ended);
+            let steps = self.steps(&copies, &[]).into_iter().chain(limits.steps(&copies, &Verdict::default()));
+            session.conclude(plain.into_iter().chain(steps).collect()).await?;
+            return Ok(Decided::Recorded);
+        }
         let steps = [
-            copies.step(LOCK_RECORD, []),
+            copies.lock(),
             copies.step(LIST_CONFLICTS, []),
             copies.list_holders(keys),
             Step::new(FIND_RUNNING, [Box::new(ended.clone())]),
@@ -79,7 +84,7 @@ impl Decide {
         }
         let standing = standing.iter().map(Standing::of_row).collect::<Result<Vec<_>, _>>()?;
         let steps = self.steps(&copies, &standing).into_iter().chain(limits.steps(&copies, &verdict));
-        session.pipeline(steps.collect()).await?;
+        session.conclude(steps.collect()).await?;
         Ok(Decided::Recorded)
     }
 
@@ -109,9 +114,14 @@ impl Decide {
     /// Gives what is to be recorded, in its order: what ends makes room for what begins.
     fn steps(&self, copies: &Copies<'_>, standing: &[Standing]) -> Vec<Step> {
         let mut steps = Vec::new();
-        if self.record.version > self.expected_version {
-            steps.extend([self.revise_record(copies), self.create_version(copies)]);
-        }
+        let match_value = match self.record.state {
+            RecordState::Live => self.match_value.clone(),
+            RecordState::Deleted => None,
+        };
+        steps.push(match self.record.version > self.expected_version {
+            true => self.revise_record(copies, match_value),
+            false => copies.step(PUT_MATCH, [Box::new(match_value)]),
+        });
         steps.extend(changes(copies, standing, &self.conflicts, &self.closed_by));
         if !self.ended.is_empty() {
             steps.push(copies.end_operations(&self.ended, Vec::new()));
@@ -125,13 +135,8 @@ impl Decide {
             steps.push(copies.retire_keys(&self.retired));
         }
         if !self.links.is_empty() {
-            steps.extend([copies.put_links(&self.links), copies.put_keys(&self.links)]);
+            steps.push(copies.put_links(&self.links));
         }
-        let match_value = match self.record.state {
-            RecordState::Live => self.match_value.clone(),
-            RecordState::Deleted => None,
-        };
-        steps.push(copies.step(PUT_MATCH, [Box::new(match_value)]));
         if !self.decided_items.is_empty() {
             steps.push(Step::new(DECIDE_ITEMS, [Box::new(ids(&self.decided_items))]));
         }
@@ -139,27 +144,18 @@ impl Decide {
         steps
     }
 
-    fn revise_record(&self, copies: &Copies<'_>) -> Step {
+    fn revise_record(&self, copies: &Copies<'_>, match_value: Option<String>) -> Step {
         copies.step(
             REVISE_RECORD,
             [
                 Box::new(self.record.state.word()),
                 Box::new(self.record.version),
                 Box::new(self.record.agreed.as_ref().map(JsonText::from)),
-            ],
-        )
-    }
-
-    fn create_version(&self, copies: &Copies<'_>) -> Step {
-        copies.step(
-            CREATE_VERSION,
-            [
-                Box::new(self.record.version),
+                Box::new(match_value),
                 Box::new(JsonText::from(&self.cause)),
                 Box::new(encode_list(&self.changes)),
                 Box::new(encode_list(&self.conflicts)),
                 Box::new(encode_list(&self.overruled)),
-                Box::new(self.record.state.word()),
             ],
         )
     }

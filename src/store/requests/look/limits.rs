@@ -32,10 +32,15 @@ pub(super) struct Verdict {
 }
 
 impl Limits {
+    /// Tells whether there is nothing to ask leave for.
+    pub(super) fn ask_nothing(&self) -> bool {
+        self.removal.is_none() && self.changes.is_none()
+    }
+
     /// Asks for leave, where there is anything to ask leave for; what is let through stays so until the transaction ends.
     pub(super) async fn judge(&self, session: &Session<'_>, copies: &Copies<'_>) -> Result<Verdict, Fault> {
         let mut verdict = Verdict::default();
-        if self.removal.is_none() && self.changes.is_none() {
+        if self.ask_nothing() {
             return Ok(verdict);
         }
         let lock = Step::new(LOCK, [Box::new(copies.entity.as_str().to_owned())]);

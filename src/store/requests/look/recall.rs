@@ -10,9 +10,9 @@ use crate::domain::json::Json;
 use crate::domain::key::InternalKey;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::pointer::Pointer;
-use crate::domain::record::{DoubtId, Known, Link, OperationId, Record};
+use crate::domain::record::{DoubtId, Known, Link, OpenConflict, OperationId, Record};
 use crate::domain::restless::Recent;
-use crate::store::columns::{count, document, get, micros, parsed, stored, word};
+use crate::store::columns::{count, document, get, micros, parsed, stored, unreadable, word};
 use crate::store::encoding::encode;
 use crate::store::requests::queue::ids;
 use crate::store::run::{Fault, Mode, Request, Session, Step};
@@ -20,11 +20,7 @@ use crate::store::run::{Fault, Mode, Request, Session, Step};
 use super::rows::{link, list, open_conflict, operation};
 use super::{FindRival, Moment, Recall, RecallRecent, RecallUnknown, UnknownKey, Unsettled};
 
-const FIND_RECORD: &str = include_str!("../../sql/record/find.sql");
-const LIST_LINKS: &str = include_str!("../../sql/link/list.sql");
-const LIST_UNSETTLED: &str = include_str!("../../sql/operation/list_unsettled.sql");
-const LIST_CONFLICTS: &str = include_str!("../../sql/conflict/list_open.sql");
-const LIST_SOURCES: &str = include_str!("../../sql/source/list.sql");
+const RECALL: &str = include_str!("../../sql/record/recall.sql");
 const LIST_RECENT: &str = include_str!("../../sql/version/list_recent.sql");
 const LIST_DOUBTS: &str = include_str!("../../sql/operation/list_doubts.sql");
 const FIND_KEY: &str = include_str!("../../sql/foreign_key/find.sql");
@@ -45,22 +41,17 @@ impl Request for Recall {
     }
 }
 
-/// Reads all that is known of a record, in one round trip.
+/// Reads all that is known of a record, in one statement.
 pub(in crate::store) async fn known(
     session: &Session<'_>,
     entity: &EntityName,
     record: InternalKey,
 ) -> Result<Option<Known>, Fault> {
-    let name = || Box::new(entity.as_str().to_owned());
-    let steps = [
-        Step::new(FIND_RECORD, [name(), Box::new(record.0)]),
-        Step::new(LIST_LINKS, [name(), Box::new(record.0)]),
-        Step::new(LIST_UNSETTLED, [name(), Box::new(record.0)]),
-        Step::new(LIST_CONFLICTS, [name(), Box::new(record.0)]),
-        Step::new(LIST_SOURCES, [name()]),
-    ];
-    let [found, links, operations, conflicts, sources] = session.pipeline_of(steps).await?;
-    let Some(row) = found.first() else { return Ok(None) };
+    let rows = session.list(RECALL, &[&entity.as_str(), &record.0]).await?;
+    let parts = Parts::of(&rows)?;
+    let Some(row) = parts.record else { return Ok(None) };
+    let mut conflicts: Vec<OpenConflict> = parts.conflicts.into_iter().map(open_conflict).collect::<Result<_, _>>()?;
+    conflicts.sort_by_key(|conflict| conflict.id);
     Ok(Some(Known {
         record: Record {
             id: record,
@@ -68,15 +59,42 @@ pub(in crate::store) async fn known(
             version: get(row, "version")?,
             agreed: document(row, "agreed")?,
         },
-        links: with_operations(&links, &operations)?,
-        conflicts: conflicts.iter().map(open_conflict).collect::<Result<_, _>>()?,
-        tidies: sources.iter().map(tidies).collect::<Result<_, _>>()?,
+        links: with_operations(&parts.links, &parts.operations)?,
+        conflicts,
+        tidies: parts.sources.into_iter().map(tidies).collect::<Result<_, _>>()?,
         now: get::<Timestamp>(row, "now")?.as_microsecond(),
     }))
 }
 
+/// The rows of a record, sorted by what they are about.
+#[derive(Default)]
+struct Parts<'a> {
+    record: Option<&'a Row>,
+    links: Vec<&'a Row>,
+    operations: Vec<&'a Row>,
+    conflicts: Vec<&'a Row>,
+    sources: Vec<&'a Row>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(rows: &'a [Row]) -> Result<Self, Fault> {
+        let mut parts = Self::default();
+        for row in rows {
+            match get(row, "part")? {
+                "record" => parts.record = Some(row),
+                "link" => parts.links.push(row),
+                "operation" => parts.operations.push(row),
+                "conflict" => parts.conflicts.push(row),
+                "source" => parts.sources.push(row),
+                part => return Err(unreadable("part", format!("a record has no {part}"))),
+            }
+        }
+        Ok(parts)
+    }
+}
+
 /// Puts each open operation to its link; where there is none yet, its copy is unlinked.
-fn with_operations(links: &[Row], operations: &[Row]) -> Result<BTreeMap<SourceName, Link>, Fault> {
+fn with_operations(links: &[&Row], operations: &[&Row]) -> Result<BTreeMap<SourceName, Link>, Fault> {
     let mut all = BTreeMap::new();
     for row in links {
         all.insert(parsed(row, "source")?, link(row)?);
@@ -88,7 +106,7 @@ fn with_operations(links: &[Row], operations: &[Row]) -> Result<BTreeMap<SourceN
 }
 
 fn tidies(row: &Row) -> Result<(SourceName, bool), Fault> {
-    Ok((parsed(row, "name")?, get(row, "tidies")?))
+    Ok((parsed(row, "source")?, get(row, "tidies")?))
 }
 
 impl Request for RecallRecent {

@@ -4,14 +4,14 @@ use tokio_postgres::Row;
 
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::name::SourceName;
-use crate::domain::record::{Link, LinkState};
+use crate::domain::record::{Link, LinkState, OperationId, Output};
 use crate::store::columns::{get, parsed};
 use crate::store::requests::queue::{Finish, WorkEnd, ids};
 use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::RecordResults;
 use super::copies::{self, Copies, column};
-use super::decide::{DECIDE_ITEMS, FIND_RUNNING, LOCK_RECORD, is_running};
+use super::decide::{DECIDE_ITEMS, FIND_RUNNING, is_running};
 
 const REKEY_LINKS: &str = include_str!("../../sql/link/rekey.sql");
 const BLAME_LINKS: &str = include_str!("../../sql/link/blame.sql");
@@ -38,18 +38,21 @@ impl Request for RecordResults {
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
         let copies = Copies { entity: &self.entity, record: self.record };
         let linked = self.links.iter().filter_map(|(source, link)| Some((source, link.key.as_ref()?)));
-        let steps = [
-            copies.step(LOCK_RECORD, []),
-            copies.list_holders(self.keys.iter().map(|(source, key)| (source, key)).chain(linked)),
-            Step::new(FIND_RUNNING, [Box::new(ids(&self.finish.items))]),
-        ];
+        let keys = self.keys.iter().map(|(source, key)| (source, key)).chain(linked);
+        let items = ids(&self.finish.items);
+        if session.may_be_short() {
+            let plain = copies.plain(None, Vec::new(), keys, items);
+            session.conclude(plain.into_iter().chain(self.steps(&copies, &[])).collect()).await?;
+            return Ok(());
+        }
+        let steps = [copies.lock(), copies.list_holders(keys), Step::new(FIND_RUNNING, [Box::new(items)])];
         let [_, holders, running] = session.pipeline_of(steps).await?;
         if !self.finish.items.is_empty() && !is_running(&running)? {
             // This was recorded before: only the word of it was lost.
             return Ok(());
         }
         let taken = holders.iter().map(taken_key).collect::<Result<Vec<_>, _>>()?;
-        session.pipeline(self.steps(&copies, &taken)).await?;
+        session.conclude(self.steps(&copies, &taken)).await?;
         Ok(())
     }
 }
@@ -78,8 +81,9 @@ impl RecordResults {
                 .collect();
             steps.push(copies.put_operations(&open));
         }
-        if !self.outputs.is_empty() {
-            steps.push(copies::keep_outputs(&self.outputs));
+        let kept = self.kept_outputs(taken);
+        if !kept.is_empty() {
+            steps.push(copies::keep_outputs(&kept));
         }
         steps.extend(copies::release_held(
             self.ended.iter().map(|(id, _)| *id).chain(self.operations.iter().map(|(_, open, _)| open.id)),
@@ -91,7 +95,7 @@ impl RecordResults {
         let (links, rekeyed) = self.links_with_keys();
         let links: Vec<_> = links.into_iter().filter(|(source, _)| !is_taken(source)).collect();
         if !links.is_empty() {
-            steps.extend([copies.put_links(&links), copies.put_keys(&links)]);
+            steps.push(copies.put_links(&links));
         }
         let rekeyed: Vec<_> = rekeyed.into_iter().filter(|(source, _)| !is_taken(source)).collect();
         if !rekeyed.is_empty() {
@@ -106,6 +110,12 @@ impl RecordResults {
         }
         steps.push(self.finish(taken).step(&self.entity));
         steps
+    }
+
+    /// Gives what programs said whose writes are not settled with this.
+    fn kept_outputs(&self, taken: &[TakenKey]) -> Vec<(OperationId, Output)> {
+        let is_settled = |id: &OperationId| taken.is_empty() && self.ended.iter().any(|(ended, _)| ended == id);
+        self.outputs.iter().filter(|(id, _)| !is_settled(id)).cloned().collect()
     }
 
     /// Gives the links with their new keys, and then those of which only the key is new.

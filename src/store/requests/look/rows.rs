@@ -46,7 +46,7 @@ pub(in crate::store) fn operation(row: &Row) -> Result<OpenOperation, Fault> {
 
 /// Reads an open conflict.
 pub(in crate::store) fn open_conflict(row: &Row) -> Result<OpenConflict, Fault> {
-    Ok(OpenConflict { id: get(row, "id")?, revision: get(row, "revision")?, conflict: conflict(row)? })
+    Ok(OpenConflict { id: get(row, "conflict")?, revision: get(row, "revision")?, conflict: conflict(row)? })
 }
 
 /// Reads what a conflict is about.

@@ -28,7 +28,7 @@ impl Request for Claim {
         let lock = Step::new(LOCK, [Box::new(entity.clone())]);
         let claim = bent(Mistake::IgnoreOwnCreate, CLAIM, "'in-flight'", "'nothing'");
         let claim = Step::new(claim, [Box::new(entity), Box::new(self.limit.max(0))]);
-        let rows = session.pipeline(vec![lock, claim]).await?.pop().unwrap_or_default();
+        let rows = session.conclude(vec![lock, claim]).await?.pop().unwrap_or_default();
         let due_in = rows.first().map(|row| get::<Option<i64>>(row, "due_in")).transpose()?.flatten();
         let next_due = due_in.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
         Ok(Claimed { looks: looks(&rows)?, next_due })

@@ -32,7 +32,7 @@ impl Request for FinishItems {
         let [abandoned, _] = session.pipeline_of([abandon, self.finish.step(&self.entity)]).await?;
         let abandoned =
             abandoned.iter().map(|row| Ok(OperationId(get(row, "id")?))).collect::<Result<Vec<_>, Fault>>()?;
-        session.pipeline(release_held(abandoned.into_iter()).into_iter().collect()).await?;
+        session.conclude(release_held(abandoned.into_iter()).into_iter().collect()).await?;
         Ok(())
     }
 }
@@ -57,7 +57,7 @@ impl Request for Hold {
         };
         // Whoever settles that write comes wholly before this, and then it is seen; or wholly after, and then what waits is.
         let lock = Step::new(LOCK_OPERATION, [Box::new(self.by.0)]);
-        session.pipeline(vec![lock, put_back.step(&self.entity)]).await?;
+        session.conclude(vec![lock, put_back.step(&self.entity)]).await?;
         Ok(())
     }
 }

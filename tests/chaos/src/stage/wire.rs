@@ -10,6 +10,9 @@ use std::thread;
 
 /// What is watched for.
 const QUIET: u8 = 0;
+/// How an answer ends after which no transaction is open.
+const IDLE: &[u8] = b"\x05I";
+
 /// The next COMMIT is passed on, and then both ends are cut.
 const AT_COMMIT: u8 = 1;
 /// The next COMMIT is passed on and answered, and the answer is withheld.
@@ -137,10 +140,16 @@ fn withhold(mut from: impl Read, mut to: impl Write, shears: &Shears, withheld: 
     let mut buffer = [0; 16 << 10];
     while let Ok(n @ 1..) = from.read(&mut buffer) {
         let bytes = buffer.get(..n).unwrap_or_default();
-        let is_withheld = withheld.load(Ordering::SeqCst) == AFTER_COMMIT;
+        if withheld.load(Ordering::SeqCst) == AFTER_COMMIT {
+            // What was said before the commit, and with it, is answered first; `I` at the end: the transaction is over.
+            if bytes.ends_with(IDLE) {
+                return;
+            }
+            continue;
+        }
         // `INSERT` and `UPDATE` stand in the answer to a statement that changed something; `I` at its end: outside of a transaction.
-        let is_change = (contains(bytes, b"INSERT 0 ") || contains(bytes, b"UPDATE ")) && bytes.ends_with(b"\x05I");
-        if is_withheld || is_change && shears.take(AFTER_ANSWER) || to.write_all(bytes).is_err() {
+        let is_change = (contains(bytes, b"INSERT 0 ") || contains(bytes, b"UPDATE ")) && bytes.ends_with(IDLE);
+        if is_change && shears.take(AFTER_ANSWER) || to.write_all(bytes).is_err() {
             return;
         }
     }
@@ -180,7 +189,7 @@ mod tests {
         let wire = echo(dir.path());
         wire.arm(Moment::AfterCommit);
         assert_eq!(exchange(&wire, b"select 1\0"), 9);
-        assert_eq!((exchange(&wire, b"COMMIT\0"), wire.cuts()), (0, 1));
-        assert_eq!((exchange(&wire, b"COMMIT\0"), wire.cuts()), (7, 1));
+        assert_eq!((exchange(&wire, b"COMMIT\0\x05I"), wire.cuts()), (0, 1));
+        assert_eq!((exchange(&wire, b"COMMIT\0\x05I"), wire.cuts()), (9, 1));
     }
 }

@@ -27,6 +27,7 @@ use super::wire::status::Status;
 use super::wire::supervision::Supervision;
 use super::wire::webhook::{MadeWebhook, NewWebhook, RemovedWebhook, Webhook};
 use super::wire::work::{Accepted, Notification, WorkItem, WorkState};
+use crate::config::HIDDEN;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -93,13 +94,16 @@ impl Client {
     /// # Errors
     /// [`ClientError::BadUrl`] if it is no such address, [`ClientError::BadToken`] if the text can be no token.
     pub fn at(url: &str, token: Option<&str>) -> Result<Self, ClientError> {
-        let bad = |reason: &str| ClientError::BadUrl { url: url.to_owned(), reason: reason.to_owned() };
+        let bad = |reason: &str| ClientError::BadUrl { url: without_login(url), reason: reason.to_owned() };
         let base = Url::parse(url).map_err(|error| bad(&error.to_string()))?;
         let mut http = match base.scheme() {
             "http" => in_the_clear(),
             "https" => trusting(authorities()),
             _ => return Err(bad("it should begin with http:// or https://")),
         };
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(bad("nobody logs in with a name and a password"));
+        }
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| ClientError::BadToken)?;
             value.set_sensitive(true);
@@ -329,6 +333,15 @@ impl Client {
             },
         };
         ClientError::Unreachable { place: self.place.clone(), source }
+    }
+}
+
+/// Shows an address without what may be a password.
+fn without_login(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{HIDDEN}@{place}"),
+        (None, Some((_, place))) => format!("{HIDDEN}@{place}"),
+        (_, None) => url.to_owned(),
     }
 }
 

@@ -37,6 +37,7 @@ pub use self::finding::{ConfigErrors, Finding, Place};
 pub use self::inputs::Inputs;
 use self::key_path::KeyPath;
 pub use self::model::Config;
+pub(crate) use self::shown::HIDDEN;
 
 /// A configuration that can be used, and what is doubtful about it.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,7 @@ use super::words::Words;
 use crate::domain::rules::{ArrayRule, FieldRule, MergePolicy};
 
 /// What stands where a secret is.
-const HIDDEN: &str = "(hidden)";
+pub(crate) const HIDDEN: &str = "(hidden)";
 
 impl Config {
     /// Shows it. Values of `env` and what a database URL holds besides places and names are hidden.

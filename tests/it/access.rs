@@ -4,6 +4,7 @@ mod audit;
 mod limits;
 mod listening;
 mod names;
+mod printed;
 mod roles;
 mod secrets;
 mod tokens;

@@ -30,6 +30,8 @@ fn bad_usage_of_every_command_ends_with_2_an_error_and_a_hint() {
         (&["status", "now"], "now"),
         (&["status", "--url", "ftp://localhost"], "http://"),
         (&["status", "--url", "no url"], "no url"),
+        (&["status", "--url", "http://ann:secret@localhost"], "\"http://(hidden)@localhost\""),
+        (&["status", "--url", "http://ann:secret@local host"], "\"http://(hidden)@local host\""),
         (&["notify", "customer", "crm"], "<KEY>"),
         (&["notify", "customer", "crm", "1", "2"], "'2'"),
         (&["notify", "customer", "crm", "-1"], "-- -1"),

@@ -23,8 +23,7 @@ impl Problem {
 
     /// Says that `value` is not what `kind` expects.
     pub(super) fn unexpected(kind: &Kind, value: &DeValue<'_>) -> Self {
-        let secret = matches!(kind, Kind::Text(form) if form.is_secret());
-        let found = if secret { type_of(value).to_owned() } else { found(value) };
+        let found = if kind.is_secret() { type_of(value).to_owned() } else { found(value) };
         Self { message: format!("expected {}, found {found}", kind.expected()), hint: hint(kind, value) }
     }
 }
@@ -209,12 +208,17 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_shown() {
-        use crate::config::schema::form::{DATABASE_URL, VARIABLE_VALUE};
+        use crate::config::schema::form::{DATABASE_URL, VARIABLE_NAME, VARIABLE_VALUE};
         for (form, toml) in
             [(DATABASE_URL, "'mysql://ann:hunter2@h/d'"), (DATABASE_URL, "[12345]"), (VARIABLE_VALUE, "12345")]
         {
             let message = check(&Kind::Text(form), toml).expect_err("the case is wrong").message;
             assert!(!message.contains("hunter2") && !message.contains("12345"), "{message}");
+        }
+        let env = Kind::Map { keys: VARIABLE_NAME, values: &Kind::Text(VARIABLE_VALUE) };
+        for kind in [env, Kind::List(&Kind::Text(VARIABLE_VALUE))] {
+            let message = check(&kind, "'TOKEN=12345'").expect_err("it is a text").message;
+            assert!(message.starts_with("expected a ") && message.ends_with(", found a text"), "{message}");
         }
     }
 }

@@ -75,6 +75,24 @@ pub(crate) enum Kind {
     },
 }
 
+impl Kind {
+    /// Whether what stands there may be a secret, also where it is something else than expected.
+    pub(crate) fn is_secret(&self) -> bool {
+        match self {
+            Self::Text(form) => form.is_secret(),
+            Self::List(of) | Self::Map { values: of, .. } => of.is_secret(),
+            Self::Flag
+            | Self::Whole { .. }
+            | Self::Number { .. }
+            | Self::Duration { .. }
+            | Self::Word(_)
+            | Self::FlagOrWord(_)
+            | Self::Command { .. }
+            | Self::Table(_) => false,
+        }
+    }
+}
+
 impl Table {
     pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)

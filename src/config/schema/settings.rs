@@ -426,7 +426,7 @@ static SOURCE: Table = Table {
         optional(
             "env",
             Kind::Map { keys: form::VARIABLE_NAME, values: &Kind::Text(form::VARIABLE_VALUE) },
-            "Environment variables for its programs. The values are never logged or shown.",
+            "Environment variables for its programs. The values are never logged or shown, also where a program prints them.",
         ),
     ],
 };

@@ -4,6 +4,7 @@ mod end;
 mod run;
 mod command;
 mod output;
+mod secrets;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -177,7 +178,7 @@ impl Program {
         stdout: &[u8],
         judge: impl FnOnce(Facts<'_>) -> Verdict<E>,
     ) -> Answer<E> {
-        let stderr = visible(&ended.stderr, ended.stderr_dropped);
+        let stderr = visible(&secrets::hide(&self.source.env, &ended.stderr), ended.stderr_dropped);
         let reason = reason(&ended.exit, &stderr);
         let verdict = judge(Facts { exit: &ended.exit, stdout, reason });
         let (severity, message) = run::event(task.operation, &ended.exit, verdict.complaint.as_deref());
@@ -190,13 +191,21 @@ impl Program {
             internal_key: context.internal_key,
             exit: ended.exit.clone(),
             elapsed: ended.elapsed,
-            stdout: if task.operation.changes_something() { beginning(stdout) } else { String::new() },
+            stdout: if task.operation.changes_something() { self.beginning(stdout) } else { String::new() },
             stderr,
             severity,
             message,
             error: verdict.complaint,
         };
         Answer { end: verdict.end, run }
+    }
+
+    /// Gives the first of what a program printed, and says what of it is left out.
+    fn beginning(&self, stdout: &[u8]) -> String {
+        let stdout = secrets::hide(&self.source.env, stdout);
+        let (first, rest) = stdout.split_at(stdout.len().min(run::KEPT));
+        let text = visible(first, 0);
+        if rest.is_empty() { text } else { format!("{text} [{} bytes left out]", rest.len()) }
     }
 
     /// Returns the answer where the configuration has no command.
@@ -287,13 +296,6 @@ impl Operation {
     fn rests_on_a_read(self) -> bool {
         self.has_key() && self.changes_something()
     }
-}
-
-/// Gives the first of what a program printed, and says what of it is left out.
-fn beginning(stdout: &[u8]) -> String {
-    let (first, rest) = stdout.split_at(stdout.len().min(run::KEPT));
-    let text = visible(first, 0);
-    if rest.is_empty() { text } else { format!("{text} [{} bytes left out]", rest.len()) }
 }
 
 /// Says how a process ended, with its last words if it had any.

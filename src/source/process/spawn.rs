@@ -1,9 +1,8 @@
 //! The start of a process that never is a copy of ours.
 //!
 //! As with posix_spawn(3), the new process shares our memory until it is another program, and the thread that starts it stands still
-//! meanwhile: so it costs the same however much memory we have. That function would do here; but it asks the kernel twice for
-//! each signal there is, and makes and unmakes a mapping, which interrupts every core that we run on. Done here it costs
-//! a third less.
+//! meanwhile: so it costs the same however much memory we have. That function would do here; but glibc's asks the kernel twice
+//! for each signal there is, and makes and unmakes a mapping, which interrupts every core that we run on.
 
 use std::ffi::{CString, OsStr, c_char, c_int, c_void};
 use std::io;

@@ -1,15 +1,17 @@
 //! Secrets are planted everywhere, and looked for wherever they must not be.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 
 use rcgen::{CertificateParams, KeyPair};
 
-use crate::support::daemon::{Daemon, processes};
+use crate::support::daemon::{Process, processes};
 use crate::support::site::Site;
 use crate::support::socket::call;
 use crate::support::system::Language::Sh;
-use crate::support::tcp::{self, Call, listening_at, token};
-use crate::support::wait::until;
+use crate::support::tcp::{self, Call, token};
+use crate::support::wait::{DEADLINE, until};
 
 /// Routes that tell something, and some that refuse.
 const ASKED: &[(&str, &str, Option<&str>)] = &[
@@ -25,6 +27,7 @@ const ASKED: &[(&str, &str, Option<&str>)] = &[
     ("GET", "/v1/deletes", None),
     ("GET", "/v1/config", None),
     ("GET", "/v1/tokens", None),
+    ("GET", "/v1/webhooks", None),
     ("GET", "/v1/audit", None),
     ("GET", "/metrics", None),
     ("GET", "/openapi.json", None),
@@ -33,6 +36,7 @@ const ASKED: &[(&str, &str, Option<&str>)] = &[
     ("GET", "/", None),
     ("POST", "/v1/reload", None),
     ("POST", "/v1/tokens", Some(r#"{"name":"x","role":"root"}"#)),
+    ("POST", "/v1/webhooks", Some(r#"{"name":"c r m"}"#)),
     ("POST", "/v1/notifications", Some("{")),
 ];
 
@@ -68,24 +72,107 @@ fn check(place: &str, text: &str, secrets: &[(&str, String)]) {
     }
 }
 
-/// What every process of the site shows to whoever lists processes.
+/// What every process of the site shows to whoever lists processes: the daemon, its guardian, and what they have started.
 fn arguments(site: &Site) -> String {
     processes(site.path()).into_iter().map(|process| process.command + "\n").collect()
+}
+
+/// The variables of the programs of sources that are running.
+fn environments(site: &Site) -> String {
+    let of_source = |process: &Process| process.command.contains("plain.sh");
+    let file = |process: Process| format!("/proc/{}/environ", process.pid.as_raw_nonzero());
+    let found = processes(site.path()).into_iter().filter(of_source).map(file);
+    found.map(|file| String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).replace('\0', "\n")).collect()
+}
+
+/// What is told to those who follow, up to an event of this kind.
+fn told_until(site: &Site, kind: &str) -> String {
+    let mut stream = UnixStream::connect(site.socket()).expect("it is served");
+    stream.set_read_timeout(Some(DEADLINE)).expect("it is a socket");
+    stream.write_all(b"GET /v1/events?after=0 HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("it is read");
+    let mut lines = BufReader::new(stream).lines().map(|line| line.expect("something comes in time"));
+    let mut told = String::new();
+    while !told.ends_with(&format!("event: {kind}\n")) {
+        told += &(lines.next().unwrap_or_else(|| panic!("no {kind}: {told}")) + "\n");
+    }
+    told + &lines.next().unwrap_or_default()
+}
+
+/// Makes the secrets of webhooks in every way there is, and has them shown where they are shown and nowhere else.
+fn webhooks(site: &Site) -> Vec<(&'static str, String)> {
+    let make = |arguments: &[&str]| {
+        let run = site.retcon(arguments).exits(0);
+        assert_eq!(run.stderr(), "", "{run}");
+        let text = run.stdout();
+        let secret = text.split("whsec_").nth(1).unwrap_or_else(|| panic!("no secret: {run}"));
+        secret.split(|letter: char| letter == '"' || letter.is_whitespace()).next().unwrap_or_default().to_owned()
+    };
+    let by_hand = [
+        make(&["webhook", "create", "crm"]),
+        make(&["webhook", "rotate", "crm"]),
+        make(&["--format", "json", "webhook", "rotate", "crm"]),
+    ];
+    let asked = [("/v1/webhooks", Some(r#"{"name":"billing"}"#), 201), ("/v1/webhooks/billing/rotate", None, 200)];
+    let by_api = asked.map(|(path, body, status)| {
+        let answer = site.http("POST", path, body).has_status(status).json();
+        answer["secret"].as_str().expect("a secret")["whsec_".len()..].to_owned()
+    });
+    assert!(by_hand.iter().chain(&by_api).all(|secret| secret.len() > 40), "{by_hand:?} {by_api:?}");
+    by_hand.into_iter().chain(by_api).map(|secret| ("a webhook", secret)).collect()
+}
+
+/// Uses tokens over TLS, good ones and one that is revoked: they travel in headers.
+fn use_tokens(site: &Site, port: u16, tokens: &[String]) -> String {
+    let (trusted, url) = (site.path().join("cert.pem").display().to_string(), format!("https://localhost:{port}"));
+    let ask = |token: &str, arguments: &[&str]| {
+        let known = [("RETCON_TOKEN", token), ("SSL_CERT_FILE", &trusted), ("SSL_CERT_DIR", "/nowhere")];
+        site.retcon_in(&known, &[&["--url", &url], arguments].concat())
+    };
+    let [notify, view, operate] = tokens else { panic!("one for each role") };
+    site.retcon(&["token", "create", "gone", "--role", "view"]).exits(0);
+    let runs = [
+        ask(notify, &["notify", "customer", "crm", "1"]).exits(0),
+        ask(notify, &["conflicts"]).exits(1),
+        ask(view, &["conflicts"]).exits(0),
+        ask(operate, &["reload"]).exits(0),
+        ask(operate, &["token", "revoke", "gone"]).exits(0),
+        ask(operate, &["token", "revoke", "nobody"]).exits(1),
+    ];
+    runs.iter().map(|run| run.stdout() + &run.stderr()).collect()
+}
+
+/// While a program runs, looks at what the daemon, its guardian and the program show to others on the machine.
+fn check_running(site: &Site, secrets: &[(&'static str, String)]) {
+    let go = site.path().join("go");
+    site.system("crm").fault("read", &format!("while [ ! -e {} ]; do sleep 0.05; done", go.display()));
+    site.retcon(&["notify", "customer", "crm", "1"]).exits(0);
+    until(|| arguments(site).contains("plain.sh").then_some(()), || arguments(site));
+    assert!(arguments(site).contains("guardian"), "{}", arguments(site));
+    check("arguments", &arguments(site), secrets);
+    // What is its own it is given, and nothing else.
+    let foreign: Vec<_> = secrets.iter().filter(|(what, _)| *what != "env").cloned().collect();
+    let environments = environments(site);
+    assert!(environments.contains("env-canary"), "{environments}");
+    check("environments", &environments, &foreign);
+    site.write("go", "");
+    site.system("crm").heal();
+    site.wait_until_at_rest();
 }
 
 #[test]
 fn secrets_are_in_no_log_no_answer_no_error_and_no_argument() {
     let Planted { site, mut secrets } = plant();
-    let mut daemon = Daemon::spawn_by(&site, listening_at("127.0.0.1:0"));
-    daemon.wait_until_ready();
-    for role in ["notify", "view", "operate"] {
-        secrets.push(("a token", token(&site, role, role, &[])["retcon_".len()..].to_owned()));
-    }
+    let (daemon, address) = tcp::start(&site);
+    let tokens = ["notify", "view", "operate"].map(|role| token(&site, role, role, &[]));
+    secrets.extend(tokens.iter().map(|token| ("a token", token["retcon_".len()..].to_owned())));
+    secrets.extend(webhooks(&site));
     let made = site.http("POST", "/v1/tokens", Some(r#"{"name":"api","role":"view"}"#)).has_status(201).json();
     secrets.push(("a token", made["token"].as_str().expect("its text")["retcon_".len()..].to_owned()));
     // Things go wrong, so that there is something to tell.
     site.system("crm").put("1", r#"{"name": "Ann"}"#);
     site.notify("crm", "1");
+    check("what the CLI says", &use_tokens(&site, address.port(), &tokens), &secrets);
+    check_running(&site, &secrets);
     site.system("crm").put("2", "no json");
     site.http("POST", "/v1/notifications", Some(r#"{"entity":"customer","source":"crm","key":"2"}"#)).has_status(202);
     until(
@@ -111,6 +198,8 @@ fn secrets_are_in_no_log_no_answer_no_error_and_no_argument() {
     secrets.extend([("env", "env-canary-9c2e".to_owned()), ("database", "db-canary-88bb".to_owned())]);
     check("a reload", &site.retcon(&["reload"]).exits(0).to_string(), &secrets);
     check("status", &site.retcon(&["status"]).to_string(), &secrets);
+    check("the audit trail", &site.retcon(&["audit"]).exits(0).to_string(), &secrets);
+    check("events", &told_until(&site, "config-applied"), &secrets);
     check("arguments", &arguments(&site), &secrets);
     check("the log", &daemon.log_text(), &secrets);
     daemon.stop();

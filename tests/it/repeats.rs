@@ -4,6 +4,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::support::postgres::block_on;
 use crate::support::site::Site;
 use crate::support::socket::{Answer, call};
 use crate::support::system::Language;
@@ -137,6 +138,64 @@ fn posts_at_the_same_time_are_each_answered_with_their_own_items() {
         first_of_shared += usize::from(accepted[1]["coalesced"] == false);
     }
     assert_eq!(first_of_shared, 20, "of those who ask for the same copy, one is the first");
+    site.retcon(&["resume", "customer"]).exits(0);
+    site.wait_until_at_rest();
+    daemon.stop();
+}
+
+/// What a post is for: one that is right, and faults of every kind.
+fn of_kind(client: usize, n: usize) -> (String, u16, &'static str) {
+    let key = format!("{client}-{n}");
+    let one = |entity: &str, source: &str, key: &str| json!({"entity": entity, "source": source, "key": key});
+    let with = |fault: Value| json!({"notifications": [one("customer", "crm", &key), fault]}).to_string();
+    match client % 8 {
+        0 => (with(one("custmer", "crm", "1")), 404, "unknown-entity"),
+        1 => (with(one("customer", "cmr", "1")), 404, "unknown-source"),
+        2 => (with(one("customer", "crm", "a/b")), 422, "invalid-foreign-key"),
+        3 => (" ".repeat((1 << 20) + 1), 413, "body-too-large"),
+        // The database itself refuses this one, in the statement that it shares with others.
+        4 => (with(one("customer", "crm", "poison")), 500, "internal"),
+        _ => (copy(&key), 202, ""),
+    }
+}
+
+#[test]
+fn what_is_wrong_with_one_post_is_no_fault_of_those_that_come_with_it() {
+    const CLIENTS: usize = 24;
+    const POSTS: usize = 10;
+    let site = site();
+    let daemon = site.start();
+    site.retcon(&["pause", "customer"]).exits(0);
+    let config = site.database().config();
+    block_on(async move {
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.expect("the server takes connections");
+        tokio::spawn(connection);
+        let poison = "alter table work_item add constraint no_poison check (foreign_key <> 'poison')";
+        client.batch_execute(poison).await.expect("it is right");
+    });
+    let clients = (0..CLIENTS).map(|client| {
+        let socket = site.socket();
+        thread::spawn(move || {
+            for n in 0..POSTS {
+                let (body, status, code) = of_kind(client, n);
+                let answer = call(&socket, "POST", "/v1/notifications", Some(body.as_bytes())).expect("an answer");
+                if status == 202 { drop(answer.has_status(202)) } else { drop(answer.has_problem(status, code)) }
+            }
+        })
+    });
+    clients.collect::<Vec<_>>().into_iter().for_each(|client| client.join().expect("each has its own answer"));
+    let mut stored: Vec<String> = site.get("/v1/work-items?limit=1000")["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|item| item["key"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    let is_right = |client: &usize| of_kind(*client, 0).1 == 202;
+    let mut right: Vec<String> =
+        (0..CLIENTS).filter(is_right).flat_map(|client| (0..POSTS).map(move |n| format!("{client}-{n}"))).collect();
+    stored.sort_unstable();
+    right.sort_unstable();
+    assert_eq!(stored, right, "what was right is stored, and nothing else");
     site.retcon(&["resume", "customer"]).exits(0);
     site.wait_until_at_rest();
     daemon.stop();

@@ -8,7 +8,7 @@ mod document;
 
 pub(super) use document::document;
 pub(super) use shape::{
-    Field, Shape, digits, fields, foreign_key, key_of_request, name, number, object, one_of, text, whole,
+    Field, Shape, digits, fields, foreign_key, key_of_request, matching, name, number, object, one_of, text, whole,
 };
 
 use super::problem::Code;

@@ -34,12 +34,12 @@ impl From<Shape> for RefOr<Schema> {
 
 /// The name of an entity, a source, a token.
 pub(in crate::api) fn name() -> Shape {
-    Shape::bare(ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]{1,64}$")))
+    matching("^[A-Za-z0-9_-]{1,64}$")
 }
 
 /// A foreign key.
 pub(in crate::api) fn foreign_key() -> Shape {
-    Shape::bare(ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9 .,_-]{1,1024}$")))
+    matching("^[A-Za-z0-9 .,_-]{1,1024}$")
 }
 
 /// The number of a thing.
@@ -55,12 +55,17 @@ pub(in crate::api) fn whole() -> Shape {
 
 /// A text of digits.
 pub(in crate::api) fn digits() -> Shape {
-    Shape::bare(ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,18}$")))
+    matching("^[0-9]{1,18}$")
 }
 
 /// The name of a request.
 pub(in crate::api) fn key_of_request() -> Shape {
-    Shape::bare(ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,255}$")))
+    matching("^[!-~]{1,255}$")
+}
+
+/// A text of a certain form.
+pub(in crate::api) fn matching(pattern: &str) -> Shape {
+    Shape::bare(ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)))
 }
 
 /// Any text.

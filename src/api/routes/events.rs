@@ -15,10 +15,10 @@ use super::Path;
 use crate::actor::herald::Follower;
 use crate::actor::store::requests::event::{EventBounds, EventFilter, EventRow, FindEventBounds, ListEvents};
 use crate::api::Service;
-use crate::api::describe::{digits, operation, text};
+use crate::api::describe::{digits, operation};
 use crate::api::input::{self, Query};
 use crate::api::problem::{Code, Refused};
-use crate::api::wire::event::{EventForm, MISSED};
+use crate::api::wire::event::{EventForm, MISSED, kinds, seen_last};
 use crate::domain::access::Role;
 use crate::domain::event::EventKind;
 
@@ -40,9 +40,9 @@ pub(super) fn routes() -> Vec<Path> {
              last, and misses none.",
         )
         .of_entity()
-        .query("kind", text, "Only events of these kinds, with commas between them.")
+        .query("kind", kinds, "Only events of these kinds, with commas between them.")
         .query("after", digits, "The number of the event after which to begin; 0: the oldest that is kept.")
-        .header(LAST_SEEN, digits, "The number of the event that was seen last; goes before `after`.")
+        .header(LAST_SEEN, seen_last, "The number of the event that was seen last; goes before `after`.")
         .answers_events::<EventForm>(200, "What happens, until one side closes the connection.");
     vec![Path::at("/v1/events").get(Role::View, follow, told)]
 }

@@ -12,6 +12,17 @@ use crate::domain::event::EventKind;
 /// The kind of what says that events were removed that were to be told.
 pub(crate) const MISSED: &str = "missed";
 
+/// Kinds of events, with commas between them.
+pub(in crate::api) fn kinds() -> describe::Shape {
+    let words = EventKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join("|");
+    describe::matching(&format!("^({words})(,({words}))*$"))
+}
+
+/// The number of the event that was seen last, or nothing.
+pub(in crate::api) fn seen_last() -> describe::Shape {
+    describe::matching("^[0-9]{0,18}$")
+}
+
 /// One event of the stream; only its form is ever asked for.
 #[derive(Debug)]
 pub(crate) struct EventForm;

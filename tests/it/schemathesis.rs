@@ -113,22 +113,25 @@ fn cutting(daemon: SocketAddr) -> SocketAddr {
 }
 
 fn pass(mut near: TcpStream, daemon: SocketAddr) -> io::Result<()> {
-    let request = head(&mut near)?;
+    let mut request = head(&mut near)?;
     let mut far = TcpStream::connect(daemon)?;
     // By this version of HTTP the answer ends where the connection does.
-    far.write_all(request.replacen(" HTTP/1.1\r\n", " HTTP/1.0\r\n", 1).as_bytes())?;
-    near.write_all(head(&mut far)?.as_bytes())?;
+    if let Some(end) = request.windows(2).position(|two| two == b"\r\n") {
+        request.splice(..end, [&request[..end.saturating_sub(1)], b"0"].concat());
+    }
+    far.write_all(&request)?;
+    near.write_all(&head(&mut far)?)?;
     let mut body = [0; 64 << 10];
     let length = far.read(&mut body)?;
     near.write_all(&body[..length])
 }
 
 /// Reads to the empty line.
-fn head(stream: &mut TcpStream) -> io::Result<String> {
+fn head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte)?;
         head.push(byte[0]);
     }
-    String::from_utf8(head).map_err(io::Error::other)
+    Ok(head)
 }

@@ -232,9 +232,8 @@ impl Client {
         self.get(self.list_url(&["v1", "webhooks"], &[], window)).await
     }
 
-    pub async fn create_webhook(&self, name: &str) -> Result<Answer<MadeWebhook>, ClientError> {
-        let new = NewWebhook { name: name.to_owned() };
-        self.send(Method::POST, self.url(&["v1", "webhooks"]), Some(&new)).await
+    pub async fn create_webhook(&self, new: &NewWebhook) -> Result<Answer<MadeWebhook>, ClientError> {
+        self.send(Method::POST, self.url(&["v1", "webhooks"]), Some(new)).await
     }
 
     pub async fn rotate_webhook(&self, name: &str) -> Result<Answer<MadeWebhook>, ClientError> {

@@ -9,7 +9,7 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message};
 use tokio::sync::watch;
 
-use super::access::Tokens;
+use super::access::{Signers, Tokens};
 use super::problem::{Code, Refused};
 use crate::actor::herald::Herald;
 use crate::actor::reloader::{FileState, Reload, Reloaded, Reloader};
@@ -32,6 +32,8 @@ pub struct Service {
     pub reloader: Addr<Reloader>,
     /// The tokens with which the API is used over TCP.
     pub tokens: Arc<Tokens>,
+    /// Those who may sign notifications.
+    pub signers: Arc<Signers>,
     /// The configuration in force; a reload sends the next one.
     pub config: watch::Receiver<Arc<Config>>,
     /// The file it was read from.

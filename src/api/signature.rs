@@ -4,6 +4,7 @@
 //! known for as long as its timestamp is taken, so that whoever overheard it cannot send it again. A sender who tries again
 //! signs anew, with another timestamp: that is taken, since to look twice does no harm.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
@@ -14,8 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 
 use super::Service;
+use super::access::KnownSigner;
 use super::problem::{Code, Refused};
-use crate::actor::store::requests::webhook::{LeaveMessage, ListSigners, Message, Secret, Signer, TakeMessage};
+use crate::actor::store::requests::webhook::{LeaveMessage, Message, Secret, Signer, TakeMessage};
 
 /// How far a message's timestamp may be from now, on either side.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -44,26 +46,34 @@ pub(super) fn is_signed(headers: &HeaderMap) -> bool {
     headers.contains_key(SIGNATURES)
 }
 
+/// A message that was taken.
+pub(super) struct Taken {
+    /// Who signed it.
+    pub(super) by: Arc<KnownSigner>,
+    pub(super) message: Message,
+}
+
 /// Takes a signed message: finds who signed it, and that it was not taken before.
 ///
 /// What cannot be stored afterwards is given back with [`leave`].
 /// # Errors
-/// [`Code::InvalidSignature`], [`Code::ReplayedWebhook`], or what the database said.
-pub(super) async fn take(service: &Service, headers: &HeaderMap, body: &[u8]) -> Result<Message, Refused> {
+/// [`Code::InvalidSignature`], [`Code::TooManyRequests`], [`Code::ReplayedWebhook`], or what the database said.
+pub(super) async fn take(service: &Service, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
     let signed = Signed::read(headers)?;
     let apart = Timestamp::now().duration_since(signed.sent_at).abs();
     if apart > TOLERANCE {
         let detail = format!("{SENT_AT} is more than {} minutes from now", TOLERANCE.as_mins());
         return Err(Refused::new(Code::InvalidSignature, detail));
     }
-    let signers = service.ask(ListSigners).await?;
-    let signer = signers.into_iter().find(|signer| signed.is_by(signer, body));
-    let Some(Signer { name, .. }) = signer else {
+    let signers = service.signers.list(service).await?;
+    let Some(by) = signers.into_iter().find(|known| signed.is_by(&known.signer, body)) else {
         return Err(Refused::new(Code::InvalidSignature, "no webhook's secret gives one of these signatures"));
     };
-    let message = Message { webhook: name, id: signed.id.to_owned(), sent_at: signed.sent_at };
+    // Only now is it counted: nobody else uses up a sender's rate.
+    by.pass()?;
+    let message = Message { webhook: by.signer.name.clone(), id: signed.id.to_owned(), sent_at: signed.sent_at };
     if service.ask(TakeMessage { message: message.clone(), memory: MEMORY }).await? {
-        return Ok(message);
+        return Ok(Taken { by, message });
     }
     Err(Refused::new(
         Code::ReplayedWebhook,
@@ -130,6 +140,7 @@ mod tests {
     use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::domain::access::{Grant, Role};
 
     /// The example of the specification.
     const SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -149,7 +160,8 @@ mod tests {
 
     fn signer(secrets: &[&str]) -> Signer {
         let secrets = secrets.iter().map(|secret| Secret(STANDARD.decode(secret).expect("base64"))).collect();
-        Signer { name: "crm".parse().expect("a name"), secrets }
+        let grant = Grant { role: Role::Notify, entities: [].into(), sources: [].into(), rate: Grant::RATE };
+        Signer { id: 1, name: "crm".parse().expect("a name"), grant, secrets }
     }
 
     #[track_caller]

@@ -78,3 +78,8 @@ pub(super) fn second(time: &str) -> String {
         None => time.to_owned(),
     }
 }
+
+/// Names what something is limited to.
+pub(super) fn limit(names: &[String]) -> String {
+    if names.is_empty() { "all".to_owned() } else { names.join(", ") }
+}

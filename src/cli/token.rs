@@ -99,12 +99,11 @@ async fn revoke(name: &str, context: &Context) -> Result<Exit, CliError> {
 fn text(tokens: &[Token]) -> String {
     let mut table = output::table(&["NAME", "ROLE", "ENTITIES", "SOURCES", "RATE", "CREATED"]);
     for Token { name, role, entities, sources, rate, created_at } in tokens {
-        let limit = |names: &[String]| if names.is_empty() { "all".to_owned() } else { names.join(", ") };
         table.add_row([
             Cell::new(name),
             Cell::new(role),
-            Cell::new(limit(entities)),
-            Cell::new(limit(sources)),
+            Cell::new(output::limit(entities)),
+            Cell::new(output::limit(sources)),
             Cell::new(rate),
             Cell::new(created_at),
         ]);

@@ -6,11 +6,12 @@ use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
 use super::page::{self, Page};
-use crate::api::wire::webhook::Webhook;
+use crate::api::wire::webhook::{NewWebhook, Webhook};
 
 const EXAMPLES: &str = "\
 Examples:
   retcon webhook create crm            a secret, for the sender: it is shown once
+  retcon webhook create crm --entity customer --source crm   and good for these alone
   retcon webhook rotate crm            another one; the one before is good for another day
   retcon webhook list
   retcon webhook remove crm            what is signed with its secrets is refused from now on
@@ -27,10 +28,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Make a secret with which notifications are signed, and show it this once
-    Create {
-        /// For people
-        name: String,
-    },
+    Create(Create),
     /// Make another secret, and show it this once; the one before is good for another day
     Rotate {
         /// As `retcon webhook list` shows it
@@ -45,11 +43,28 @@ enum Action {
     },
 }
 
+#[derive(Debug, clap::Args)]
+struct Create {
+    /// For people
+    name: String,
+    /// Limit it to notifications of this entity; may be repeated
+    #[arg(long = "entity", value_name = "ENTITY")]
+    entities: Vec<String>,
+    /// Limit it to notifications of this source; may be repeated
+    #[arg(long = "source", value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// Requests a second; 10000 by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+}
+
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     let client = context.client()?;
     match &args.action {
-        Action::Create { name } => {
-            let made = client.create_webhook(name).await;
+        Action::Create(Create { name, entities, sources, rate }) => {
+            let (entities, sources) = (entities.clone(), sources.clone());
+            let new = NewWebhook { name: name.clone(), entities, sources, rate: *rate };
+            let made = client.create_webhook(&new).await;
             let made = made.map_err(|error| CliError::refused(format!("create the webhook {name}"), error))?;
             context.print(&made, |made| made.secret.clone())?;
         }
@@ -75,9 +90,16 @@ async fn list(page: &Page, context: &Context) -> Result<(), CliError> {
 }
 
 fn text(webhooks: &[Webhook]) -> String {
-    let mut table = output::table(&["NAME", "CREATED", "FORMER SECRET UNTIL"]);
-    for Webhook { name, created_at, former_till } in webhooks {
-        table.add_row([Cell::new(name), Cell::new(created_at), Cell::new(former_till.as_deref().unwrap_or_default())]);
+    let mut table = output::table(&["NAME", "ENTITIES", "SOURCES", "RATE", "CREATED", "FORMER SECRET UNTIL"]);
+    for Webhook { name, entities, sources, rate, created_at, former_till } in webhooks {
+        table.add_row([
+            Cell::new(name),
+            Cell::new(output::limit(entities)),
+            Cell::new(output::limit(sources)),
+            Cell::new(rate),
+            Cell::new(created_at),
+            Cell::new(former_till.as_deref().unwrap_or_default()),
+        ]);
     }
     output::lines(&mut table)
 }

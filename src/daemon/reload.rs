@@ -51,6 +51,7 @@ impl Configuration {
             store,
             reloader,
             tokens,
+            signers: Arc::default(),
             config,
             config_path: path,
             config_state,

@@ -1,5 +1,7 @@
 //! Notifications that are signed by Standard Webhooks.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::support::site::Site;
-use crate::support::socket::Answer;
+use crate::support::socket::{Answer, call_with};
 use crate::support::system::Language;
 use crate::support::tcp::{self, Call};
 
@@ -39,6 +41,11 @@ fn message(secret: &str, id: &str, seconds: i64, key: &str) -> Message {
 
 #[track_caller]
 fn send(site: &Site, message: &Message) -> Answer {
+    send_to(&site.socket(), message)
+}
+
+#[track_caller]
+fn send_to(socket: &Path, message: &Message) -> Answer {
     let seconds = message.seconds.to_string();
     let headers = [
         ("Content-Type", "application/json"),
@@ -46,7 +53,8 @@ fn send(site: &Site, message: &Message) -> Answer {
         ("webhook-timestamp", seconds.as_str()),
         ("webhook-signature", message.signatures.as_str()),
     ];
-    site.http_with("POST", "/v1/notifications", &headers, Some(&message.body))
+    let sent = call_with(socket, "POST", "/v1/notifications", &headers, Some(message.body.as_bytes()));
+    sent.expect("the daemon answers")
 }
 
 #[track_caller]
@@ -169,5 +177,79 @@ fn webhooks_are_made_listed_and_removed_by_name() {
     site.http("DELETE", "/v1/webhooks/crm", None).has_problem(404, "unknown-webhook");
     assert_eq!(site.get("/v1/webhooks"), json!({"items": Value::Array(Vec::new()), "next": null}));
     assert!(!daemon.log_text().contains(&secret), "a secret is in no log");
+    daemon.stop();
+}
+
+/// Two sources, and a webhook with limits of its own.
+fn limited(limits: &[&str]) -> (Site, impl Fn(&Site) -> String) {
+    let site = Site::new(&[Language::Sh.source("crm"), Language::Sh.source("billing")]);
+    let arguments: Vec<String> = ["webhook", "create", "crm"].iter().chain(limits).map(ToString::to_string).collect();
+    let create = move |site: &Site| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        site.retcon(&arguments).exits(0).stdout().trim_end().to_owned()
+    };
+    (site, create)
+}
+
+#[test]
+fn a_limited_webhook_tells_of_what_it_is_limited_to_and_of_nothing_else() {
+    let (site, create) = limited(&["--entity", "customer", "--source", "crm"]);
+    let daemon = site.start();
+    let secret = create(&site);
+    let of = |source: &str, id: &str| {
+        let Message { body, seconds, .. } = message(&secret, id, now(), "a");
+        let body = body.replace("\"crm\"", &format!("{source:?}"));
+        Message { id: id.to_owned(), seconds, signatures: sign(&secret, id, seconds, &body), body }
+    };
+    send(&site, &of("crm", "msg_1")).has_status(202);
+    // Also at the socket, where nobody is asked for a token: whoever hands it on may do more than the sender.
+    let refused = of("billing", "msg_2");
+    for _ in 0..2 {
+        assert!(send(&site, &refused).has_problem(403, "forbidden").body.contains("billing"));
+    }
+    let present = site.retcon(&["webhook", "rotate", "crm"]).exits(0).stdout().trim_end().to_owned();
+    let Message { body, seconds, .. } = of("billing", "msg_3");
+    let signatures = sign(&present, "msg_3", seconds, &body);
+    send(&site, &Message { id: "msg_3".to_owned(), seconds, signatures, body }).has_problem(403, "forbidden");
+    let listed = site.ask(&["webhook", "list"])["items"][0].clone();
+    assert_eq!(
+        (&listed["entities"], &listed["sources"], &listed["rate"]),
+        (&json!(["customer"]), &json!(["crm"]), &json!(10_000)),
+        "{listed}"
+    );
+    for (limit, code) in [
+        (["--entity", "custmer"], "unknown-entity"),
+        (["--source", "cmr"], "unknown-source"),
+        (["--rate", "2000000"], "malformed"),
+    ] {
+        site.retcon(&[&["webhook", "create", "other"], &limit[..]].concat()).exits(1).complains_of(code);
+    }
+    site.wait_until_at_rest();
+    daemon.stop();
+}
+
+#[test]
+fn a_webhook_is_good_for_so_many_requests_a_second_and_nobody_else_uses_them_up() {
+    let (site, create) = limited(&["--rate", "1"]);
+    let daemon = site.start();
+    let secret = create(&site);
+    let forged = Message { signatures: "v1,AAAA".to_owned(), ..message(&secret, "msg_0", now(), "a") };
+    for _ in 0..20 {
+        send(&site, &forged).has_problem(401, "invalid-signature");
+    }
+    let first = send(&site, &message(&secret, "msg_1", now(), "a"));
+    first.has_status(202);
+    // However slow this machine is: of those that come at once, one a second passes.
+    let clients: Vec<_> = (0..20)
+        .map(|n| {
+            let (socket, message) = (site.socket(), message(&secret, &format!("msg_at_once_{n}"), now(), "a"));
+            std::thread::spawn(move || send_to(&socket, &message))
+        })
+        .collect();
+    let answers: Vec<Answer> = clients.into_iter().map(|client| client.join().expect("an answer")).collect();
+    let refused = answers.into_iter().find(|answer| answer.status != 202).expect("one too many is refused");
+    let refused = refused.has_problem(429, "too-many-requests");
+    assert!(refused.body.contains("webhook") && refused.head.to_lowercase().contains("retry-after"), "{refused}");
+    site.wait_until_at_rest();
     daemon.stop();
 }

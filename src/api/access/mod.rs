@@ -3,14 +3,18 @@
 //! Over the unix socket everybody who could open it may do everything. Over TCP nobody may do anything without a token, whose
 //! role each method of each path names.
 
+mod allowance;
 mod audit;
 mod caller;
 mod guard;
 mod names;
+mod signers;
 mod tokens;
 
+pub use signers::Signers;
 pub use tokens::Tokens;
 
 pub(super) use audit::record;
 pub(super) use caller::{Caller, Connection, Peer};
 pub(super) use guard::{Guard, admit};
+pub(super) use signers::KnownSigner;

@@ -5,20 +5,20 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use actix::Addr;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::allowance::Allowance;
 use crate::actor::store::requests::access::{CreateToken, ListTokens, RevokeToken, TokenRow};
 use crate::actor::store::{Ask, StoreActor};
 use crate::api::Service;
 use crate::api::problem::{Code, Refused};
 use crate::domain::access::{Grant, TokenHash};
 use crate::domain::name::TokenName;
-use crate::domain::throttle::{Admission, Bucket, Pace};
 
 /// What was read counts for so long.
 const FRESH: Duration = Duration::from_secs(1);
@@ -67,17 +67,15 @@ pub(in crate::api) struct Bearer {
     hash: TokenHash,
     /// Whether it is good no more: what was begun with it and goes on is to end.
     is_revoked: AtomicBool,
-    made: Instant,
-    /// What the token's rate lets through. One second's worth may come at once.
-    bucket: Mutex<Bucket>,
+    allowance: Allowance,
 }
 
 impl Bearer {
     fn new(row: TokenRow) -> Self {
-        let bucket = Bucket::new(Pace::new(f64::from(row.grant.rate), row.grant.rate), Duration::ZERO);
+        let allowance = Allowance::new(row.grant.rate);
         let TokenRow { id, name, hash, grant, created_at: _ } = row;
         let is_revoked = AtomicBool::new(false);
-        Self { id, name, grant, hash, is_revoked, made: Instant::now(), bucket: Mutex::new(bucket) }
+        Self { id, name, grant, hash, is_revoked, allowance }
     }
 
     /// Tells whether the token is known to be good no more.
@@ -87,16 +85,7 @@ impl Bearer {
 
     /// Counts a request against the token's rate, and refuses one too many.
     pub(super) fn pass(&self) -> Result<(), Refused> {
-        // The bucket was empty a second before it was made, and has filled since.
-        let now = Duration::from_secs(1) + self.made.elapsed();
-        let admission = self.bucket.lock().unwrap_or_else(PoisonError::into_inner).admit(now);
-        match admission {
-            Admission::Go => Ok(()),
-            Admission::Wait { .. } => {
-                let detail = format!("the token is good for {} requests a second", self.grant.rate);
-                Err(Refused::new(Code::TooManyRequests, detail))
-            }
-        }
+        self.allowance.pass("token")
     }
 }
 

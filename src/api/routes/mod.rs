@@ -14,6 +14,7 @@ mod reload;
 mod config;
 mod status;
 mod supervision;
+mod grant;
 mod tokens;
 mod audit;
 mod health;

@@ -9,6 +9,7 @@ use crate::actor::supervisor::Notify;
 use crate::api::access::Caller;
 use crate::api::describe::{Shape, operation};
 use crate::api::problem::{Code, Refused};
+use crate::api::signature::Taken;
 use crate::api::wire::cloud_event::{CloudEvent, CloudEvents};
 use crate::api::wire::work::{Accepted, NotificationForm};
 use crate::api::{Service, forms, signature};
@@ -52,10 +53,10 @@ async fn post(
 ) -> Result<HttpResponse, Refused> {
     // Before anything is read: who is not known is told nothing about what is configured.
     let signed = signature::is_signed(request.headers());
-    let message = if signed { Some(signature::take(&service, request.headers(), &body).await?) } else { None };
-    let stored = store(&service, &caller, &request, &body).await;
-    if let (Some(message), Err(_)) = (message, &stored) {
-        signature::leave(&service, message).await;
+    let taken = if signed { Some(signature::take(&service, request.headers(), &body).await?) } else { None };
+    let stored = store(&service, &caller, taken.as_ref(), &request, &body).await;
+    if let (Some(taken), Err(_)) = (taken, &stored) {
+        signature::leave(&service, taken.message).await;
     }
     stored
 }
@@ -63,14 +64,20 @@ async fn post(
 async fn store(
     service: &Service,
     caller: &Caller,
+    signed: Option<&Taken>,
     request: &HttpRequest,
     body: &[u8],
 ) -> Result<HttpResponse, Refused> {
     let notifications = forms::read(service, request.headers(), body)?;
-    // Whoever shows no token has signed: nobody else comes this far.
-    if !matches!(caller, Caller::Anybody) {
-        for Notification { entity, source, .. } in &notifications {
-            caller.may_notify(entity, source)?;
+    for Notification { entity, source, .. } in &notifications {
+        match (caller, signed) {
+            // Who signs shows no token.
+            (Caller::Anybody, Some(Taken { by, .. })) => by.may_notify(entity, source)?,
+            (caller, None) => caller.may_notify(entity, source)?,
+            (caller, Some(Taken { by, .. })) => {
+                caller.may_notify(entity, source)?;
+                by.may_notify(entity, source)?;
+            }
         }
     }
     let enqueued = service.order(Notify(notifications)).await?;

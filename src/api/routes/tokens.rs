@@ -1,21 +1,19 @@
 //! `/v1/tokens`: who may use the API over TCP.
 
-use std::collections::BTreeSet;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
-use super::Path;
+use super::{Path, grant};
 use crate::actor::store::requests::access::ListTokens;
 use crate::actor::store::requests::view::Page;
 use crate::api::Service;
 use crate::api::describe::operation;
-use crate::api::input::{self, Members, Node, Query};
+use crate::api::input::{self, Node, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::List;
 use crate::api::wire::access::{MadeToken, NewToken, RevokedToken, Token};
 use crate::domain::access::{Grant, Role};
-use crate::domain::name::{EntityName, SourceName, TokenName};
+use crate::domain::name::TokenName;
 
 /// A list of one.
 const TOKENS: &str = r#"{"items": [{"name": "crm-webhook", "role": "notify", "entities": ["customer"], "sources": ["crm"],
@@ -77,61 +75,11 @@ async fn revoke(service: web::Data<Service>, name: web::Path<String>) -> Result<
 
 fn read(service: &Service, body: &[u8]) -> Result<(TokenName, Grant), Refused> {
     let body = input::parse(body)?;
-    let members = Node::top(&body).object(&["name", "role", "entities", "sources", "rate"])?;
+    let [entities, sources, rate] = grant::MEMBERS;
+    let members = Node::top(&body).object(&["name", "role", entities, sources, rate])?;
     let name = members.required("name")?;
     let name = name.string()?.parse().map_err(|error| name.locate(input::malformed(error)))?;
     let role_node = members.required("role")?;
     let role: Role = role_node.string()?.parse().map_err(|error| role_node.locate(input::malformed(error)))?;
-    let entities = entities(service, &members, role)?;
-    let sources = sources(service, &members, role, &entities)?;
-    Ok((name, Grant { role, entities, sources, rate: rate(&members)? }))
-}
-
-fn rate(members: &Members<'_>) -> Result<u32, Refused> {
-    let Some(node) = members.optional("rate") else { return Ok(Grant::RATE) };
-    let rate = u32::try_from(node.integer()?).ok().filter(|rate| (1..=Grant::MAX_RATE).contains(rate));
-    rate.ok_or_else(|| {
-        node.refuse(format!("/rate should be a number of requests a second, from 1 to {}", Grant::MAX_RATE))
-    })
-}
-
-/// Reads a list by which a token is limited: only one for notifications can be.
-fn limits<'a>(members: &Members<'a>, name: &str, role: Role) -> Result<Vec<Node<'a>>, Refused> {
-    let Some(node) = members.optional(name) else { return Ok(Vec::new()) };
-    let listed = node.array()?;
-    if role != Role::Notify && !listed.is_empty() {
-        return Err(node.refuse(format!("/{name} limits notifications, and the role is {role}")));
-    }
-    Ok(listed)
-}
-
-fn entities(service: &Service, members: &Members<'_>, role: Role) -> Result<BTreeSet<EntityName>, Refused> {
-    let read = |node: &Node<'_>| {
-        let name = input::entity(node.string()?).map_err(|refused| node.locate(refused))?;
-        service.entity(&name).map_err(|refused| node.locate(refused))?;
-        Ok(name)
-    };
-    limits(members, "entities", role)?.iter().map(read).collect()
-}
-
-/// Reads names of sources; each is one of a source that the token can be used for.
-fn sources(
-    service: &Service,
-    members: &Members<'_>,
-    role: Role,
-    entities: &BTreeSet<EntityName>,
-) -> Result<BTreeSet<SourceName>, Refused> {
-    let config = service.config.borrow().clone();
-    let read = |node: &Node<'_>| {
-        let text = node.string()?;
-        let unknown = || {
-            let detail = format!("none of the entities has a source named {text:?}");
-            node.locate(Refused::new(Code::UnknownSource, detail))
-        };
-        let name: SourceName = text.parse().map_err(|_| unknown())?;
-        let mut covered =
-            config.entities.values().filter(|entity| entities.is_empty() || entities.contains(&entity.name));
-        if covered.any(|entity| entity.sources.contains_key(&name)) { Ok(name) } else { Err(unknown()) }
-    };
-    limits(members, "sources", role)?.iter().map(read).collect()
+    Ok((name, grant::read(service, &members, role)?))
 }

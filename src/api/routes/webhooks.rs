@@ -6,7 +6,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
 
-use super::Path;
+use super::{Path, grant};
 use crate::actor::store::requests::webhook::{
     CreateWebhook, ListWebhooks, RemoveWebhook, RotateWebhook, Secret, WebhookRow,
 };
@@ -26,15 +26,16 @@ const GRACE: Duration = Duration::from_secs(24 * 3600);
 const LENGTH: usize = 32;
 
 /// A list of one.
-const WEBHOOKS: &str = r#"{"items": [{"name": "crm", "created_at": "2026-11-05T10:00:00Z"}], "next": null}"#;
+const WEBHOOKS: &str = r#"{"items": [{"name": "crm", "entities": ["customer"], "sources": [], "rate": 10000,
+    "created_at": "2026-11-05T10:00:00Z"}], "next": null}"#;
 
 /// A webhook that was just made.
-const MADE: &str = r#"{"name": "crm", "created_at": "2026-11-05T10:00:00Z",
+const MADE: &str = r#"{"name": "crm", "entities": [], "sources": [], "rate": 10000, "created_at": "2026-11-05T10:00:00Z",
     "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}"#;
 
 /// A webhook with another secret.
-const ROTATED: &str = r#"{"name": "crm", "created_at": "2026-11-05T10:00:00Z", "former_till": "2026-12-02T10:00:00Z",
-    "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}"#;
+const ROTATED: &str = r#"{"name": "crm", "entities": [], "sources": [], "rate": 10000, "created_at": "2026-11-05T10:00:00Z",
+    "former_till": "2026-12-02T10:00:00Z", "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}"#;
 
 pub(super) fn routes() -> Vec<Path> {
     let list_told = operation("listWebhooks", "Lists those who may sign notifications")
@@ -42,9 +43,9 @@ pub(super) fn routes() -> Vec<Path> {
         .answers::<List<Webhook>>(200, "The webhooks, without their secrets.", WEBHOOKS);
     let create_told = operation("createWebhook", "Makes a secret with which notifications are signed")
         .detail("By Standard Webhooks. The secret is shown this once.")
-        .body::<NewWebhook>(r#"{"name": "crm"}"#)
+        .body::<NewWebhook>(r#"{"name": "crm", "entities": ["customer"], "sources": ["crm"]}"#)
         .answers::<MadeWebhook>(201, "The webhook, with its secret.", MADE)
-        .refuses(&[Code::WebhookExists])
+        .refuses(&[Code::UnknownEntity, Code::UnknownSource, Code::WebhookExists])
         .secret();
     let rotate_told = operation("rotateWebhook", "Gives a webhook another secret")
         .detail("The one before stays good for a day. The secret is shown this once.")
@@ -69,22 +70,30 @@ async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpR
 
 async fn create(service: web::Data<Service>, body: Bytes) -> Result<HttpResponse, Refused> {
     let body = input::parse(&body)?;
-    let node = Node::top(&body).object(&["name"])?.required("name")?;
+    let [entities, sources, rate] = grant::MEMBERS;
+    let members = Node::top(&body).object(&["name", entities, sources, rate])?;
+    let node = members.required("name")?;
     let name: WebhookName = node.string()?.parse().map_err(|error| node.locate(input::malformed(error)))?;
+    let grant = grant::read(&service, &members, Role::Notify)?;
     let secret = fresh()?;
-    let made = service.ask(CreateWebhook { name: name.clone(), secret: secret.clone() }).await?;
+    let made = service.ask(CreateWebhook { name: name.clone(), grant, secret: secret.clone() }).await;
+    service.signers.note_change();
+    let made = made?;
     let exists = || Refused::new(Code::WebhookExists, format_args!("there is a webhook named {name}"));
     Ok(show(HttpResponse::Created(), made.ok_or_else(exists)?, &secret))
 }
 
 async fn rotate(service: web::Data<Service>, name: web::Path<String>) -> Result<HttpResponse, Refused> {
     let (parsed, secret) = (read_name(&name)?, fresh()?);
-    let rotated = service.ask(RotateWebhook { name: parsed, secret: secret.clone(), grace: GRACE }).await?;
-    Ok(show(HttpResponse::Ok(), rotated.ok_or_else(|| unknown(&name))?, &secret))
+    let rotated = service.ask(RotateWebhook { name: parsed, secret: secret.clone(), grace: GRACE }).await;
+    service.signers.note_change();
+    Ok(show(HttpResponse::Ok(), rotated?.ok_or_else(|| unknown(&name))?, &secret))
 }
 
 async fn remove(service: web::Data<Service>, name: web::Path<String>) -> Result<HttpResponse, Refused> {
-    if !service.ask(RemoveWebhook { name: read_name(&name)? }).await? {
+    let removed = service.ask(RemoveWebhook { name: read_name(&name)? }).await;
+    service.signers.note_change();
+    if !removed? {
         return Err(unknown(&name));
     }
     Ok(HttpResponse::Ok().json(RemovedWebhook { name: name.into_inner() }))

@@ -9,6 +9,12 @@ use crate::actor::store::requests::webhook::WebhookRow;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Webhook {
     pub name: String,
+    /// The entities of which it may tell; none: all.
+    pub entities: Vec<String>,
+    /// Likewise, the sources.
+    pub sources: Vec<String>,
+    /// Requests a second.
+    pub rate: u32,
     /// RFC 3339 in UTC.
     pub created_at: String,
     /// Until when the secret before this one is good, too.
@@ -17,18 +23,34 @@ pub struct Webhook {
     pub former_till: Option<String>,
 }
 
-/// The name of a webhook that is to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A webhook that is to be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWebhook {
     #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     pub name: String,
+    /// The entities of which it may tell; none: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<String>,
+    /// Likewise, the sources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Requests a second; 10,000 where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32, minimum = 1, maximum = 1_000_000)]
+    pub rate: Option<u32>,
 }
 
 /// A webhook with its secret, which is shown this once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MadeWebhook {
     pub name: String,
+    /// The entities of which it may tell; none: all.
+    pub entities: Vec<String>,
+    /// Likewise, the sources.
+    pub sources: Vec<String>,
+    /// Requests a second.
+    pub rate: u32,
     pub created_at: String,
     /// Until when the secret before this one is good, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,13 +68,21 @@ pub struct RemovedWebhook {
 
 impl From<WebhookRow> for Webhook {
     fn from(row: WebhookRow) -> Self {
-        Self { name: row.name.to_string(), created_at: row.created_at, former_till: row.former_till }
+        let WebhookRow { id: _, name, grant, created_at, former_till } = row;
+        Self {
+            name: name.to_string(),
+            entities: grant.entities.iter().map(ToString::to_string).collect(),
+            sources: grant.sources.iter().map(ToString::to_string).collect(),
+            rate: grant.rate,
+            created_at,
+            former_till,
+        }
     }
 }
 
 impl MadeWebhook {
     pub(crate) fn new(row: WebhookRow, secret: String) -> Self {
-        let Webhook { name, created_at, former_till } = row.into();
-        Self { name, created_at, former_till, secret }
+        let Webhook { name, entities, sources, rate, created_at, former_till } = row.into();
+        Self { name, entities, sources, rate, created_at, former_till, secret }
     }
 }

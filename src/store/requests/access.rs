@@ -1,7 +1,7 @@
 //! Who may use the API over TCP, and what people did with it.
 
 mod audit;
-mod tokens;
+pub(super) mod tokens;
 
 use crate::domain::access::{Grant, TokenHash};
 use crate::domain::name::TokenName;

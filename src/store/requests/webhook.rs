@@ -5,10 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
+use crate::domain::access::{Grant, Role};
 use crate::domain::name::WebhookName;
 use crate::store::columns::{get, micros, parsed, time};
 use crate::store::run::{Fault, Mode, Request, Session};
 
+use super::access::tokens::{Limits, grant};
 use super::view::{Page, page};
 
 const CREATE: &str = include_str!("../sql/webhook/create.sql");
@@ -24,6 +26,8 @@ const LEAVE: &str = include_str!("../sql/webhook_message/leave.sql");
 pub struct WebhookRow {
     pub id: i64,
     pub name: WebhookName,
+    /// What its signatures are good for.
+    pub grant: Grant,
     /// RFC 3339 in UTC.
     pub created_at: String,
     /// Until when the secret before this one is good, too.
@@ -37,7 +41,9 @@ pub struct Secret(pub Vec<u8>);
 /// A webhook with the secrets that are good now.
 #[derive(Clone)]
 pub struct Signer {
+    pub id: i64,
     pub name: WebhookName,
+    pub grant: Grant,
     pub secrets: Vec<Secret>,
 }
 
@@ -45,6 +51,7 @@ pub struct Signer {
 #[derive(Clone)]
 pub struct CreateWebhook {
     pub name: WebhookName,
+    pub grant: Grant,
     pub secret: Secret,
 }
 
@@ -96,6 +103,7 @@ fn webhook(row: &Row) -> Result<WebhookRow, Fault> {
     Ok(WebhookRow {
         id: get(row, "id")?,
         name: parsed(row, "name")?,
+        grant: grant(row, Role::Notify)?,
         created_at: time(get::<Timestamp>(row, "created_at")?),
         former_till: get::<Option<Timestamp>>(row, "former_till")?.map(time),
     })
@@ -109,7 +117,8 @@ impl Request for CreateWebhook {
     const MODE: Mode = Mode::Statements;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Option<WebhookRow>, Fault> {
-        let row = session.find(CREATE, &[&self.name.as_str(), &self.secret.0]).await?;
+        let Limits { entities, sources, rate } = Limits::of(&self.grant)?;
+        let row = session.find(CREATE, &[&self.name.as_str(), &self.secret.0, &entities, &sources, &rate]).await?;
         row.as_ref().map(webhook).transpose()
     }
 }
@@ -157,7 +166,12 @@ impl Request for ListSigners {
         let signer = |row: &Row| {
             let present = Some(get::<Vec<u8>>(row, "secret")?);
             let former = get::<Option<Vec<u8>>>(row, "former")?;
-            Ok(Signer { name: parsed(row, "name")?, secrets: present.into_iter().chain(former).map(Secret).collect() })
+            Ok(Signer {
+                id: get(row, "id")?,
+                name: parsed(row, "name")?,
+                grant: grant(row, Role::Notify)?,
+                secrets: present.into_iter().chain(former).map(Secret).collect(),
+            })
         };
         rows.iter().map(signer).collect()
     }

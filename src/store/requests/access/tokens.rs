@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use crate::domain::access::{Grant, TokenHash};
+use crate::domain::access::{Grant, Role, TokenHash};
 use crate::store::columns::{get, parse, parsed, time, unreadable};
 use crate::store::run::{Fault, Mode, Request, Session};
 
@@ -37,12 +37,9 @@ impl Request for CreateToken {
     const ACTION: &'static str = "create a token";
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Option<TokenRow>, Fault> {
-        let Grant { role, entities, sources, rate } = &self.grant;
-        let entities: Vec<&str> = entities.iter().map(|name| name.as_str()).collect();
-        let sources: Vec<&str> = sources.iter().map(|name| name.as_str()).collect();
-        let rate = i32::try_from(*rate).map_err(|error| unreadable("rate", error))?;
-        let (name, hash) = (self.name.as_str(), self.hash.0.as_slice());
-        let row = session.find(CREATE, &[&name, &hash, &role.as_str(), &entities, &sources, &rate]).await?;
+        let Limits { entities, sources, rate } = Limits::of(&self.grant)?;
+        let (name, hash, role) = (self.name.as_str(), self.hash.0.as_slice(), self.grant.role.as_str());
+        let row = session.find(CREATE, &[&name, &hash, &role, &entities, &sources, &rate]).await?;
         row.as_ref().map(token_row).transpose()
     }
 }
@@ -59,15 +56,36 @@ impl Request for RevokeToken {
 
 fn token_row(row: &Row) -> Result<TokenRow, Fault> {
     let hash = get::<&[u8]>(row, "hash")?.try_into().map_err(|error| unreadable("hash", error))?;
-    let rate = u32::try_from(get::<i32>(row, "rate")?).map_err(|error| unreadable("rate", error))?;
-    let (entities, sources) = (names(row, "entities")?, names(row, "sources")?);
     Ok(TokenRow {
         id: get(row, "id")?,
         name: parsed(row, "name")?,
         hash: TokenHash(hash),
-        grant: Grant { role: parsed(row, "role")?, entities, sources, rate },
+        grant: grant(row, parsed(row, "role")?)?,
         created_at: time(get::<Timestamp>(row, "created_at")?),
     })
+}
+
+/// What a grant is limited to, as it is stored.
+pub(in crate::store::requests) struct Limits<'a> {
+    pub(in crate::store::requests) entities: Vec<&'a str>,
+    pub(in crate::store::requests) sources: Vec<&'a str>,
+    pub(in crate::store::requests) rate: i32,
+}
+
+impl<'a> Limits<'a> {
+    pub(in crate::store::requests) fn of(grant: &'a Grant) -> Result<Self, Fault> {
+        Ok(Self {
+            entities: grant.entities.iter().map(|name| name.as_str()).collect(),
+            sources: grant.sources.iter().map(|name| name.as_str()).collect(),
+            rate: i32::try_from(grant.rate).map_err(|error| unreadable("rate", error))?,
+        })
+    }
+}
+
+/// Reads what somebody with this role may do.
+pub(in crate::store::requests) fn grant(row: &Row, role: Role) -> Result<Grant, Fault> {
+    let rate = u32::try_from(get::<i32>(row, "rate")?).map_err(|error| unreadable("rate", error))?;
+    Ok(Grant { role, entities: names(row, "entities")?, sources: names(row, "sources")?, rate })
 }
 
 fn names<T>(row: &Row, column: &'static str) -> Result<BTreeSet<T>, Fault>

@@ -91,7 +91,6 @@ fn a_good_signature_stands_for_a_token_and_for_nothing_but_notifications() {
     let secret = create(&site, "crm");
     let signed = |method: &str, path: &str, message: &Message| {
         Call::new(method, path)
-            .with("Content-Type", "application/json")
             .with("webhook-id", &message.id)
             .with("webhook-timestamp", &message.seconds.to_string())
             .with("webhook-signature", &message.signatures)

@@ -12,6 +12,8 @@ use std::time::Duration;
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
+use actix_web::http::Method;
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use bytes::{Bytes, BytesMut};
@@ -19,6 +21,7 @@ use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::{Code, Refused};
+use super::screen::Verdict;
 
 /// How large a body may be, and how long it may take.
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +70,15 @@ pub(super) async fn read_whole<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let mut payload = request.take_payload();
+    if request.method() == Method::CONNECT {
+        // What follows is no body, and has no end.
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
     let bounds = intake.bounds;
+    if announced(&request).is_some_and(|length| length > bounds.size as u64) {
+        return Ok(refuse(request, &too_large(bounds.size)).map_into_right_body());
+    }
+    let mut payload = request.take_payload();
     let refused = match tokio::time::timeout(bounds.time, collect(&mut payload, &intake)).await {
         Ok(Ok((body, taken))) => {
             request.set_payload(body.into());
@@ -77,7 +87,8 @@ pub(super) async fn read_whole<B: MessageBody + 'static>(
             }
             return Ok(next.call(request).await?.map_into_left_body());
         }
-        Ok(Err(refused)) => refused,
+        // What the screen has found wrong with it, the server only knows as its end.
+        Ok(Err(refused)) => request.conn_data::<Verdict>().and_then(Verdict::take).unwrap_or(refused),
         Err(_) => {
             let detail = format!("the body was not complete after {} s", bounds.time.as_secs_f64());
             Refused::new(Code::BodyTimeout, detail)
@@ -94,6 +105,15 @@ pub(super) fn refuse(mut request: ServiceRequest, refused: &Refused) -> ServiceR
     request.into_response(response)
 }
 
+/// How long the body is to be, where it is said.
+fn announced(request: &ServiceRequest) -> Option<u64> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn too_large(size: usize) -> Refused {
+    Refused::new(Code::BodyTooLarge, format_args!("the body is larger than {size} bytes"))
+}
+
 async fn collect(payload: &mut Payload, intake: &Intake) -> Result<(Bytes, Option<Taken>), Refused> {
     let size = intake.bounds.size;
     let (mut body, mut taken) = (BytesMut::new(), None::<Taken>);
@@ -101,7 +121,7 @@ async fn collect(payload: &mut Payload, intake: &Intake) -> Result<(Bytes, Optio
         let chunk = chunk.map_err(broken)?;
         let length = body.len() + chunk.len();
         if length > size {
-            return Err(Refused::new(Code::BodyTooLarge, format_args!("the body is larger than {size} bytes")));
+            return Err(too_large(size));
         }
         let more = length.saturating_sub(FREE) - body.len().saturating_sub(FREE);
         let permit = Arc::clone(&intake.room).try_acquire_many_owned(u32::try_from(more).unwrap_or(u32::MAX));

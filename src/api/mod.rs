@@ -16,6 +16,7 @@ mod routes;
 mod body;
 pub mod access;
 mod patient;
+mod screen;
 mod socket;
 mod tcp;
 pub mod server;

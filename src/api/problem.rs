@@ -189,6 +189,18 @@ impl Refused {
         }
         head
     }
+
+    /// Returns the whole answer as it is sent where there is no server to send it; the connection is closed then.
+    pub(crate) fn bare(&self) -> Vec<u8> {
+        let (body, head) = (self.body(), self.head().finish());
+        let mut answer = format!("HTTP/1.1 {}\r\n", head.status()).into_bytes();
+        for (name, value) in head.headers() {
+            answer.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        answer.extend_from_slice(format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len()).as_bytes());
+        answer.extend_from_slice(&body);
+        answer
+    }
 }
 
 impl fmt::Display for Refused {

@@ -20,6 +20,7 @@ use slog::info;
 use super::access::{Connection, Guard, Peer, admit, record};
 use super::body::{self, Bounds, Intake};
 use super::patient::Patient;
+use super::screen::Screen;
 use super::{Service, count, input, routes, socket};
 
 pub use super::socket::ServeError;
@@ -28,7 +29,7 @@ pub use super::tcp::{Stopper, Tcp, TlsError};
 /// The threads that answer requests at the unix socket; all that takes time is done elsewhere.
 const WORKERS: usize = 2;
 
-/// How long the head of a request may take.
+/// How long the head of a request may take, from its first byte; that of the first one from the beginning.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// How long a connection may stay open that asks nothing.
@@ -71,15 +72,20 @@ fn at_socket(listener: UnixListener, service: Service) -> io::Result<Server> {
         let (log, stopping) = (log.clone(), stopping.clone());
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(HEAD_TIME)
+            // The screen sees to it, for every request.
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(CLOSING)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .on_connect_ext(move |connection: &Patient<UnixStream>, known| introduce(connection.inner(), known, &log))
+            .on_connect_ext(move |connection: &Patient<Screen<UnixStream>>, known| {
+                known.insert(connection.inner().verdict());
+                introduce(connection.inner().inner(), known, &log);
+            })
             .finish(map_config(app(&parts).into_factory(), |_| AppConfig::default()));
-        fn_service(|stream: UnixStream| async { Ok((Patient::new(stream), Protocol::Http1, None)) }).and_then(http)
+        fn_service(|stream: UnixStream| async { Ok((Patient::new(Screen::new(stream)), Protocol::Http1, None)) })
+            .and_then(http)
     };
     let builder = builder.workers(WORKERS).disable_signals().shutdown_timeout(SHUTDOWN_S);
     Ok(builder.listen_uds("retcon-socket", listener, factory)?.run())

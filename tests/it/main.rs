@@ -65,6 +65,7 @@ mod sessions;
 mod shutdown;
 mod shortage;
 mod slow_clients;
+mod wrong_requests;
 mod supervision;
 mod store_queue;
 mod store_claim;

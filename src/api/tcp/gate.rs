@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::Protocol;
-use actix_web::ResponseError;
 use actix_web::rt::net::TcpStream;
 use bytes::BytesMut;
 use rustix::net::sockopt::set_tcp_user_timeout;
@@ -22,15 +21,12 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::head;
 use super::opened::{Opened, Stream};
 use crate::api::access::Connection;
 use crate::api::patient::PATIENCE;
 use crate::api::problem::{Code, Refused};
+use crate::api::screen::{HEAD_SIZE, is_whole};
 use crate::api::server::HEAD_TIME;
-
-/// How large a head may be, in bytes.
-const HEAD_SIZE: usize = 16 << 10;
 
 /// What is set aside at a time for a head that is being read, in bytes.
 const CHUNK: usize = 512;
@@ -168,7 +164,7 @@ impl Gate {
             }
         };
         let mut head = BytesMut::new();
-        while !head::is_whole(&head) {
+        while !is_whole(&head) {
             if head.len() >= HEAD_SIZE {
                 let detail = format!("the head of the request is larger than {HEAD_SIZE} bytes");
                 return Err(Shut::Refused(stream, Refused::new(Code::HeadTooLarge, detail)));
@@ -184,24 +180,18 @@ impl Gate {
                 Ok(Err(error)) => return Err(Shut::Broken(error)),
             }
         }
-        match head::check(&head) {
-            Ok(()) => Ok((stream, head)),
-            Err(refused) => Err(Shut::Refused(stream, refused)),
-        }
+        Ok((stream, head))
     }
 }
 
 /// Says why a connection is closed, if it is heard soon.
 async fn refuse(mut stream: Stream, refused: &Refused) -> io::Error {
-    let (status, body) = (refused.status_code(), refused.body());
-    let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
     let send = async {
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&body).await?;
-        stream.shutdown().await
+        stream.write_all(&refused.bare()).await?;
+        stream.shutdown().await?;
+        // What is on its way yet could cost the other side what was said.
+        while stream.read(&mut [0; CHUNK]).await? > 0 {}
+        Ok(())
     };
     match timeout(REFUSING, send).await {
         Ok(Err(error)) => error,

@@ -1,7 +1,6 @@
 //! The API over TCP: with threads of its own, so that whatever happens here, the unix socket answers.
 
 mod gate;
-mod head;
 mod opened;
 mod tls;
 
@@ -22,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use super::Service;
 use super::access::Tokens;
 use super::patient::Patient;
+use super::screen::Screen;
 use super::server::{CLOSING, KEEP_ALIVE, Parts, SHUTDOWN_S, app};
 use super::socket::ServeError;
 use crate::config::model;
@@ -211,20 +211,23 @@ fn server(
         let told = told.clone();
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
+            // The gate and the screen see to it, for every request.
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(CLOSING)
             .graceful_shutdown_signal(move || {
                 let mut told = told.clone();
                 async move { drop(told.wait_for(|wanted| *wanted != Wanted::Service).await) }
             })
-            .on_connect_ext(|opened: &Patient<Opened>, known| {
-                known.insert(opened.inner().connection.clone());
+            .on_connect_ext(|opened: &Patient<Screen<Opened>>, known| {
+                known.insert(opened.inner().verdict());
+                known.insert(opened.inner().inner().connection.clone());
             })
             .finish(map_config(app(&parts).into_factory(), |_| AppConfig::default()));
         fn_service(move |stream: TcpStream| {
             let gate = gate.clone();
             async move {
                 let (opened, protocol, peer) = gate.open(stream).await.map_err(DispatchError::Io)?;
-                Ok((Patient::new(opened), protocol, peer))
+                Ok((Patient::new(Screen::new(opened)), protocol, peer))
             }
         })
         .and_then(http)

@@ -34,7 +34,7 @@ check: setup ## formatting, lints, layers, lengths of files
 
 bench: setup ## what things cost, each beside its floor
 	$(CARGO) bench --locked --bench merge --bench entities --bench scrape --bench ingest \
-		--bench invoke --bench sync --bench latency
+		--bench invoke --bench sync --bench latency --bench scale
 
 CHAOS_BUILD = $(CARGO) build --locked -p retcon -p retcon-chaos --features retcon/chaos \
 	--bin retcond-chaos --bin chaos --bin sim

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use daemon::Daemon;
 use retcon::api::client::Client;
 use retcon::api::wire::work::{Notification, WorkState};
-use rustix::process::Pid;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -136,10 +135,10 @@ impl Site {
         let daemon = self.start();
         let up_after = began.elapsed();
         sleep(SETTLING);
-        let before = cpu(daemon.pid());
+        let before = daemon.cpu();
         sleep(WATCHED);
-        let busy = (cpu(daemon.pid()) - before).as_secs_f64() / WATCHED.as_secs_f64();
-        (up_after, Idle { memory: memory(daemon.pid()), busy })
+        let busy = (daemon.cpu() - before).as_secs_f64() / WATCHED.as_secs_f64();
+        (up_after, Idle { memory: daemon.memory(), busy })
     }
 
     /// Has a source of an entity told of many keys at once.
@@ -170,24 +169,4 @@ async fn look_time(client: &Client, hint: &Notification) -> Duration {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-}
-
-fn proc(daemon: Pid, file: &str) -> String {
-    fs::read_to_string(format!("/proc/{}/{file}", daemon.as_raw_nonzero())).expect("the daemon runs")
-}
-
-/// Returns the time that a daemon has spent on cores.
-fn cpu(daemon: Pid) -> Duration {
-    let stat = proc(daemon, "stat");
-    let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace().collect::<Vec<_>>());
-    // utime and stime (proc(5)), in hundredths of a second.
-    let ticks: u64 = fields.iter().flatten().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    Duration::from_millis(ticks * 10)
-}
-
-/// Returns what a daemon has in memory, in KiB.
-fn memory(daemon: Pid) -> u64 {
-    let status = proc(daemon, "status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("proc(5)")
 }

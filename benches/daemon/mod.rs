@@ -1,6 +1,8 @@
 //! A daemon that is measured.
 
-use std::fs::Permissions;
+#![allow(dead_code, reason = "each bench uses its part")]
+
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -28,6 +30,26 @@ impl Daemon {
     /// Its process.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.0)
+    }
+
+    /// The time that it has spent on cores.
+    pub fn cpu(&self) -> Duration {
+        let stat = self.proc("stat");
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace().collect::<Vec<_>>());
+        // utime and stime (proc(5)), in hundredths of a second.
+        let ticks: u64 = fields.iter().flatten().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// What it has in memory, in KiB.
+    pub fn memory(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("proc(5)")
+    }
+
+    fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.pid().as_raw_nonzero())).expect("the daemon runs")
     }
 }
 

@@ -49,6 +49,11 @@ fn values(database: &Database) -> BTreeMap<&'static str, String> {
         ("{item}", item.to_string()),
         ("{id}", made_key(1 << 40)),
         ("{event}", record.to_string()),
+        ("{fence}", number("select fence::text from lease where entity = 'customer'").to_string()),
+        (
+            "{holder}",
+            database.rows("select holder::text from lease where entity = 'customer'")[0][0].clone().expect("a holder"),
+        ),
     ])
 }
 

@@ -154,9 +154,10 @@ fn a_head_that_is_too_large_is_refused_in_words() {
 }
 
 #[test]
-fn a_head_that_does_not_go_on_is_given_up_and_who_says_nothing_is_told_nothing() {
+fn a_head_that_does_not_go_on_is_given_up_also_on_a_connection_that_was_good() {
     at_both(|door| {
         door.refuses("GET /v1/status HTTP/1.1\r\nHost: loc", 1, 408, "head-timeout");
+        door.refuses(&format!("{}GET /v1/status HTTP/1.1\r\nHost: loc", door.good()), 2, 408, "head-timeout");
         // One who says nothing is told nothing.
         assert_eq!(door.send(""), []);
         assert_eq!(door.send(&door.good()).len(), 1);

@@ -15,10 +15,11 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::problem::{Code, Refused};
 use super::server::{CLOSING, HEAD_TIME};
@@ -28,6 +29,9 @@ pub(super) use head::{HEAD_SIZE, is_whole};
 
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 4 << 10;
+
+/// How often the server looks again while a head is on its way: more often than it gives up connections.
+const TICK: Duration = Duration::from_secs(1);
 
 /// What tells the server that a head begins, and says nothing else: an empty line.
 const ANNOUNCEMENT: &[u8] = b"\r\n";
@@ -54,6 +58,8 @@ pub(super) struct Screen<S> {
     verdict: Verdict,
     /// By when a head that is awaited has to be there, or what is on its way when the connection is closed.
     end: Option<Pin<Box<Sleep>>>,
+    /// When the server is to look again meanwhile.
+    tick: Option<Pin<Box<Sleep>>>,
     /// Whether nothing is handed on any more.
     is_over: bool,
     /// What is sent before the connection is closed.
@@ -73,6 +79,7 @@ impl<S> Screen<S> {
             frames: Frames::new(),
             verdict: Verdict::default(),
             end: Some(Box::pin(sleep(HEAD_TIME))),
+            tick: None,
             is_over: false,
             last_words: Bytes::new(),
             lingers: false,
@@ -104,7 +111,14 @@ impl<S> Screen<S> {
             return Poll::Pending;
         }
         let end = self.end.get_or_insert_with(|| Box::pin(sleep(HEAD_TIME)));
-        ready!(end.as_mut().poll(cx));
+        if end.as_mut().poll(cx).is_pending() {
+            // The server is woken now and then: it takes a head that has begun for none before it looks again.
+            let tick = self.tick.get_or_insert_with(|| Box::pin(sleep(TICK)));
+            while tick.as_mut().poll(cx).is_ready() {
+                tick.as_mut().reset(Instant::now() + TICK);
+            }
+            return Poll::Pending;
+        }
         if self.raw.is_empty() {
             self.is_over = true;
             self.end = None;
@@ -123,7 +137,7 @@ impl<S: AsyncRead + Unpin> Screen<S> {
             match self.frames.next(&mut self.raw) {
                 Step::HandOn(good) => {
                     self.good = good;
-                    self.end = None;
+                    (self.end, self.tick) = (None, None);
                 }
                 Step::Announce => self.good.put_slice(ANNOUNCEMENT),
                 Step::RefuseHead(refused) => self.refuse(&refused),

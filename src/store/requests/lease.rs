@@ -251,7 +251,7 @@ impl Request for StartWrite {
     const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<bool, Fault> {
-        let started = session.conclude(vec![Step::new(START, [Box::new(self.operation.0)])]).await?;
+        let started = session.conclude(vec![Step::holding(START, [Box::new(self.operation.0)])]).await?;
         let is_on_record = started.iter().any(|rows| !rows.is_empty());
         Ok(is_on_record || planted(Mistake::NoIntent))
     }

@@ -21,6 +21,10 @@ use super::{Fault, Mode};
 const HOLD_LEASE: &str = include_str!("../sql/lease/hold.sql");
 const COMMIT: &str = "COMMIT";
 
+/// The look at a lease in a statement, and what stands there to [go on without one](Mistake::NoFencing).
+const RIGHT: &str = "hold_lease($1, $2, $3)";
+const WRONG: &str = "($1::text, $2::bigint, $3::uuid) is not null";
+
 /// With which SQLSTATE `hold_lease` ends if another daemon serves the entity, and `not_plain` wherever it is called.
 const NOT_HELD: &str = "RT001";
 const NOT_PLAIN: &str = "RT002";
@@ -53,6 +57,16 @@ pub(in crate::store) struct Step {
     sql: &'static str,
     parameters: Vec<Parameter>,
     is_contested: bool,
+    holds_lease: bool,
+}
+
+/// How statements stand in their transaction.
+#[derive(Clone, Copy, Default)]
+struct Talk {
+    /// The first of them looks at the lease itself.
+    is_held: bool,
+    /// They are the last: it is committed with them.
+    is_last: bool,
 }
 
 /// A statement as it is sent.
@@ -67,7 +81,13 @@ impl Step {
     }
 
     pub(in crate::store) fn of(sql: &'static str, parameters: Vec<Parameter>) -> Self {
-        Self { sql, parameters, is_contested: false }
+        Self { sql, parameters, is_contested: false, holds_lease: false }
+    }
+
+    /// A statement that looks at the lease itself, if the request rests on one: entity, number and holder come before its own parameters.
+    /// It is the first of its transaction.
+    pub(in crate::store) fn holding<const N: usize>(sql: &'static str, parameters: [Parameter; N]) -> Self {
+        Self { holds_lease: true, ..Self::new(bent(Mistake::NoFencing, sql, RIGHT, WRONG), parameters) }
     }
 
     /// Says that if it gives no row, a concurrent request came first: then the attempt fails with [`Fault::Moved`].
@@ -100,7 +120,7 @@ impl<'a> Session<'a> {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Fault> {
         let statement = self.prepare(sql).await?;
-        Ok(self.talk(&[(statement, parameters.to_vec())], false).await?.pop().unwrap_or_default())
+        Ok(self.talk(&[(statement, parameters.to_vec())], Talk::default()).await?.pop().unwrap_or_default())
     }
 
     /// Runs one statement that gives a row at most.
@@ -118,7 +138,7 @@ impl<'a> Session<'a> {
         sql: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, Fault> {
-        self.talk(&[], false).await?;
+        self.talk(&[], Talk::default()).await?;
         let statement = self.prepare(sql).await?;
         Ok(self.client.execute(&statement, parameters).await?)
     }
@@ -144,17 +164,21 @@ impl<'a> Session<'a> {
     /// Commits, unless that was done with the last statements.
     pub(super) async fn commit(&self) -> Result<(), Fault> {
         if self.stage.load(Ordering::Relaxed) == stage::OPEN {
-            self.talk(&[], true).await?;
+            self.talk(&[], Talk { is_last: true, is_held: false }).await?;
         }
         Ok(())
     }
 
     async fn run(&self, steps: &[Step], is_last: bool) -> Result<Vec<Vec<Row>>, Fault> {
+        let lease = self.lease();
         let mut ready = Vec::with_capacity(steps.len());
         for step in steps {
-            ready.push(self.ready(step).await?);
+            let of_lease = lease.iter().take(if step.holds_lease { lease.len() } else { 0 });
+            let parameters = of_lease.chain(&step.parameters).map(|each| &**each as _).collect();
+            ready.push((self.prepare(step.sql).await?, parameters));
         }
-        let rows = self.talk(&ready, is_last).await?;
+        let is_held = steps.first().is_some_and(|step| step.holds_lease);
+        let rows = self.talk(&ready, Talk { is_held, is_last }).await?;
         let is_lost = steps.iter().zip(&rows).any(|(step, rows)| step.is_contested && rows.is_empty());
         if is_lost { Err(Fault::Moved) } else { Ok(rows) }
     }
@@ -164,11 +188,17 @@ impl<'a> Session<'a> {
     ///
     /// A statement is sent when its future is first polled. One that cannot even be sent keeps what would follow from being
     /// sent, the commit above all.
-    async fn talk(&self, statements: &[Ready<'_>], is_last: bool) -> Result<Vec<Vec<Row>>, Fault> {
-        let begins = self.begins.filter(|_| self.stage.load(Ordering::Relaxed) == stage::TO_BEGIN);
-        let hold = self.fence.filter(|_| begins.is_some()).map(hold_lease);
-        let hold = match &hold {
-            Some(hold) => Some(self.ready(hold).await?),
+    async fn talk(&self, statements: &[Ready<'_>], Talk { is_held, is_last }: Talk) -> Result<Vec<Vec<Row>>, Fault> {
+        let is_first = self.stage.load(Ordering::Relaxed) == stage::TO_BEGIN;
+        // One statement that is all there is needs no brackets.
+        let is_alone = is_first && is_last && statements.len() == 1 && (is_held || self.fence.is_none());
+        let begins = self.begins.filter(|_| is_first && !is_alone);
+        let lease = self.lease();
+        let hold = match self.fence.filter(|_| begins.is_some() && !is_held) {
+            Some(_) => {
+                let parameters: Vec<&(dyn ToSql + Sync)> = lease.iter().map(|each| &**each as _).collect();
+                Some((self.prepare(bent(Mistake::NoFencing, HOLD_LEASE, RIGHT, WRONG)).await?, parameters))
+            }
             None => None,
         };
         let mut answers = Vec::with_capacity(statements.len() + 3);
@@ -180,7 +210,9 @@ impl<'a> Session<'a> {
             let said = say(&mut answers, Box::pin(self.client.query(statement, parameters))).await;
             said.map_err(|error| self.fault(error))?;
         }
-        if is_last && self.begins.is_some() {
+        if is_alone {
+            self.stage.store(stage::OVER, Ordering::Relaxed);
+        } else if is_last && self.begins.is_some() {
             self.stage.store(stage::OVER, Ordering::Relaxed);
             say(&mut answers, self.command(COMMIT)).await.map_err(|error| self.fault(error))?;
         }
@@ -196,8 +228,13 @@ impl<'a> Session<'a> {
         Box::pin(async move { self.client.batch_execute(command).await.map(|()| Vec::new()) })
     }
 
-    async fn ready<'p>(&self, step: &'p Step) -> Result<Ready<'p>, Error> {
-        Ok((self.prepare(step.sql).await?, step.parameters.iter().map(|each| &**each as _).collect()))
+    /// The lease as a statement takes it.
+    fn lease(&self) -> [Parameter; 3] {
+        [
+            Box::new(self.fence.map(|fence| fence.entity.as_str().to_owned())),
+            Box::new(self.fence.map(|fence| fence.number)),
+            Box::new(self.fence.map(|fence| fence.holder.0)),
+        ]
     }
 
     async fn prepare(&self, sql: &str) -> Result<Statement, Error> {
@@ -230,12 +267,4 @@ async fn say<'p>(answers: &mut Vec<Answer<'p>>, mut said: Answer<'p>) -> Result<
         Poll::Ready(rows) => answers.push(Box::pin(ready(Ok(rows?)))),
     }
     Ok(())
-}
-
-/// Keeps a lease from changing hands until the transaction ends, and ends in an error if it has.
-fn hold_lease(fence: &Fence) -> Step {
-    let (right, wrong) = ("hold_lease($1, $2, $3)", "($1::text, $2::bigint, $3::uuid) is null");
-    let sql = bent(Mistake::NoFencing, HOLD_LEASE, right, wrong);
-    let entity = fence.entity.as_str().to_owned();
-    Step::new(sql, [Box::new(entity), Box::new(fence.number), Box::new(fence.holder.0)])
 }

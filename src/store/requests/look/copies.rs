@@ -130,7 +130,7 @@ impl Copies<'_> {
 
     /// Locks the record; gives its version.
     pub(super) fn lock(&self) -> Step {
-        self.step(LOCK_RECORD, [])
+        Step::holding(LOCK_RECORD, [Box::new(self.entity.as_str().to_owned()), Box::new(self.record.0)])
     }
 
     /// Makes a statement whose first parameters are the entity and the record.

@@ -74,7 +74,7 @@ impl Decide {
             // This was recorded before: only the word of it was lost.
             return Ok(Decided::Recorded);
         }
-        let version = locked.first().map(|row| get::<i64>(row, "version")).transpose()?;
+        let version = locked.first().map(|row| get::<Option<i64>>(row, "version")).transpose()?.flatten();
         if version != Some(self.expected_version) || !holders.is_empty() || self.has_joined(&linked)? {
             return Ok(Decided::Moved);
         }

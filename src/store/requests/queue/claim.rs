@@ -12,7 +12,7 @@ use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::{Claim, Claimed, ClaimedItem, ClaimedLook, Subject, WorkItemId};
 
-const LOCK: &str = include_str!("../../sql/entity/lock.sql");
+const LOCK: &str = include_str!("../../sql/entity/lock_for_claim.sql");
 const CLAIM: &str = include_str!("../../sql/work_item/claim.sql");
 
 impl Request for Claim {
@@ -25,7 +25,7 @@ impl Request for Claim {
     async fn attempt(&self, session: &Session<'_>) -> Result<Claimed, Fault> {
         let entity = self.entity.as_str().to_owned();
         // The second statement sees what the lock has waited for.
-        let lock = Step::new(LOCK, [Box::new(entity.clone())]);
+        let lock = Step::holding(LOCK, [Box::new(entity.clone())]);
         let claim = bent(Mistake::IgnoreOwnCreate, CLAIM, "'in-flight'", "'nothing'");
         let claim = Step::new(claim, [Box::new(entity), Box::new(self.limit.max(0))]);
         let rows = session.conclude(vec![lock, claim]).await?.pop().unwrap_or_default();

@@ -50,6 +50,8 @@ missing_packages() {
     has_venv || printf 'python3-venv '
     has sqlite3 || printf 'sqlite3 '
     has curl || printf 'curl '
+    # For callgrind, which counts instructions.
+    has valgrind || printf 'valgrind '
     # For promtool, which checks what is measured and the rules that rest on it.
     has promtool || printf 'prometheus '
 }

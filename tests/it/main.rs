@@ -77,6 +77,7 @@ mod store_races;
 mod store_recover;
 mod store_plans;
 mod costs;
+mod merge_costs;
 mod store_doubts;
 mod store_errors;
 mod write_calls;

@@ -1,7 +1,5 @@
 //! `retcon audit`: what people did.
 
-use comfy_table::Cell;
-
 use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
@@ -33,12 +31,12 @@ fn text(acts: &[Act]) -> String {
         let what = format!("{} {}", act.act, act.target);
         let request = act.request.as_ref().map(ToString::to_string).unwrap_or_default();
         table.add_row([
-            Cell::new(&act.at),
-            Cell::new(&act.who),
-            Cell::new(from(act)),
-            Cell::new(what),
-            Cell::new(request),
-            Cell::new(outcome(act)),
+            output::cell(&act.at),
+            output::cell(&act.who),
+            output::cell(from(act)),
+            output::cell(what),
+            output::cell(request),
+            output::cell(outcome(act)),
         ]);
     }
     output::lines(&mut table)

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use comfy_table::Cell;
-
 use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
@@ -79,7 +77,13 @@ fn text(deletes: &[Delete]) -> String {
     let mut table = output::table(&["ID", "ENTITY", "RECORD", "MISSING", "SINCE"]);
     for Delete { id, entity, record, source, key, since } in deletes {
         let missing = format!("{source}:{key}");
-        table.add_row([Cell::new(id), Cell::new(entity), Cell::new(record), Cell::new(missing), Cell::new(since)]);
+        table.add_row([
+            output::cell(id),
+            output::cell(entity),
+            output::cell(record),
+            output::cell(missing),
+            output::cell(since),
+        ]);
     }
     output::lines(&mut table)
 }

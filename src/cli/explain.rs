@@ -1,7 +1,5 @@
 //! `retcon explain`: where each value of a record comes from.
 
-use comfy_table::Cell;
-
 use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
@@ -29,12 +27,12 @@ fn text(Provenance(places): &Provenance) -> String {
     let mut table = output::table(&["FIELD", "VALUE", "SET BY", "AT", "VERSION", "LOST"]);
     for (place, origin) in places {
         table.add_row([
-            Cell::new(format!("{:?}", place.to_string())),
-            Cell::new(short(&origin.value)),
-            Cell::new(set_by(origin)),
-            Cell::new(&origin.at),
-            Cell::new(origin.version),
-            Cell::new(lost(origin)),
+            output::cell(format!("{:?}", place.to_string())),
+            output::cell(short(&origin.value)),
+            output::cell(set_by(origin)),
+            output::cell(&origin.at),
+            output::cell(origin.version),
+            output::cell(lost(origin)),
         ]);
     }
     output::lines(&mut table)

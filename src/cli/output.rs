@@ -6,6 +6,10 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, Color, ContentArrangement, Table};
 
 use super::error::CliError;
+use crate::log::is_unseen;
+
+/// Longer lines of a cell are folded: one makes its whole column as wide.
+const WIDEST: usize = 200;
 
 /// Writes a text, with a line feed at its end.
 pub(super) fn print(text: &str) -> Result<(), CliError> {
@@ -55,9 +59,34 @@ pub(super) fn lines(table: &mut Table) -> String {
     text
 }
 
+/// A cell of any text: long lines are folded, and what a terminal would act on instead of showing it is spelled.
+pub(super) fn cell(text: impl ToString) -> Cell {
+    Cell::new(shown(&text.to_string()))
+}
+
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut width = 0;
+    for c in text.chars() {
+        if c == '\n' {
+            width = 0;
+        } else if width == WIDEST {
+            shown.push('\n');
+            width = 1;
+        } else {
+            width += 1;
+        }
+        match c {
+            c if c != '\n' && is_unseen(c) => shown.push_str(&format!("\\u{{{:04x}}}", c as u32)),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// A cell that stands out if something is wrong.
 pub(super) fn state(word: &str, well: bool) -> Cell {
-    let cell = Cell::new(word);
+    let cell = cell(word);
     if well { cell } else { cell.fg(Color::Red) }
 }
 
@@ -82,4 +111,17 @@ pub(super) fn second(time: &str) -> String {
 /// Names what something is limited to.
 pub(super) fn limit(names: &[String]) -> String {
     if names.is_empty() { "all".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_no_wider_than_can_be_read_and_turns_nothing_round() {
+        assert_eq!(shown("a\nb"), "a\nb");
+        assert_eq!(shown("\u{202e}live\u{1b}[31m"), "\\u{202e}live\\u{001b}[31m");
+        let folded = shown(&"k".repeat(410));
+        assert_eq!(folded.lines().map(str::len).collect::<Vec<_>>(), [200, 200, 10]);
+    }
 }

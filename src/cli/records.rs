@@ -1,7 +1,5 @@
 //! `retcon records`: what is kept in step.
 
-use comfy_table::Cell;
-
 use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
@@ -42,11 +40,11 @@ fn text(records: &[RecordSummary]) -> String {
     for record in records {
         let copies = record.links.iter().map(|link| format!("{}:{}", link.source, link.key)).collect::<Vec<_>>();
         table.add_row([
-            Cell::new(record.id),
-            Cell::new(record.state.as_str()),
-            Cell::new(record.version),
+            output::cell(record.id),
+            output::cell(record.state.as_str()),
+            output::cell(record.version),
             output::state(&record.conflicts.to_string(), record.conflicts == 0),
-            Cell::new(copies.join("  ")),
+            output::cell(copies.join("  ")),
         ]);
     }
     output::lines(&mut table)

@@ -1,7 +1,5 @@
 //! `retcon show`: one record and its copies.
 
-use comfy_table::Cell;
-
 use super::context::Context;
 use super::error::{CliError, Exit};
 use super::{conflicts, output, show_json};
@@ -83,11 +81,11 @@ fn copies(links: &[Link]) -> String {
         let in_doubt = link.state == "in-doubt";
         let in_step = if link.in_step { "yes" } else { "no" };
         table.add_row([
-            Cell::new(&link.source),
-            Cell::new(link.key.as_deref().unwrap_or("-")),
+            output::cell(&link.source),
+            output::cell(link.key.as_deref().unwrap_or("-")),
             output::state(&link.state, !in_doubt),
-            if takes_part(link) { output::state(in_step, link.in_step) } else { Cell::new("-") },
-            Cell::new(link.last_error.as_deref().unwrap_or("")),
+            if takes_part(link) { output::state(in_step, link.in_step) } else { output::cell("-") },
+            output::cell(link.last_error.as_deref().unwrap_or("")),
         ]);
     }
     output::lines(&mut table)

@@ -1,7 +1,5 @@
 //! `retcon token`: who may use the API over TCP.
 
-use comfy_table::Cell;
-
 use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
@@ -100,12 +98,12 @@ fn text(tokens: &[Token]) -> String {
     let mut table = output::table(&["NAME", "ROLE", "ENTITIES", "SOURCES", "RATE", "CREATED"]);
     for Token { name, role, entities, sources, rate, created_at } in tokens {
         table.add_row([
-            Cell::new(name),
-            Cell::new(role),
-            Cell::new(output::limit(entities)),
-            Cell::new(output::limit(sources)),
-            Cell::new(rate),
-            Cell::new(created_at),
+            output::cell(name),
+            output::cell(role),
+            output::cell(output::limit(entities)),
+            output::cell(output::limit(sources)),
+            output::cell(rate),
+            output::cell(created_at),
         ]);
     }
     output::lines(&mut table)

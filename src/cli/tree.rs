@@ -1,6 +1,6 @@
 //! `retcon tree`: every actor, in the tree in which one watches over the next.
 
-use comfy_table::{Cell, ContentArrangement};
+use comfy_table::ContentArrangement;
 
 use super::context::Context;
 use super::error::{CliError, Exit};
@@ -27,12 +27,12 @@ fn text(supervision: &Supervision) -> String {
     table.set_content_arrangement(ContentArrangement::Disabled);
     for Row { branch, name, actor } in rows(&supervision.actors) {
         table.add_row([
-            Cell::new(format!("{branch}{name}")),
+            output::cell(format!("{branch}{name}")),
             output::state(actor.state.as_str(), is_well(actor.state)),
-            Cell::new(output::second(&actor.since)),
-            Cell::new(actor.restarts),
-            Cell::new(actor.next.as_ref().map(next).unwrap_or_default()),
-            Cell::new(failure(actor)),
+            output::cell(output::second(&actor.since)),
+            output::cell(actor.restarts),
+            output::cell(actor.next.as_ref().map(next).unwrap_or_default()),
+            output::cell(failure(actor)),
         ]);
     }
     output::lines(&mut table)

@@ -1,7 +1,5 @@
 //! `retcon webhook`: who may sign notifications, instead of showing a token.
 
-use comfy_table::Cell;
-
 use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
@@ -93,12 +91,12 @@ fn text(webhooks: &[Webhook]) -> String {
     let mut table = output::table(&["NAME", "ENTITIES", "SOURCES", "RATE", "CREATED", "FORMER SECRET UNTIL"]);
     for Webhook { name, entities, sources, rate, created_at, former_till } in webhooks {
         table.add_row([
-            Cell::new(name),
-            Cell::new(output::limit(entities)),
-            Cell::new(output::limit(sources)),
-            Cell::new(rate),
-            Cell::new(created_at),
-            Cell::new(former_till.as_deref().unwrap_or_default()),
+            output::cell(name),
+            output::cell(output::limit(entities)),
+            output::cell(output::limit(sources)),
+            output::cell(rate),
+            output::cell(created_at),
+            output::cell(former_till.as_deref().unwrap_or_default()),
         ]);
     }
     output::lines(&mut table)

@@ -1,7 +1,5 @@
 //! `retcon work`: what is in the queue.
 
-use comfy_table::Cell;
-
 use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
@@ -38,13 +36,13 @@ fn text(items: &[WorkItem]) -> String {
     let mut table = output::table(&["ID", "ENTITY", "WHAT", "STATE", "ATTEMPTS", "DUE", "OUTCOME OR LAST ERROR"]);
     for item in items {
         table.add_row([
-            Cell::new(item.id),
-            Cell::new(&item.entity),
-            Cell::new(what(item)),
+            output::cell(item.id),
+            output::cell(&item.entity),
+            output::cell(what(item)),
             output::state(item.state.as_str(), item.state != WorkState::Parked),
-            Cell::new(item.attempts),
-            Cell::new(due(item)),
-            Cell::new(item.outcome.as_ref().or(item.last_error.as_ref()).map_or("", String::as_str)),
+            output::cell(item.attempts),
+            output::cell(due(item)),
+            output::cell(item.outcome.as_ref().or(item.last_error.as_ref()).map_or("", String::as_str)),
         ]);
     }
     output::lines(&mut table)

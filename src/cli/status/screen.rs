@@ -1,7 +1,5 @@
 //! What `retcon status` shows: one screen, however many entities there are.
 
-use comfy_table::Cell;
-
 use super::super::output;
 use super::remarks::{Remark, Weight, is_bad};
 use crate::api::wire::status::{EntityStatus, Status};
@@ -138,14 +136,14 @@ fn entities(status: &Status) -> String {
     for entity in &status.entities {
         let queue = &entity.queue;
         table.add_row([
-            Cell::new(&entity.name),
+            output::cell(&entity.name),
             output::state(&entity.state, !is_bad(&entity.state)),
-            Cell::new(entity.records),
-            Cell::new(queue.ready),
-            Cell::new(queue.running),
-            Cell::new(queue.waiting),
+            output::cell(entity.records),
+            output::cell(queue.ready),
+            output::cell(queue.running),
+            output::cell(queue.waiting),
             output::state(&queue.parked.to_string(), queue.parked == 0),
-            Cell::new(output::age(u64::try_from(queue.oldest_s).unwrap_or(0))),
+            output::cell(output::age(u64::try_from(queue.oldest_s).unwrap_or(0))),
             output::state(&entity.conflicts.to_string(), entity.conflicts == 0),
             output::state(&entity.in_doubt.to_string(), entity.in_doubt == 0),
             output::state(&entity.deletes_held.to_string(), entity.deletes_held == 0),
@@ -161,11 +159,11 @@ fn throttles(status: &Status) -> String {
         let Some(throttle) = &entity.throttle else { continue };
         if throttle.rate > 0.0 || throttle.waiting > 0 {
             table.add_row([
-                Cell::new(&entity.name),
-                Cell::new(format!("{}/s", throttle.rate)),
-                Cell::new(throttle.burst),
-                Cell::new(throttle.waiting),
-                Cell::new(wait(throttle.wait_ms)),
+                output::cell(&entity.name),
+                output::cell(format!("{}/s", throttle.rate)),
+                output::cell(throttle.burst),
+                output::cell(throttle.waiting),
+                output::cell(wait(throttle.wait_ms)),
             ]);
         }
     }
@@ -178,10 +176,10 @@ fn sources(status: &Status) -> String {
         for source in &entity.sources {
             let probe = source.next_probe_ms.map(|ms| format!(" (asked again in {} s)", ms.div_ceil(1000)));
             table.add_row([
-                Cell::new(format!("{}/{}", entity.name, source.name)),
+                output::cell(format!("{}/{}", entity.name, source.name)),
                 output::state(&source.state, !is_bad(&source.state)),
-                Cell::new(source.restarts),
-                Cell::new(format!("{}{}", source.last_error.as_deref().unwrap_or(""), probe.unwrap_or_default())),
+                output::cell(source.restarts),
+                output::cell(format!("{}{}", source.last_error.as_deref().unwrap_or(""), probe.unwrap_or_default())),
             ]);
         }
     }

@@ -10,13 +10,14 @@ mod counts;
 use std::collections::BTreeMap;
 
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::Conflict;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::record::{DoubtId, Known, OperationId, OperationKind, Output, Record};
-use crate::store::run::Fault;
+use crate::store::run::{Fault, Parameter, Session};
 
 use super::queue::{Order, WorkItemId};
 
@@ -38,6 +39,53 @@ pub(super) fn page<T>(
     let items = rows.iter().take(limit).map(item).collect::<Result<Vec<T>, _>>()?;
     let next = if rows.len() > limit { items.last().map(place) } else { None };
     Ok(Page { items, next })
+}
+
+/// A page has so many bytes at most, as they are stored, and one item more; what is beyond is on the next one.
+const LARGEST: usize = 4 << 20;
+
+/// So many items are read before it is known how large they are.
+const FIRST: usize = 16;
+
+/// Reads a page of items that may be large: in parts, so that one of large items ends early. `parameters` says what goes with
+/// the statement that lists so many rows after a place.
+pub(super) async fn page_of_large<T>(
+    session: &Session<'_>,
+    (sql, parameters): (&'static str, impl Fn(i64, i64) -> Vec<Parameter>),
+    (mut after, limit): (i64, i64),
+    (item, place): (impl Fn(&Row) -> Result<T, Fault>, impl Fn(&T) -> i64),
+) -> Result<Page<T>, Fault> {
+    let limit = usize::try_from(limit).unwrap_or(0);
+    let (mut items, mut size) = (Vec::new(), 0);
+    loop {
+        let wanted = affordable(items.len(), size).min(limit - items.len());
+        let parameters = parameters(after, i64::try_from(wanted + 1).unwrap_or(i64::MAX));
+        let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|each| &**each as _).collect();
+        let rows = session.list(sql, &parameters).await?;
+        let mut taken = 0;
+        for row in rows.iter().take(wanted) {
+            if size >= LARGEST {
+                break;
+            }
+            size += row.raw_size_bytes();
+            items.push(item(row)?);
+            taken += 1;
+        }
+        let last = items.last().map(&place);
+        match last {
+            Some(last) if taken < rows.len() && size < LARGEST && items.len() < limit => after = last,
+            Some(_) | None => {
+                let next = if taken < rows.len() { last } else { None };
+                return Ok(Page { items, next });
+            }
+        }
+    }
+}
+
+/// How many more items there is room for, if they are like those that were read.
+fn affordable(items: usize, size: usize) -> usize {
+    let Some(each) = size.checked_div(items) else { return FIRST };
+    (LARGEST.saturating_sub(size) / each.max(1)).max(1)
 }
 
 impl<T> Page<T> {

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use crate::store::columns::{get, storable, time, unreadable};
-use crate::store::requests::view::{Page, page};
-use crate::store::run::{Fault, Mode, Request, Session};
+use crate::store::requests::view::{Page, page_of_large};
+use crate::store::run::{Fault, Mode, Parameter, Request, Session};
 
 use super::{Act, ActEnd, ActId, ActRow, BeginAct, EndAct, ListActs, Via};
 
@@ -54,8 +54,8 @@ impl Request for ListActs {
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Page<ActRow>, Fault> {
         let below = if self.after == 0 { i64::MAX } else { self.after };
-        let rows = session.list(LIST, &[&below, &self.limit.saturating_add(1)]).await?;
-        page(&rows, self.limit, act_row, |row| row.id.0)
+        let parameters = |below: i64, fetched: i64| -> Vec<Parameter> { vec![Box::new(below), Box::new(fetched)] };
+        page_of_large(session, (LIST, parameters), (below, self.limit), (act_row, |row: &ActRow| row.id.0)).await
     }
 }
 

@@ -11,9 +11,9 @@ use crate::domain::name::SourceName;
 use crate::domain::record::Record;
 use crate::store::columns::{document, get, parse, parsed, stored, time, word};
 use crate::store::requests::look::{known, list};
-use crate::store::run::{Fault, Mode, Request, Session};
+use crate::store::run::{Fault, Mode, Parameter, Request, Session};
 
-use super::{ListHistory, ListRecords, Page, RecordRow, RecordView, ShowRecord, page};
+use super::{ListHistory, ListRecords, Page, RecordRow, RecordView, ShowRecord, page_of_large};
 
 const LIST: &str = include_str!("../../sql/record/list.sql");
 const LIST_OF_SOURCE: &str = include_str!("../../sql/record/list_of_source.sql");
@@ -31,19 +31,23 @@ impl Request for ListRecords {
     const WRITES: bool = false;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Page<RecordRow>, Fault> {
-        let (entity, fetched) = (self.entity.as_str(), self.limit.saturating_add(1));
-        let rows = match (&self.source, &self.key) {
-            (None, _) => session.list(LIST, &[&entity, &self.after, &fetched]).await?,
-            (Some(source), None) => {
-                session.list(LIST_OF_SOURCE, &[&entity, &self.after, &fetched, &source.as_str()]).await?
-            }
-            (Some(source), Some(key)) => {
-                let (source, key) = (source.as_str(), key.as_str());
-                session.list(LIST_BY_KEY, &[&entity, &self.after, &fetched, &source, &key]).await?
-            }
+        let (sql, narrowed) = match (&self.source, &self.key) {
+            (None, _) => (LIST, Vec::new()),
+            (Some(source), None) => (LIST_OF_SOURCE, vec![source.as_str()]),
+            (Some(source), Some(key)) => (LIST_BY_KEY, vec![source.as_str(), key.as_str()]),
         };
-        page(&rows, self.limit, record_row, |row| row.record.id.0)
+        let parameters = |after: i64, fetched: i64| {
+            let mut all: Vec<Parameter> = vec![text(self.entity.as_str()), Box::new(after), Box::new(fetched)];
+            all.extend(narrowed.iter().map(|word| text(word)));
+            all
+        };
+        let (window, place) = ((self.after, self.limit), |row: &RecordRow| row.record.id.0);
+        page_of_large(session, (sql, parameters), window, (record_row, place)).await
     }
+}
+
+fn text(word: &str) -> Parameter {
+    Box::new(word.to_owned())
 }
 
 fn record_row(row: &Row) -> Result<RecordRow, Fault> {
@@ -90,9 +94,11 @@ impl Request for ListHistory {
     const WRITES: bool = false;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Page<Version>, Fault> {
-        let fetched = self.limit.saturating_add(1);
-        let rows = session.list(LIST_VERSIONS, &[&self.entity.as_str(), &self.record.0, &self.after, &fetched]).await?;
-        page(&rows, self.limit, version, |version| version.version)
+        let parameters = |after: i64, fetched: i64| -> Vec<Parameter> {
+            vec![text(self.entity.as_str()), Box::new(self.record.0), Box::new(after), Box::new(fetched)]
+        };
+        let (window, place) = ((self.after, self.limit), |version: &Version| version.version);
+        page_of_large(session, (LIST_VERSIONS, parameters), window, (version, place)).await
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{DoubtId, Settlement};
 use crate::source::gate::GateState;
 use crate::store::requests::queue::{Enqueued, Notification, WorkItemId};
+use crate::store::requests::repeatable::Attempt;
 use crate::store::requests::view::{Approved, Counts, Handled};
 use crate::store::{StoreError, Usage};
 
@@ -54,6 +55,8 @@ pub struct Resolve {
     /// `None`: as it stands now.
     pub revision: Option<i64>,
     pub decision: Decision,
+    /// Of the request with a key that says so.
+    pub attempt: Option<Attempt>,
 }
 
 /// Takes back what a version changed: makes a look at once.
@@ -63,6 +66,8 @@ pub struct Undo {
     pub entity: EntityName,
     pub record: InternalKey,
     pub version: i64,
+    /// Of the request with a key that says so.
+    pub attempt: Option<Attempt>,
 }
 
 /// Carries a person's word on a doubt out: makes a look at once.
@@ -71,6 +76,8 @@ pub struct Undo {
 pub struct Settle {
     pub doubt: DoubtId,
     pub settlement: Settlement,
+    /// Of the request with a key that says so.
+    pub attempt: Option<Attempt>,
 }
 
 /// What came of a person's order.
@@ -121,6 +128,8 @@ pub struct Standing {
 #[rtype(result = "Result<Approved, Refusal>")]
 pub struct ApproveDeletes {
     pub entity: EntityName,
+    /// Of the request with a key that says so.
+    pub attempt: Option<Attempt>,
 }
 
 /// Stops an entity, or one of its sources, for the time being, or lets it go on; answered when it is on record.
@@ -136,12 +145,20 @@ pub struct Pause {
 /// Makes a parked, waiting or ready item ready at once, with fresh attempts.
 #[derive(Message)]
 #[rtype(result = "Result<Handled, Refusal>")]
-pub struct RetryItem(pub WorkItemId);
+pub struct RetryItem {
+    pub item: WorkItemId,
+    /// Of the request with a key that says so.
+    pub attempt: Option<Attempt>,
+}
 
 /// Ends an item that is not running, as dropped.
 #[derive(Message)]
 #[rtype(result = "Result<Handled, Refusal>")]
-pub struct DropItem(pub WorkItemId);
+pub struct DropItem {
+    pub item: WorkItemId,
+    /// Of the request with a key that says so.
+    pub attempt: Option<Attempt>,
+}
 
 /// Puts another configuration in force; answered when every entity works by it. Whoever was given up is started
 /// anew, also by one that is in force already.

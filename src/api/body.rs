@@ -20,6 +20,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::access;
 use super::problem::{Code, Refused};
 use super::screen::Verdict;
 
@@ -76,7 +77,9 @@ pub(super) async fn read_whole<B: MessageBody + 'static>(
     }
     let bounds = intake.bounds;
     if announced(&request).is_some_and(|length| length > bounds.size as u64) {
-        return Ok(refuse(request, &too_large(bounds.size)).map_into_right_body());
+        let refused = too_large(bounds.size);
+        access::enter_refused(&request, &refused).await;
+        return Ok(refuse(request, &refused).map_into_right_body());
     }
     let mut payload = request.take_payload();
     let refused = match tokio::time::timeout(bounds.time, collect(&mut payload, &intake)).await {
@@ -94,6 +97,7 @@ pub(super) async fn read_whole<B: MessageBody + 'static>(
             Refused::new(Code::BodyTimeout, detail)
         }
     };
+    access::enter_refused(&request, &refused).await;
     request.set_payload(payload);
     Ok(refuse(request, &refused).map_into_right_body())
 }

@@ -43,7 +43,8 @@ impl<'a> Node<'a> {
         let Json::Object(members) = self.value else { return Err(self.wrong("an object")) };
         let stranger = members.keys().find(|name| !known.iter().any(|known| name.as_str() == Some(known)));
         if let Some(name) = stranger {
-            let detail = format!("unknown member {name} in {}; known are {}", self.spoken(), known.join(", "));
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let detail = format!("unknown member {name} in {}; known are {known}", self.spoken());
             return Err(self.refuse(detail));
         }
         Ok(Members { members, place: self.place.clone() })

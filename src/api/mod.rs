@@ -9,6 +9,8 @@ mod input;
 mod forms;
 mod signature;
 mod describe;
+mod arrears;
+mod under_way;
 mod service;
 mod exposition;
 mod count;
@@ -22,4 +24,6 @@ mod tcp;
 pub mod server;
 pub mod client;
 
+pub use arrears::Arrears;
 pub use service::Service;
+pub use under_way::UnderWay;

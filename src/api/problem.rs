@@ -7,6 +7,7 @@ use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 
 use super::wire::problem::Problem;
+use crate::actor::store::requests::access::ActEnd;
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal, $status:ident;)+) => {
@@ -132,7 +133,7 @@ codes! {
 /// What the types of problems begin with; the rest of each is its code, by which docs/api.md explains it.
 const KIND: &str = "urn:retcon:problem:";
 
-/// How long a client should wait after a 429 or a 503, in seconds.
+/// How long a client should wait after a 429 or a 503, or for what is under way, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
 /// A request that was not carried out: becomes a problem document.
@@ -172,6 +173,11 @@ impl Refused {
         serde_json::to_vec(&self.problem).expect("a problem has no map keys and no floats")
     }
 
+    /// Returns what it makes of an act.
+    pub(crate) fn end(&self) -> ActEnd {
+        ActEnd { status: self.code.status().as_u16(), code: Some(self.code.as_str().to_owned()) }
+    }
+
     /// Begins the answer: status and headers.
     pub(crate) fn head(&self) -> HttpResponseBuilder {
         let mut head = HttpResponse::build(self.code.status());
@@ -180,6 +186,9 @@ impl Refused {
         head.insert_header((CONTENT_TYPE, "application/problem+json"));
         match self.code.status() {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                head.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
+            }
+            _ if self.code == Code::RequestUnderWay => {
                 head.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
             }
             StatusCode::UNAUTHORIZED => {

@@ -10,7 +10,9 @@ use actix::{Actor, Addr, Handler, Message};
 use tokio::sync::watch;
 
 use super::access::{Signers, Tokens};
+use super::arrears::Arrears;
 use super::problem::{Code, Refused};
+use super::under_way::UnderWay;
 use crate::actor::herald::Herald;
 use crate::actor::reloader::{FileState, Reload, Reloaded, Reloader};
 use crate::actor::store::{Ask, Request, StoreActor, StoreError};
@@ -44,6 +46,10 @@ pub struct Service {
     pub tally: Tally,
     /// Makes events public.
     pub herald: Herald,
+    /// The requests with a key that are carried out here.
+    pub under_way: UnderWay,
+    /// What is still to be recorded.
+    pub arrears: Arrears,
     pub log: slog::Logger,
 }
 

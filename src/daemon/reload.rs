@@ -11,8 +11,8 @@ use crate::actor::reloader::{self, Means, Reload, Reloader};
 use crate::actor::store::StoreActor;
 use crate::actor::supervision::{ActorPath, Ledger};
 use crate::actor::supervisor::Supervisor;
-use crate::api::Service;
 use crate::api::access::Tokens;
+use crate::api::{Arrears, Service, UnderWay};
 use crate::config::{Config, Inputs};
 use crate::log::{Control, key};
 use crate::metrics::Tally;
@@ -46,6 +46,7 @@ impl Configuration {
         let (config, config_state) = (means.in_force(), means.state());
         let reloader = reloader::start(&Arbiter::current(), means, ledger).addr;
         let tokens = Arc::new(Tokens::new(store.clone()));
+        let arrears = Arrears::start(&Arbiter::current(), store.clone(), log);
         Service {
             supervisor,
             store,
@@ -57,6 +58,8 @@ impl Configuration {
             config_state,
             tally,
             herald,
+            under_way: UnderWay::default(),
+            arrears,
             log: log.clone(),
         }
     }

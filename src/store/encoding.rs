@@ -12,7 +12,9 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{Base, DoubtId, Settlement};
 
 use super::columns::{JsonText, Word};
-use super::requests::queue::Order;
+use super::requests::queue::{Order, WorkItemId};
+use super::requests::repeatable::Effect;
+use super::requests::view::Approved;
 
 /// A value that has a form in JSON.
 pub(super) trait Encoded: Sized {
@@ -184,6 +186,38 @@ impl Encoded for Base {
 
     fn of_form(BaseForm { shadow, unknown, ack, owed }: BaseForm) -> Result<Self, Unfit> {
         Ok(Self { shadow, unknown, ack, owed })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum EffectForm {
+    Ordered(i64),
+    Approved { deletes: u64, work_items: Vec<i64> },
+    Done,
+}
+
+impl Encoded for Effect {
+    type Form = EffectForm;
+
+    fn to_form(&self) -> EffectForm {
+        match self {
+            Self::Ordered(item) => EffectForm::Ordered(item.0),
+            Self::Approved(Approved { deletes, items }) => {
+                EffectForm::Approved { deletes: *deletes, work_items: items.iter().map(|item| item.0).collect() }
+            }
+            Self::Done => EffectForm::Done,
+        }
+    }
+
+    fn of_form(form: EffectForm) -> Result<Self, Unfit> {
+        Ok(match form {
+            EffectForm::Ordered(item) => Self::Ordered(WorkItemId(item)),
+            EffectForm::Approved { deletes, work_items } => {
+                Self::Approved(Approved { deletes, items: work_items.into_iter().map(WorkItemId).collect() })
+            }
+            EffectForm::Done => Self::Done,
+        })
     }
 }
 

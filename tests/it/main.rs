@@ -10,6 +10,7 @@ mod access;
 mod notification_forms;
 mod webhooks;
 mod repeats;
+mod repeats_cut_off;
 mod schemathesis;
 mod acceptance_contract;
 mod acceptance_faults;

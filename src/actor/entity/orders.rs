@@ -11,6 +11,7 @@ use crate::points::{self, Point};
 use super::super::messages::{Ordered, Refusal};
 use super::super::store::Ask;
 use super::super::store::requests::queue::{EnqueueRecord, Order};
+use super::super::store::requests::repeatable::{Attempt, Once};
 use super::{EntityActor, Wake};
 
 /// How long a person is kept waiting for an order.
@@ -22,16 +23,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct CarryOut {
     pub record: InternalKey,
     pub order: Order,
+    /// Of the request with a key that orders it.
+    pub attempt: Option<Attempt>,
 }
 
 impl Handler<CarryOut> for EntityActor {
     type Result = ResponseFuture<Result<Ordered, Refusal>>;
 
-    fn handle(&mut self, CarryOut { record, order }: CarryOut, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, CarryOut { record, order, attempt }: CarryOut, ctx: &mut Context<Self>) -> Self::Result {
         let (store, workshop, actor) = (self.kit.store.clone(), Arc::clone(&self.workshop), ctx.address());
         let entity = self.entity.name.clone();
         Box::pin(async move {
-            let stored = store.send(Ask(EnqueueRecord { entity, record, order: Some(order) })).await;
+            let request = EnqueueRecord { entity, record, order: Some(order) };
+            let stored = store.send(Ask(Once { request, attempt })).await;
             let Some(stored) = stored.map_err(|_| Refusal::Away)?? else {
                 return Ok(Ordered::NotFound);
             };

@@ -13,6 +13,7 @@ use super::super::messages::{
     ApproveDeletes, DropItem, Notify, Ordered, Refusal, Resolve, RetryItem, Settle, SyncRecord, Undo, Unsettleable,
 };
 use super::super::store::requests::queue::{EnqueueRecord, Enqueued, Order, WorkItemId};
+use super::super::store::requests::repeatable::Once;
 use super::super::store::requests::view::{
     self, Approved, DropWorkItem, FindConflict, FindDoubt, Handled, RetryWorkItem,
 };
@@ -115,7 +116,8 @@ impl Handler<SyncRecord> for Supervisor {
 impl Handler<Resolve> for Supervisor {
     type Result = ResponseFuture<Result<Ordered, Refusal>>;
 
-    fn handle(&mut self, Resolve { conflict, revision, decision }: Resolve, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, resolve: Resolve, _: &mut Context<Self>) -> Self::Result {
+        let Resolve { conflict, revision, decision, attempt } = resolve;
         let store = self.store.addr.clone();
         let mut entities: BTreeMap<_, _> =
             self.config.entities.keys().map(|name| (name.clone(), self.entity(name))).collect();
@@ -129,7 +131,7 @@ impl Handler<Resolve> for Supervisor {
             let unknown = || Err(Refusal::UnknownEntity(row.entity.clone()));
             let actor = entities.remove(&row.entity).unwrap_or_else(unknown)?;
             let order = Order::Resolve { conflict, revision: revision.unwrap_or(row.revision), decision };
-            actor.send(CarryOut { record: row.record, order }).await.unwrap_or(Err(Refusal::Away))
+            actor.send(CarryOut { record: row.record, order, attempt }).await.unwrap_or(Err(Refusal::Away))
         })
     }
 }
@@ -137,7 +139,7 @@ impl Handler<Resolve> for Supervisor {
 impl Handler<Settle> for Supervisor {
     type Result = ResponseFuture<Result<Ordered, Refusal>>;
 
-    fn handle(&mut self, Settle { doubt, settlement }: Settle, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Settle { doubt, settlement, attempt }: Settle, _: &mut Context<Self>) -> Self::Result {
         let store = self.store.addr.clone();
         let entities: BTreeMap<_, _> =
             self.entities.iter().map(|(name, child)| (name.clone(), child.addr.clone())).collect();
@@ -148,7 +150,7 @@ impl Handler<Settle> for Supervisor {
             }
             let actor = entities.get(&row.entity).ok_or_else(|| Refusal::UnknownEntity(row.entity.clone()))?;
             let order = Order::Settle { doubt, settlement };
-            actor.send(CarryOut { record: row.record, order }).await.unwrap_or(Err(Refusal::Away))
+            actor.send(CarryOut { record: row.record, order, attempt }).await.unwrap_or(Err(Refusal::Away))
         })
     }
 }
@@ -156,11 +158,11 @@ impl Handler<Settle> for Supervisor {
 impl Handler<Undo> for Supervisor {
     type Result = ResponseFuture<Result<Ordered, Refusal>>;
 
-    fn handle(&mut self, Undo { entity, record, version }: Undo, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Undo { entity, record, version, attempt }: Undo, _: &mut Context<Self>) -> Self::Result {
         let actor = self.entity(&entity);
         Box::pin(async move {
             let order = Order::Undo { version };
-            actor?.send(CarryOut { record, order }).await.unwrap_or(Err(Refusal::Away))
+            actor?.send(CarryOut { record, order, attempt }).await.unwrap_or(Err(Refusal::Away))
         })
     }
 }
@@ -168,11 +170,11 @@ impl Handler<Undo> for Supervisor {
 impl Handler<ApproveDeletes> for Supervisor {
     type Result = ResponseFuture<Result<Approved, Refusal>>;
 
-    fn handle(&mut self, ApproveDeletes { entity }: ApproveDeletes, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, ApproveDeletes { entity, attempt }: ApproveDeletes, _: &mut Context<Self>) -> Self::Result {
         let (actor, store) = (self.entity(&entity), self.store.addr.clone());
         Box::pin(async move {
             let actor = actor?;
-            let approved = put(&store, Ask(view::ApproveDeletes { entity })).await?;
+            let approved = put(&store, Ask(Once { request: view::ApproveDeletes { entity }, attempt })).await?;
             actor.do_send(Wake);
             Ok(approved)
         })
@@ -182,17 +184,19 @@ impl Handler<ApproveDeletes> for Supervisor {
 impl Handler<RetryItem> for Supervisor {
     type Result = ResponseFuture<Result<Handled, Refusal>>;
 
-    fn handle(&mut self, RetryItem(id): RetryItem, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, RetryItem { item, attempt }: RetryItem, ctx: &mut Context<Self>) -> Self::Result {
         let store = self.store.addr.clone();
-        self.handled(async move { Ok(put(&store, Ask(RetryWorkItem { id })).await?) }, ctx)
+        let once = Once { request: RetryWorkItem { id: item }, attempt };
+        self.handled(async move { Ok(put(&store, Ask(once)).await?) }, ctx)
     }
 }
 
 impl Handler<DropItem> for Supervisor {
     type Result = ResponseFuture<Result<Handled, Refusal>>;
 
-    fn handle(&mut self, DropItem(id): DropItem, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, DropItem { item, attempt }: DropItem, ctx: &mut Context<Self>) -> Self::Result {
         let store = self.store.addr.clone();
-        self.handled(async move { Ok(put(&store, Ask(DropWorkItem { id })).await?) }, ctx)
+        let once = Once { request: DropWorkItem { id: item }, attempt };
+        self.handled(async move { Ok(put(&store, Ask(once)).await?) }, ctx)
     }
 }

@@ -15,6 +15,7 @@ use super::Caller;
 use super::guard::Admitted;
 use crate::actor::store::requests::access::{Act, ActEnd, ActId, BeginAct, EndAct, Via};
 use crate::api::Service;
+use crate::api::arrears::Debt;
 use crate::api::problem::{Code, Refused};
 use crate::api::routes::Needs;
 use crate::domain::access::Role;
@@ -22,6 +23,12 @@ use crate::log::key;
 
 /// The act that must be possible also while the database is away: it may be what brings it back.
 const RELOAD: &str = "reload";
+
+/// So much is kept of a request's body, in bytes: more than any has that is carried out, but for values.
+const KEPT_OF_BODY: usize = 4 << 10;
+
+/// So much is kept of a path, in bytes.
+const KEPT_OF_TARGET: usize = 1 << 10;
 
 /// Enters an act into the trail, has it done, and records what came of it; whatever is no act passes.
 pub(in crate::api) async fn record<B: MessageBody + 'static>(
@@ -64,13 +71,35 @@ async fn finish<B: MessageBody + 'static>(
     let Act { who, via, act, target, request: _ } = act;
     info!(service.log, "act done"; "act" => &act, "who" => &who, "from" => from(&via), "path" => &target,
         "status" => end.status, "code" => end.code.as_deref());
-    if let Some(id) = entered
-        && let Err(refused) = service.ask(EndAct { id, end }).await
-    {
-        // Its entry says that the outcome is not known; this line does.
-        warn!(service.log, "outcome not in the audit trail"; "act" => &act, "audit" => id.0, key::ERROR => %refused);
+    if let Some(id) = entered {
+        complete(&service, &act, EndAct { id, end }).await;
     }
     response
+}
+
+/// Enters an act that was refused because its body was; the body itself is kept nowhere.
+pub(in crate::api) async fn enter_refused(request: &ServiceRequest, refused: &Refused) {
+    let Some(service) = request.app_data::<web::Data<Service>>().filter(|_| is_act(request)) else { return };
+    let act = act(request, &Bytes::new());
+    let (end, name, who) = (refused.end(), act.act.clone(), act.who.clone());
+    match service.ask(BeginAct(act)).await {
+        Ok(id) => complete(service, &name, EndAct { id, end }).await,
+        // Nothing was done: that it is in the log alone is no reason to answer otherwise.
+        Err(error) => {
+            warn!(service.log, "act not in the audit trail"; "act" => name, "who" => who, key::ERROR => %error);
+        }
+    }
+}
+
+/// Records what came of an act: once the database is back, if it is away.
+async fn complete(service: &Service, act: &str, end: EndAct) {
+    let id = end.id.0;
+    if let Err(refused) = service.ask(end.clone()).await
+        && !service.arrears.owe(Debt::Act(end))
+    {
+        // Its entry says that the outcome is not known; this line does.
+        warn!(service.log, "outcome not in the audit trail"; "act" => act, "audit" => id, key::ERROR => %refused);
+    }
 }
 
 fn is_act(request: &ServiceRequest) -> bool {
@@ -82,8 +111,18 @@ fn act(request: &ServiceRequest, body: &Bytes) -> Act {
     let known = request.extensions().get::<Caller>().and_then(Caller::name);
     let (who, via) = known.unwrap_or_else(|| ("unknown".to_owned(), Via::Unix { uid: None, pid: None }));
     let pattern = request.match_pattern().unwrap_or_default();
-    let body = (!body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned());
-    Act { who, via, act: name(request.method(), &pattern).to_owned(), target: request.path().to_owned(), request: body }
+    let body = (!body.is_empty()).then(|| beginning(&String::from_utf8_lossy(body), KEPT_OF_BODY));
+    let target = beginning(request.path(), KEPT_OF_TARGET);
+    Act { who, via, act: name(request.method(), &pattern).to_owned(), target, request: body }
+}
+
+/// Keeps the beginning of a text, and says how long it was if that is not all of it.
+fn beginning(text: &str, kept: usize) -> String {
+    if text.len() <= kept {
+        return text.to_owned();
+    }
+    let end = (0..=kept).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}... (cut: {} bytes in all)", &text[..end], text.len())
 }
 
 /// Names what a method does at a path: mostly the path says it last.
@@ -118,6 +157,12 @@ mod tests {
 
     use super::*;
     use crate::api::routes;
+
+    #[test]
+    fn what_is_long_is_cut_between_characters_and_says_so() {
+        assert_eq!(beginning("abc", 3), "abc");
+        assert_eq!(beginning("ab\u{20ac}d", 3), "ab... (cut: 6 bytes in all)");
+    }
 
     #[test]
     fn every_act_has_a_name_of_its_own_at_what_it_is_done_to() {

@@ -14,7 +14,7 @@ mod tokens;
 pub use signers::Signers;
 pub use tokens::Tokens;
 
-pub(super) use audit::record;
+pub(super) use audit::{enter_refused, record};
 pub(super) use caller::{Caller, Connection, Peer};
 pub(super) use guard::{Guard, admit};
 pub(super) use signers::KnownSigner;

@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 
 use super::allowance::Allowance;
 use crate::actor::store::requests::access::{CreateToken, ListTokens, RevokeToken, TokenRow};
+use crate::actor::store::requests::repeatable::{Attempt, Once};
 use crate::actor::store::{Ask, StoreActor};
 use crate::api::Service;
 use crate::api::problem::{Code, Refused};
@@ -165,8 +166,13 @@ impl Tokens {
     }
 
     /// Ends a token: whoever shows it is unknown when this returns.
-    pub(in crate::api) async fn revoke(&self, service: &Service, name: TokenName) -> Result<(), Refused> {
-        let revoked = service.ask(RevokeToken { name: name.clone() }).await;
+    pub(in crate::api) async fn revoke(
+        &self,
+        service: &Service,
+        name: TokenName,
+        attempt: Option<Attempt>,
+    ) -> Result<(), Refused> {
+        let revoked = service.ask(Once { request: RevokeToken { name: name.clone() }, attempt }).await;
         let is_gone = revoked.is_ok();
         self.note_change(|bearer| !(is_gone && bearer.name == name));
         if revoked? { Ok(()) } else { Err(Refused::new(Code::UnknownToken, format_args!("no token is named {name}"))) }

@@ -213,7 +213,9 @@ fn problems(entry: &Entry) -> BTreeMap<u16, Vec<Code>> {
         Needs::Nothing => &[][..],
         Needs::Role(_) => &INSIDE,
     };
-    let body = if entry.operation.bodies.is_empty() { &[][..] } else { &[Code::UnsupportedMediaType] };
+    // A body that says nothing has a type too.
+    let is_read = matches!(entry.method, Method::GET | Method::HEAD);
+    let body = if is_read { &[][..] } else { &[Code::UnsupportedMediaType] };
     let mut found: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in [&EVERYWHERE, inside, body, &entry.operation.refusals].into_iter().flatten() {
         let of_status = found.entry(code.status().as_u16()).or_default();

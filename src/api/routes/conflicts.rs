@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
+use super::repeat::Repeat;
 use super::{Path, orders};
 use crate::actor::store::requests::view::ListConflicts;
 use crate::actor::supervisor::Resolve;
@@ -47,14 +48,20 @@ async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpR
     Ok(HttpResponse::Ok().json(List::from(page.map(Conflict::from))))
 }
 
-async fn resolve(service: web::Data<Service>, id: web::Path<String>, body: Bytes) -> Result<HttpResponse, Refused> {
+async fn resolve(
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    repeat: Repeat,
+    body: Bytes,
+) -> Result<HttpResponse, Refused> {
     let conflict = input::id(&id, "a conflict")?;
     let body = input::parse(&body)?;
     let top = Node::top(&body);
     let members = top.object(&["take", "value", "absent", "keep", "revision"])?;
     let decision = read_decision(&top, &members)?;
     let revision = members.optional("revision").map(|node| node.integer()).transpose()?;
-    let ordered = service.order(Resolve { conflict, revision, decision }).await?;
+    let ordered =
+        orders::carry_out(&service, repeat, |attempt| Resolve { conflict, revision, decision, attempt }).await?;
     orders::answer(ordered, || Refused::new(Code::UnknownConflict, format_args!("there is no conflict {conflict}")))
 }
 

@@ -4,6 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
 use super::Path;
+use super::repeat::Repeat;
+use crate::actor::store::requests::repeatable::Effect;
 use crate::actor::store::requests::view::ListDeletes;
 use crate::actor::supervisor::ApproveDeletes;
 use crate::api::Service;
@@ -43,10 +45,15 @@ async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpR
     Ok(HttpResponse::Ok().json(List::from(page.map(Delete::from))))
 }
 
-async fn approve(service: web::Data<Service>, body: Bytes) -> Result<HttpResponse, Refused> {
+async fn approve(service: web::Data<Service>, repeat: Repeat, body: Bytes) -> Result<HttpResponse, Refused> {
     let body = input::parse(&body)?;
     let node = Node::top(&body).object(&["entity"])?.required("entity")?;
     let entity = node.string().and_then(|text| input::entity(text).map_err(|refused| node.locate(refused)))?;
-    let approved = service.order(ApproveDeletes { entity }).await?;
+    let approved = match repeat.effect {
+        Some(Effect::Approved(approved)) => approved,
+        Some(Effect::Ordered(_) | Effect::Done) | None => {
+            service.order(ApproveDeletes { entity, attempt: repeat.attempt }).await?
+        }
+    };
     Ok(HttpResponse::Ok().json(Approved::from(approved)))
 }

@@ -4,49 +4,65 @@ use std::rc::Rc;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError};
+use bytes::Bytes;
 
 use crate::api::describe::Operation;
-use crate::api::input::{self, Query};
+use crate::api::input::{self, Node, Query};
 use crate::api::problem::{Code, Refused};
+
+const JSON: &str = "application/json";
 
 /// What may pass.
 pub(super) struct Doorway {
     /// The parameters that a query may have.
     parameters: Vec<&'static str>,
-    /// The types that a body may be of; none: none is looked for.
+    /// The types that a body may be of.
     bodies: Vec<&'static str>,
+    /// Whether a body says anything; where it does not, an empty object is as good as none.
+    takes_body: bool,
 }
 
 impl Doorway {
     pub(super) fn of(operation: &Operation) -> Self {
         let parameters = operation.query.iter().map(|parameter| parameter.name).collect();
-        Self { parameters, bodies: operation.bodies.iter().map(|body| body.media).collect() }
+        let bodies: Vec<_> = operation.bodies.iter().map(|body| body.media).collect();
+        let takes_body = !bodies.is_empty();
+        Self { parameters, bodies: if takes_body { bodies } else { vec![JSON] }, takes_body }
     }
 
     /// Hands a request on, or refuses it.
     pub(super) async fn pass(
         self: Rc<Self>,
-        request: ServiceRequest,
+        mut request: ServiceRequest,
         next: Next<BoxBody>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
-        match self.check(&request) {
+        let body = request.extract::<Bytes>().await?;
+        request.set_payload(body.clone().into());
+        match self.check(&request, &body) {
             Ok(()) => next.call(request).await,
             Err(refused) => Ok(request.into_response(refused.error_response())),
         }
     }
 
-    fn check(&self, request: &ServiceRequest) -> Result<(), Refused> {
+    fn check(&self, request: &ServiceRequest, body: &[u8]) -> Result<(), Refused> {
         Query::parse(request.query_string(), &self.parameters)?;
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !self.takes_body && (is_read || body.is_empty()) {
+            return Ok(());
+        }
         let mut headers = request.headers().get_all(CONTENT_TYPE);
-        let Some(header) = headers.next().filter(|_| !self.bodies.is_empty()) else { return Ok(()) };
+        let header = headers.next();
         if headers.next().is_some() {
             return Err(input::malformed("a body is of one type, and Content-Type stands twice"));
         }
-        let taken = header.to_str().is_ok_and(|text| self.takes(text));
-        taken.then_some(()).ok_or_else(|| self.unsupported(&String::from_utf8_lossy(header.as_bytes())))
+        if let Some(header) = header.filter(|header| !header.to_str().is_ok_and(|text| self.takes(text))) {
+            return Err(self.unsupported(&String::from_utf8_lossy(header.as_bytes())));
+        }
+        if self.takes_body { Ok(()) } else { says_nothing(body) }
     }
 
     /// Whether a body of this type may pass; whatever it is, it is in UTF-8.
@@ -68,12 +84,17 @@ impl Doorway {
     }
 }
 
+/// Refuses a body that says something.
+fn says_nothing(body: &[u8]) -> Result<(), Refused> {
+    Node::top(&input::parse(body)?).object(&[]).map(|_| ())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn json() -> Doorway {
-        Doorway { parameters: Vec::new(), bodies: vec!["application/json"] }
+        Doorway { parameters: Vec::new(), bodies: vec![JSON], takes_body: true }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
+use super::repeat::Repeat;
 use super::{Path, orders};
 use crate::actor::store::requests::view::ListDoubts;
 use crate::actor::supervisor::Settle;
@@ -45,10 +46,16 @@ async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpR
     Ok(HttpResponse::Ok().json(List::from(page.map(Doubt::from))))
 }
 
-async fn settle(service: web::Data<Service>, id: web::Path<String>, body: Bytes) -> Result<HttpResponse, Refused> {
+async fn settle(
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    repeat: Repeat,
+    body: Bytes,
+) -> Result<HttpResponse, Refused> {
     let id = input::id(&id, "a doubt")?;
     let settlement = read_settlement(&body)?;
-    let ordered = service.order(Settle { doubt: DoubtId(id), settlement }).await?;
+    let settle = |attempt| Settle { doubt: DoubtId(id), settlement, attempt };
+    let ordered = orders::carry_out(&service, repeat, settle).await?;
     orders::answer(ordered, || Refused::new(Code::UnknownDoubt, format_args!("there is no doubt {id}")))
 }
 

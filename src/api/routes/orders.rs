@@ -1,8 +1,13 @@
 //! What came of a person's order, as an answer.
 
+use actix::dev::ToEnvelope;
+use actix::{Actor, Handler, Message};
 use actix_web::HttpResponse;
 
-use crate::actor::supervisor::{Ordered, Unsettleable};
+use super::repeat::Repeat;
+use crate::actor::store::requests::repeatable::Attempt;
+use crate::actor::supervisor::{Ordered, Refusal, Supervisor, Unsettleable};
+use crate::api::Service;
 use crate::api::describe::Operation;
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::conflict::Contender;
@@ -21,6 +26,23 @@ pub(super) fn told(operation: Operation) -> Operation {
             "Stored, and not decided within 5 s: the work item goes on with it.",
             r#"{"state": "pending", "work_item": 18}"#,
         )
+}
+
+/// Has an order carried out; one that is stored already is left to its work item.
+pub(super) async fn carry_out<M>(
+    service: &Service,
+    repeat: Repeat,
+    order: impl FnOnce(Option<Attempt>) -> M,
+) -> Result<Ordered, Refused>
+where
+    M: Message<Result = Result<Ordered, Refusal>> + Send + 'static,
+    Supervisor: Handler<M>,
+    <Supervisor as Actor>::Context: ToEnvelope<Supervisor, M>,
+{
+    match repeat.ordered() {
+        Some(item) => Ok(Ordered::Pending(item)),
+        None => service.order(order(repeat.attempt)).await,
+    }
 }
 
 /// Puts it into words; `not_found` says what there is not.

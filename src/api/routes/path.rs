@@ -82,7 +82,7 @@ impl Path {
         self.change(Method::DELETE, needs.into(), handler, operation)
     }
 
-    /// Takes a method that changes something, and that may be repeated with an `Idempotency-Key`.
+    /// Takes a method that changes something, and that may be repeated with an `Idempotency-Key`, unless a secret is answered.
     fn change<F, Args>(self, method: Method, needs: Needs, handler: F, operation: Operation) -> Self
     where
         F: Handler<Args>,
@@ -90,7 +90,8 @@ impl Path {
         F::Output: Responder + 'static,
     {
         if operation.is_secret {
-            return self.take(method, needs, handler, operation);
+            let route = web::method(method.clone()).to(handler).wrap(from_fn(repeat::never));
+            return self.serve(method, needs, route, operation);
         }
         let operation = repeat::told(operation);
         self.serve(method.clone(), needs, web::method(method).to(handler).wrap(from_fn(repeat::once)), operation)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
+use super::repeat::Repeat;
 use super::{Path, orders};
 use crate::actor::store::requests::view::{ListConflicts, ListRecords, RecordView, ShowRecord};
 use crate::actor::supervisor::{Ordered, SyncRecord, Undo};
@@ -93,12 +94,14 @@ async fn show(service: web::Data<Service>, path: web::Path<(String, String)>) ->
 async fn undo(
     service: web::Data<Service>,
     path: web::Path<(String, String)>,
+    repeat: Repeat,
     body: Bytes,
 ) -> Result<HttpResponse, Refused> {
     let (entity, record) = read_path(&service, &path)?;
     let body = input::parse(&body)?;
     let version = Node::top(&body).object(&["version"])?.required("version")?.integer()?;
-    let ordered = service.order(Undo { entity: entity.name.clone(), record, version }).await?;
+    let undo = |attempt| Undo { entity: entity.name.clone(), record, version, attempt };
+    let ordered = orders::carry_out(&service, repeat, undo).await?;
     if let Ordered::NotFound = ordered {
         find(&service, &entity, record).await?;
         let detail = format!("{} {record} has no version {version}", entity.name);

@@ -1,22 +1,33 @@
 //! `Idempotency-Key`: a request that is sent once more is answered as it was, and not carried out twice.
 //!
-//! The key is taken before the request is carried out, and what came of it is kept with it for a day. What comes to no end
-//! (5xx) is not kept, so that it can be tried again; nor is what was refused before it came as far as its route.
+//! The key is taken before the request is carried out, and what came of it is kept with it for a day. What must not be done twice
+//! is told with the key in the transaction that does it: if there is no answer, because the daemon died or the database went
+//! away, the route answers by that. What comes to no end (5xx) is not kept, so that it can be tried again; nor is what was
+//! refused before it came as far as its route.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 
 use actix_web::body::{BoxBody, to_bytes};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError, web};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use slog::warn;
 use uuid::Uuid;
 
-use crate::actor::store::requests::repeatable::{Answered, BeginRequest, Begun, EndRequest, ForgetRequest, RequestKey};
+use crate::actor::store::requests::queue::WorkItemId;
+use crate::actor::store::requests::repeatable::{
+    Answered, Attempt, BeginRequest, Begun, Effect, EndRequest, ForgetRequest, RequestKey,
+};
+use crate::api::arrears::Debt;
 use crate::api::describe::{Operation, key_of_request};
 use crate::api::input;
 use crate::api::problem::{Code, Refused};
+use crate::api::under_way::{Met, Turn};
 use crate::api::{Service, signature};
 
 /// The header in which the key comes.
@@ -39,14 +50,49 @@ pub(super) fn told(operation: Operation) -> Operation {
         .refuses(&[Code::RequestUnderWay, Code::KeyReused])
 }
 
+/// What a route is told of a request that came with a key; without one, nothing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Repeat {
+    /// What the request's effect is told with.
+    pub(super) attempt: Option<Attempt>,
+    /// What it has changed already: it is answered by that, and not carried out.
+    pub(super) effect: Option<Effect>,
+}
+
+impl Repeat {
+    /// The work item of an order that is stored already.
+    pub(super) fn ordered(&self) -> Option<WorkItemId> {
+        match self.effect {
+            Some(Effect::Ordered(item)) => Some(item),
+            Some(Effect::Approved(_) | Effect::Done) | None => None,
+        }
+    }
+
+    /// Whether what was asked is done already, and no more is to be said of it.
+    pub(super) fn is_done(&self) -> bool {
+        match self.effect {
+            Some(Effect::Done) => true,
+            Some(Effect::Ordered(_) | Effect::Approved(_)) | None => false,
+        }
+    }
+}
+
+impl FromRequest for Repeat {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(request.extensions().get::<Self>().cloned().unwrap_or_default()))
+    }
+}
+
 /// Carries a request out, unless it was carried out before.
 pub(super) async fn once(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let header = request.headers().get(HEADER);
     // A signed message has a name of its own, and who signed it is not known yet.
-    let Some(header) = header.filter(|_| !signature::is_signed(request.headers())) else {
+    if !request.headers().contains_key(HEADER) || signature::is_signed(request.headers()) {
         return next.call(request).await;
-    };
-    let key = match read(header) {
+    }
+    let key = match read(request.headers()) {
         Ok(key) => RequestKey { caller: caller(&request), key },
         Err(refused) => return Ok(request.into_response(refused.error_response())),
     };
@@ -54,24 +100,60 @@ pub(super) async fn once(mut request: ServiceRequest, next: Next<BoxBody>) -> Re
     let fingerprint = fingerprint(&request, &body);
     request.set_payload(body.into());
     let Some(service) = request.app_data::<web::Data<Service>>().cloned() else { return next.call(request).await };
-    match service.ask(BeginRequest { key: key.clone(), fingerprint }).await {
-        Ok(Begun::New) => keep(&service, key, next.call(request).await?).await,
-        Ok(Begun::Answered(answered)) => Ok(request.into_response(replay(answered))),
-        Ok(Begun::UnderWay) => {
-            let detail = "the request with this Idempotency-Key is being carried out";
-            Ok(request.into_response(Refused::new(Code::RequestUnderWay, detail).error_response()))
+    let attempt = Attempt { key, id: Uuid::new_v4() };
+    match begin(&service, &attempt, fingerprint).await {
+        Ok(Step::CarryOut(turn, effect)) => {
+            request.extensions_mut().insert(Repeat { attempt: Some(attempt.clone()), effect });
+            keep(&service, attempt, turn, next.call(request).await?).await
         }
-        Ok(Begun::Other) => {
-            let detail = "this Idempotency-Key came before, with another request";
-            Ok(request.into_response(Refused::new(Code::KeyReused, detail).error_response()))
-        }
+        Ok(Step::Answer(answered)) => Ok(request.into_response(replay(answered))),
         Err(refused) => Ok(request.into_response(refused.error_response())),
     }
 }
 
-/// Reads a key.
-fn read(header: &HeaderValue) -> Result<String, Refused> {
-    let bad = || input::malformed(format_args!("{HEADER} should be a text of 1 to {LONGEST} visible characters"));
+/// Refuses a key where none is taken.
+pub(super) async fn never(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    if !request.headers().contains_key(HEADER) {
+        return next.call(request).await;
+    }
+    let detail = format_args!("what answers with a secret takes no {HEADER}: no secret is kept");
+    Ok(request.into_response(input::malformed(detail).error_response()))
+}
+
+/// What is to be done about a request.
+enum Step {
+    /// Nothing was answered: the route answers, by what was changed already, if anything was.
+    CarryOut(Turn, Option<Effect>),
+    Answer(Answered),
+}
+
+/// Finds out whether a request was carried out before.
+async fn begin(service: &Service, attempt: &Attempt, fingerprint: [u8; 32]) -> Result<Step, Refused> {
+    let other = || Refused::new(Code::KeyReused, "this Idempotency-Key came before, with another request");
+    let turn = match service.under_way.take(&attempt.key, fingerprint) {
+        Met::Free(turn) => turn,
+        Met::Answered(answered) => return Ok(Step::Answer(answered)),
+        Met::Other => return Err(other()),
+        Met::Busy => {
+            let detail = "the request with this Idempotency-Key is being carried out";
+            return Err(Refused::new(Code::RequestUnderWay, detail));
+        }
+    };
+    match service.ask(BeginRequest { attempt: attempt.clone(), fingerprint }).await? {
+        Begun::New => Ok(Step::CarryOut(turn, None)),
+        Begun::TookEffect(effect) => Ok(Step::CarryOut(turn, Some(effect))),
+        Begun::Answered(answered) => Ok(Step::Answer(answered)),
+        Begun::Other => Err(other()),
+    }
+}
+
+/// Reads a key, of which there is one.
+fn read(headers: &HeaderMap) -> Result<String, Refused> {
+    let bad = || {
+        input::malformed(format_args!("{HEADER} should be there once, and a text of 1 to {LONGEST} visible characters"))
+    };
+    let mut named = headers.get_all(HEADER);
+    let (Some(header), None) = (named.next(), named.next()) else { return Err(bad()) };
     let text = header.to_str().map_err(|_| bad())?.trim();
     let is_good = (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     is_good.then(|| text.to_owned()).ok_or_else(bad)
@@ -104,7 +186,8 @@ fn fingerprint(request: &ServiceRequest, body: &[u8]) -> [u8; 32] {
 /// Keeps an answer, and hands it on.
 async fn keep(
     service: &Service,
-    key: RequestKey,
+    attempt: Attempt,
+    turn: Turn,
     response: ServiceResponse<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (request, response) = response.into_parts();
@@ -112,12 +195,17 @@ async fn keep(
     let body = to_bytes(body).await.unwrap_or_default();
     let status = head.status();
     let media = head.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default().to_owned();
-    // What cannot be kept is no reason to hide what was done: to ask once more does no harm.
     if status.is_server_error() {
-        let _ = service.ask(ForgetRequest(key)).await;
+        // Whoever comes again takes the key over, if it could not be given back.
+        let _ = service.ask(ForgetRequest(attempt)).await;
     } else {
         let answered = Answered { status: status.as_u16(), media, body: body.to_vec() };
-        let _ = service.ask(EndRequest { key, answered }).await;
+        turn.answer(answered.clone());
+        let end = EndRequest { attempt, answered };
+        if service.ask(end.clone()).await.is_err() && !service.arrears.owe(Debt::Answer(end, turn)) {
+            // What it has changed is told with its key: it is not carried out twice for want of its answer.
+            warn!(service.log, "answer not kept"; "status" => status.as_u16());
+        }
     }
     Ok(ServiceResponse::new(request, head.set_body(BoxBody::new(body))))
 }
@@ -134,7 +222,8 @@ mod tests {
     #[track_caller]
     fn check(header: &str, key: Option<&str>) {
         let header = HeaderValue::from_str(header).expect("a header");
-        assert_eq!(read(&header).ok().as_deref(), key, "{header:?}");
+        let headers = HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), header)]);
+        assert_eq!(read(&headers).ok().as_deref(), key, "{headers:?}");
     }
 
     #[test]

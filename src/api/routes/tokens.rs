@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
+use super::repeat::Repeat;
 use super::{Path, grant};
 use crate::actor::store::requests::access::ListTokens;
 use crate::actor::store::requests::view::Page;
@@ -66,10 +67,12 @@ async fn create(service: web::Data<Service>, body: Bytes) -> Result<HttpResponse
     Ok(HttpResponse::Created().json(MadeToken::new(Token::from(made), secret.into_text())))
 }
 
-async fn revoke(service: web::Data<Service>, name: web::Path<String>) -> Result<HttpResponse, Refused> {
+async fn revoke(service: web::Data<Service>, name: web::Path<String>, repeat: Repeat) -> Result<HttpResponse, Refused> {
     let unknown = |_| Refused::new(Code::UnknownToken, format_args!("no token is named {:?}", *name));
     let name: TokenName = name.parse().map_err(unknown)?;
-    service.tokens.revoke(&service, name.clone()).await?;
+    if !repeat.is_done() {
+        service.tokens.revoke(&service, name.clone(), repeat.attempt).await?;
+    }
     Ok(HttpResponse::Ok().json(RevokedToken { name: name.to_string() }))
 }
 

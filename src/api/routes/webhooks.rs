@@ -6,7 +6,9 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
 
+use super::repeat::Repeat;
 use super::{Path, grant};
+use crate::actor::store::requests::repeatable::Once;
 use crate::actor::store::requests::webhook::{
     CreateWebhook, ListWebhooks, RemoveWebhook, RotateWebhook, Secret, WebhookRow,
 };
@@ -90,11 +92,14 @@ async fn rotate(service: web::Data<Service>, name: web::Path<String>) -> Result<
     Ok(show(HttpResponse::Ok(), rotated?.ok_or_else(|| unknown(&name))?, &secret))
 }
 
-async fn remove(service: web::Data<Service>, name: web::Path<String>) -> Result<HttpResponse, Refused> {
-    let removed = service.ask(RemoveWebhook { name: read_name(&name)? }).await;
-    service.signers.note_change();
-    if !removed? {
-        return Err(unknown(&name));
+async fn remove(service: web::Data<Service>, name: web::Path<String>, repeat: Repeat) -> Result<HttpResponse, Refused> {
+    let request = RemoveWebhook { name: read_name(&name)? };
+    if !repeat.is_done() {
+        let removed = service.ask(Once { request, attempt: repeat.attempt }).await;
+        service.signers.note_change();
+        if !removed? {
+            return Err(unknown(&name));
+        }
     }
     Ok(HttpResponse::Ok().json(RemovedWebhook { name: name.into_inner() }))
 }

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::Path;
+use super::repeat::Repeat;
 use crate::actor::store::requests::queue::WorkItemId;
 use crate::actor::store::requests::view::{FindWorkItem, Handled, ListWorkItems};
 use crate::actor::supervisor::{DropItem, RetryItem};
@@ -63,16 +64,26 @@ async fn show(service: web::Data<Service>, id: web::Path<String>) -> Result<Http
     Ok(HttpResponse::Ok().json(find(&service, id).await?))
 }
 
-async fn retry(service: web::Data<Service>, id: web::Path<String>) -> Result<HttpResponse, Refused> {
-    let id = read_id(&id)?;
-    let handled = service.order(RetryItem(id)).await?;
-    answer(&service, id, handled).await
+async fn retry(service: web::Data<Service>, id: web::Path<String>, repeat: Repeat) -> Result<HttpResponse, Refused> {
+    let item = read_id(&id)?;
+    if repeat.is_done() {
+        return Ok(HttpResponse::Ok().json(find(&service, item).await?));
+    }
+    let handled = service.order(RetryItem { item, attempt: repeat.attempt }).await?;
+    answer(&service, item, handled).await
 }
 
-async fn drop_item(service: web::Data<Service>, id: web::Path<String>) -> Result<HttpResponse, Refused> {
-    let id = read_id(&id)?;
-    let handled = service.order(DropItem(id)).await?;
-    answer(&service, id, handled).await
+async fn drop_item(
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    repeat: Repeat,
+) -> Result<HttpResponse, Refused> {
+    let item = read_id(&id)?;
+    if repeat.is_done() {
+        return Ok(HttpResponse::Ok().json(find(&service, item).await?));
+    }
+    let handled = service.order(DropItem { item, attempt: repeat.attempt }).await?;
+    answer(&service, item, handled).await
 }
 
 /// Answers with the item as it stands now.

@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use crate::store::columns::{get, micros};
-use crate::store::run::{Fault, Mode, Request, Session};
+use uuid::Uuid;
+
+use crate::store::columns::{JsonText, get, micros, unreadable};
+use crate::store::encoding::{decode, encode};
+use crate::store::run::{Authority, Fault, Mode, Request, Session};
+
+use super::queue::WorkItemId;
+use super::view::Approved;
 
 const BEGIN: &str = include_str!("../sql/repeatable/begin.sql");
+const MARK: &str = include_str!("../sql/repeatable/mark.sql");
 const END: &str = include_str!("../sql/repeatable/end.sql");
 const FORGET: &str = include_str!("../sql/repeatable/forget.sql");
 const PURGE: &str = include_str!("../sql/repeatable/purge.sql");
@@ -16,15 +23,44 @@ const BATCH: i64 = 1000;
 /// How long a request is remembered.
 const MEMORY: Duration = Duration::from_secs(24 * 3600);
 
-/// After what time a request without an end is one whose daemon died: no request takes as long.
-const LONGEST: Duration = Duration::from_secs(90);
-
 /// The name of a request: what its sender called it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RequestKey {
     /// Whose key it is.
     pub caller: String,
     pub key: String,
+}
+
+/// One attempt to carry a request out. As soon as there is another one, this one changes nothing any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub key: RequestKey,
+    pub id: Uuid,
+}
+
+/// What a request has changed, as far as is needed to answer it once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A person's order is stored.
+    Ordered(WorkItemId),
+    /// Deletions were approved.
+    Approved(Approved),
+    /// What was asked was done.
+    Done,
+}
+
+/// A request that must not take effect twice, and says by its reply whether it has taken effect.
+pub trait Effective: Request {
+    /// What it has changed; `None` if nothing.
+    fn effect(reply: &Self::Reply) -> Option<Effect>;
+}
+
+/// A request that belongs to an attempt, if there was a key: what it changes is told with the key in one transaction. If there is
+/// another attempt by now, nothing is changed.
+#[derive(Debug, Clone)]
+pub struct Once<R> {
+    pub request: R,
+    pub attempt: Option<Attempt>,
 }
 
 /// What a request was answered.
@@ -39,7 +75,7 @@ pub struct Answered {
 /// Begins a request.
 #[derive(Debug, Clone)]
 pub struct BeginRequest {
-    pub key: RequestKey,
+    pub attempt: Attempt,
     /// Of all that makes it this request.
     pub fingerprint: [u8; 32],
 }
@@ -47,12 +83,12 @@ pub struct BeginRequest {
 /// Whether a request is to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// Nobody has asked for it before.
+    /// It was not carried out before, as far as that matters.
     New,
-    /// It was carried out before.
+    /// It was answered before.
     Answered(Answered),
-    /// It is being carried out at this moment.
-    UnderWay,
+    /// It was carried out before, and never answered.
+    TookEffect(Effect),
     /// The key is that of another request.
     Other,
 }
@@ -60,13 +96,13 @@ pub enum Begun {
 /// Keeps what a request was answered.
 #[derive(Debug, Clone)]
 pub struct EndRequest {
-    pub key: RequestKey,
+    pub attempt: Attempt,
     pub answered: Answered,
 }
 
 /// Gives the key of a request back that came to nothing.
 #[derive(Debug, Clone)]
-pub struct ForgetRequest(pub RequestKey);
+pub struct ForgetRequest(pub Attempt);
 
 /// Forgets the requests of which the memory is over.
 #[derive(Debug, Clone)]
@@ -80,22 +116,42 @@ impl Request for BeginRequest {
     const MODE: Mode = Mode::Statements;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Begun, Fault> {
-        let RequestKey { caller, key } = &self.key;
-        let (memory, longest) = (micros(MEMORY), micros(LONGEST));
+        let Attempt { key: RequestKey { caller, key }, id } = &self.attempt;
         let fingerprint = self.fingerprint.as_slice();
-        let row = session.find(BEGIN, &[caller, key, &fingerprint, &memory, &longest]).await?;
+        let row = session.find(BEGIN, &[caller, key, &fingerprint, &micros(MEMORY), id]).await?;
         // It was there when the key was to be taken, and is gone since: forgotten, or given back.
         let row = row.ok_or(Fault::Moved)?;
-        if get(&row, "is_new")? {
-            return Ok(Begun::New);
+        if get(&row, "is_taken")? {
+            let effect = get::<Option<JsonText>>(&row, "effect")?;
+            let effect = effect.map(|text| decode(&text).map_err(|error| unreadable("effect", error))).transpose()?;
+            return Ok(effect.map_or(Begun::New, Begun::TookEffect));
         }
         if !get::<bool>(&row, "is_same")? {
             return Ok(Begun::Other);
         }
-        let Some(status) = get::<Option<i16>>(&row, "status")? else { return Ok(Begun::UnderWay) };
+        // It had no answer when it was read, and has one since: else it would have been taken over.
+        let status = get::<Option<i16>>(&row, "status")?.ok_or(Fault::Moved)?;
         let (media, body) = (get::<Option<String>>(&row, "media")?, get::<Option<Vec<u8>>>(&row, "body")?);
         let status = u16::try_from(status).unwrap_or_default();
         Ok(Begun::Answered(Answered { status, media: media.unwrap_or_default(), body: body.unwrap_or_default() }))
+    }
+}
+
+impl<R: Effective> Request for Once<R> {
+    type Reply = R::Reply;
+
+    const ACTION: &'static str = R::ACTION;
+
+    const AUTHORITY: Authority = R::AUTHORITY;
+
+    const WRITES: bool = R::WRITES;
+
+    async fn attempt(&self, session: &Session<'_>) -> Result<R::Reply, Fault> {
+        let reply = self.request.attempt(session).await?;
+        let (Some(attempt), Some(effect)) = (&self.attempt, R::effect(&reply)) else { return Ok(reply) };
+        let Attempt { key: RequestKey { caller, key }, id } = attempt;
+        let marked = session.execute(MARK, &[caller, key, id, &encode(&effect)]).await?;
+        if marked == 0 { Err(Fault::Moved) } else { Ok(reply) }
     }
 }
 
@@ -107,9 +163,10 @@ impl Request for EndRequest {
     const MODE: Mode = Mode::Statements;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
-        let (RequestKey { caller, key }, Answered { status, media, body }) = (&self.key, &self.answered);
+        let Attempt { key: RequestKey { caller, key }, id } = &self.attempt;
+        let Answered { status, media, body } = &self.answered;
         let status = i16::try_from(*status).unwrap_or(i16::MAX);
-        session.execute(END, &[caller, key, &status, media, body]).await.map(drop)
+        session.execute(END, &[caller, key, id, &status, media, body]).await.map(drop)
     }
 }
 
@@ -121,7 +178,8 @@ impl Request for ForgetRequest {
     const MODE: Mode = Mode::Statements;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
-        session.execute(FORGET, &[&self.0.caller, &self.0.key]).await.map(drop)
+        let Attempt { key: RequestKey { caller, key }, id } = &self.0;
+        session.execute(FORGET, &[caller, key, id]).await.map(drop)
     }
 }
 

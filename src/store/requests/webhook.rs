@@ -11,6 +11,7 @@ use crate::store::columns::{get, micros, parsed, time};
 use crate::store::run::{Fault, Mode, Request, Session};
 
 use super::access::tokens::{Limits, grant};
+use super::repeatable::{Effect, Effective};
 use super::view::{Page, page};
 
 const CREATE: &str = include_str!("../sql/webhook/create.sql");
@@ -186,6 +187,12 @@ impl Request for RemoveWebhook {
 
     async fn attempt(&self, session: &Session<'_>) -> Result<bool, Fault> {
         Ok(session.execute(REMOVE, &[&self.name.as_str()]).await? > 0)
+    }
+}
+
+impl Effective for RemoveWebhook {
+    fn effect(is_gone: &bool) -> Option<Effect> {
+        is_gone.then_some(Effect::Done)
     }
 }
 

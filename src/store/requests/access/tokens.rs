@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 
 use crate::domain::access::{Grant, Role, TokenHash};
 use crate::store::columns::{get, parse, parsed, time, unreadable};
+use crate::store::requests::repeatable::{Effect, Effective};
 use crate::store::run::{Fault, Mode, Request, Session};
 
 use super::{CreateToken, ListTokens, RevokeToken, TokenRow};
@@ -51,6 +52,12 @@ impl Request for RevokeToken {
 
     async fn attempt(&self, session: &Session<'_>) -> Result<bool, Fault> {
         Ok(session.execute(REVOKE, &[&self.name.as_str()]).await? > 0)
+    }
+}
+
+impl Effective for RevokeToken {
+    fn effect(is_gone: &bool) -> Option<Effect> {
+        is_gone.then_some(Effect::Done)
     }
 }
 

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use crate::points::{Mistake, STORED, bent};
 use crate::store::columns::{get, parsed};
 use crate::store::encoding::encode;
+use crate::store::requests::repeatable::{Effect, Effective};
 use crate::store::run::{Fault, Mode, Request, Session};
 
 use super::{Enqueue, EnqueueRecord, Enqueued, Notification, WorkItemId};
@@ -69,5 +70,11 @@ impl Request for EnqueueRecord {
             Some(order) => session.find(ORDER, &[&entity, &record, &encode(order)]).await?,
         };
         row.as_ref().map(enqueued).transpose()
+    }
+}
+
+impl Effective for EnqueueRecord {
+    fn effect(reply: &Option<Enqueued>) -> Option<Effect> {
+        reply.as_ref().map(|enqueued| Effect::Ordered(enqueued.id))
     }
 }

@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use crate::domain::key::InternalKey;
 use crate::store::columns::{get, parsed, time};
 use crate::store::requests::look::ask_all;
+use crate::store::requests::repeatable::{Effect, Effective};
 use crate::store::run::{Fault, Mode, Request, Session};
 
 use super::{ApproveDeletes, Approved, DeleteRow, ListDeletes, Page, page};
@@ -51,5 +52,12 @@ impl Request for ApproveDeletes {
         let rows = session.list(APPROVE, &[&self.entity.as_str()]).await?;
         let records = rows.iter().map(|row| get(row, "record")).collect::<Result<BTreeSet<i64>, _>>()?;
         Ok(Approved { deletes: rows.len() as u64, items: ask_all(session, &self.entity, records).await? })
+    }
+}
+
+impl Effective for ApproveDeletes {
+    // Also if there are none: those that are held later are not meant.
+    fn effect(approved: &Approved) -> Option<Effect> {
+        Some(Effect::Approved(approved.clone()))
     }
 }

@@ -7,6 +7,7 @@ use crate::domain::key::InternalKey;
 use crate::store::columns::{JsonText, Word, get, parse, parsed, parsed_if_any, time, unreadable, word};
 use crate::store::encoding::decode;
 use crate::store::requests::queue::WorkItemId;
+use crate::store::requests::repeatable::{Effect, Effective};
 use crate::store::run::{Fault, Mode, Request, Session};
 
 use super::{DropWorkItem, FindWorkItem, Handled, ListWorkItems, Page, RetryWorkItem, WorkItemRow, WorkState, page};
@@ -91,6 +92,25 @@ impl Request for DropWorkItem {
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Handled, Fault> {
         handled(session.find(DROP, &[&self.id.0]).await?.as_ref())
+    }
+}
+
+impl Effective for RetryWorkItem {
+    fn effect(handled: &Handled) -> Option<Effect> {
+        done(handled)
+    }
+}
+
+impl Effective for DropWorkItem {
+    fn effect(handled: &Handled) -> Option<Effect> {
+        done(handled)
+    }
+}
+
+fn done(handled: &Handled) -> Option<Effect> {
+    match handled {
+        Handled::Done(_) => Some(Effect::Done),
+        Handled::NotFound | Handled::NotNow(_) => None,
     }
 }
 

@@ -17,7 +17,7 @@ use super::wait::until;
 use super::wire::{both, hang_up, message};
 
 /// For how long a client that has more to say at once may be silent in between.
-const BREATH: Duration = Duration::from_millis(25);
+const BREATH: Duration = Duration::from_millis(80);
 /// For how long nothing may have passed before all is over; longer than between two round trips of one request.
 const QUIET: Duration = Duration::from_millis(400);
 

@@ -50,16 +50,6 @@ fn park(site: &Site, key: &str) {
     site.system("crm").heal();
 }
 
-/// Opens a conflict.
-fn disagree(site: &Site, key: &str) {
-    site.system("crm").put(key, r#"{"name": "Ann"}"#);
-    site.notify("crm", key);
-    let copy = site.system("billing").only_key();
-    site.system("crm").put(key, r#"{"name": "Anne"}"#);
-    site.system("billing").put(&copy, r#"{"name": "Anna"}"#);
-    site.notify("crm", key);
-}
-
 #[test]
 fn each_is_told_once_as_one_line_of_json() {
     let site = site("");
@@ -67,7 +57,7 @@ fn each_is_told_once_as_one_line_of_json() {
     park(&site, "p");
     let told = wait_for(&site, "told", 1);
     assert_eq!((&told[0]["kind"], &told[0]["entity"]), (&Value::from("parked"), &Value::from("customer")), "{told:#?}");
-    disagree(&site, "1");
+    site.disagree("1");
     let told = wait_for(&site, "told", 2);
     assert_eq!(told[1]["kind"], "conflict", "{told:#?}");
     assert!(told[0]["id"].as_i64() < told[1]["id"].as_i64() && told.len() == 2, "{told:#?}");
@@ -79,7 +69,7 @@ fn only_what_is_worth_it_is_told() {
     let site = site("on = [\"conflict\"]");
     let daemon = site.start();
     park(&site, "p");
-    disagree(&site, "1");
+    site.disagree("1");
     let told = wait_for(&site, "told", 1);
     assert_eq!((told.len(), &told[0]["kind"]), (1, &Value::from("conflict")), "{told:#?}");
     daemon.stop();
@@ -93,7 +83,7 @@ fn what_was_not_told_before_a_restart_is_told_after_it() {
     park(&site, "p");
     wait_for(&site, "refused", 1);
     // Nothing waits for it.
-    disagree(&site, "1");
+    site.disagree("1");
     let refusal = daemon.wait_for_event(|event| event["msg"] == "alert not delivered");
     assert!(refusal["error"].as_str().is_some_and(|error| error.contains("no line")), "{refusal}");
     daemon.stop();
@@ -123,7 +113,7 @@ fn of_two_daemons_one_tells() {
     let mut one = site.start();
     let other = Daemon::start_in(&site, "other");
     park(&site, "p");
-    disagree(&site, "1");
+    site.disagree("1");
     wait_for(&site, "told", 2);
     one.signal(Signal::TERM);
     one.wait();
@@ -150,7 +140,7 @@ fn a_command_takes_effect_with_a_reload_and_one_that_hangs_holds_nothing_up() {
     with("echo > began; sleep 1000");
     park(&site, "p");
     until(|| site.path().join("began").exists().then_some(()), || daemon.log_text());
-    disagree(&site, "1");
+    site.disagree("1");
     with("cat >> told");
     assert_eq!(wait_for(&site, "told", 2)[1]["kind"], "conflict");
     daemon.stop();

@@ -22,16 +22,6 @@ fn site() -> Site {
     Site::new(&[Language::Sh.source("crm"), Language::Sh.source("billing")])
 }
 
-/// Has the same item edited differently in both systems.
-fn disagree(site: &Site, key: &str) {
-    site.system("crm").put(key, r#"{"name": "Ann"}"#);
-    site.notify("crm", key);
-    let copy = site.system("billing").only_key();
-    site.system("crm").put(key, r#"{"name": "Anne"}"#);
-    site.system("billing").put(&copy, r#"{"name": "Anna"}"#);
-    site.notify("crm", key);
-}
-
 /// Opens a session on the site's own database.
 async fn connect(config: Config) -> Client {
     let (client, connection) = config.connect(NoTls).await.expect("the server takes connections");
@@ -59,7 +49,7 @@ fn what_happens_to_a_record_is_told_in_its_order() {
     let site = site();
     let daemon = site.start();
     let mut follower = Follower::open(&site, "/v1/events", None);
-    disagree(&site, "1");
+    site.disagree("1");
     let conflict = site.get("/v1/conflicts")["items"][0]["id"].clone();
     site.retcon(&["resolve", &conflict.to_string(), "--take", "billing"]).exits(0);
     let told: Vec<Value> = (0..5).map(|_| follower.next().data).collect();
@@ -83,7 +73,7 @@ fn who_comes_again_misses_nothing_and_hears_nothing_twice_also_across_a_restart(
     let site = site();
     let daemon = site.start();
     let mut follower = Follower::open(&site, "/v1/events?after=0", None);
-    disagree(&site, "1");
+    site.disagree("1");
     let seen = follower.until("conflict");
     daemon.stop();
     let daemon = site.start();
@@ -122,7 +112,7 @@ fn an_event_that_is_committed_late_is_told_after_those_before_it() {
 fn only_what_is_wanted_is_told() {
     let site = site();
     let _daemon = site.start();
-    disagree(&site, "1");
+    site.disagree("1");
     let wanted = Follower::open(&site, "/v1/events?after=0&kind=conflict,parked&entity=customer", None).take(1);
     assert_eq!(wanted[0].kind, "conflict");
     let bad =
@@ -232,7 +222,7 @@ fn who_follows_one_daemon_hears_of_all() {
 fn what_was_removed_is_said_to_be_missing() {
     let site = site();
     let daemon = site.start();
-    disagree(&site, "1");
+    site.disagree("1");
     let told = Follower::open(&site, "/v1/events?after=0", None).until("conflict");
     let last = told.last().expect("one was told").id;
     daemon.stop();

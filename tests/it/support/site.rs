@@ -118,6 +118,17 @@ impl Site {
         self.retcon(&["notify", "--wait", "customer", source, "--", key]).exits(0)
     }
 
+    /// Opens a conflict: has an item of `crm` edited differently there and in `billing`.
+    #[track_caller]
+    pub(crate) fn disagree(&self, key: &str) {
+        self.system("crm").put(key, r#"{"name": "Ann"}"#);
+        self.notify("crm", key);
+        let copy = self.system("billing").only_key();
+        self.system("crm").put(key, r#"{"name": "Anne"}"#);
+        self.system("billing").put(&copy, r#"{"name": "Anna"}"#);
+        self.notify("crm", key);
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.path().join("state/retcon.sock")
     }

@@ -13,12 +13,15 @@ use crate::domain::name::{EntityName, SourceName};
 use crate::domain::pointer::Pointer;
 use crate::domain::record::{DoubtId, Settlement};
 use crate::source::gate::GateState;
+use crate::store::requests::browse::{HandledItems, Handling, WorkFilter};
 use crate::store::requests::queue::{Enqueued, Notification, WorkItemId};
 use crate::store::requests::repeatable::Attempt;
 use crate::store::requests::view::{Approved, Counts, Handled};
 use crate::store::{StoreError, Usage};
 
 use super::supervision::{ActorStatus, Supervision};
+
+pub use crate::source::past::PastRun;
 
 /// Why work could not be taken on.
 #[derive(Debug, thiserror::Error)]
@@ -158,6 +161,26 @@ pub struct DropItem {
     pub item: WorkItemId,
     /// Of the request with a key that says so.
     pub attempt: Option<Attempt>,
+}
+
+/// Retries or drops many parked items at once.
+#[derive(Message)]
+#[rtype(result = "Result<HandledItems, Refusal>")]
+pub struct HandleItems {
+    pub filter: WorkFilter,
+    /// The number of the last item that is meant.
+    pub last: i64,
+    pub handling: Handling,
+    /// Of the request with a key that says so.
+    pub attempt: Option<Attempt>,
+}
+
+/// Asks for the latest runs at a source that this daemon has made, the latest first.
+#[derive(Message)]
+#[rtype(result = "Vec<PastRun>")]
+pub struct ListRuns {
+    pub entity: EntityName,
+    pub source: SourceName,
 }
 
 /// Puts another configuration in force; answered when every entity works by it. Whoever was given up is started

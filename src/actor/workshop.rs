@@ -13,6 +13,7 @@ use crate::config::model::{Entity, Throttle};
 use crate::domain::key::InternalKey;
 use crate::domain::name::{EntityName, SourceName};
 use crate::source::gate::Gate;
+use crate::source::past::{PastRun, PastRuns};
 
 use super::entity::EntityActor;
 use super::lock::whole;
@@ -37,6 +38,12 @@ impl Workshops {
         let workshop = workshops.entry(entity.name.clone()).or_insert_with(|| Workshop::open(&entity.throttle));
         workshop.gate.set(&entity.throttle);
         Arc::clone(workshop)
+    }
+
+    /// Gives the latest runs at a source, the latest first.
+    pub(super) fn past_runs(&self, entity: &EntityName, source: &SourceName) -> Vec<PastRun> {
+        let workshop = whole(&self.0).get(entity).cloned();
+        workshop.map(|workshop| workshop.past_runs(source).list()).unwrap_or_default()
     }
 
     /// Tells every actor that works in one of them.
@@ -70,6 +77,8 @@ pub struct Workshop {
     busy: watch::Sender<usize>,
     records: RecordLocks,
     introductions: RwLock<()>,
+    /// The latest runs, by source.
+    past: Mutex<BTreeMap<SourceName, PastRuns>>,
 }
 
 /// What of the entity is paused; clones are the same.
@@ -120,7 +129,13 @@ impl Workshop {
             busy: watch::Sender::new(0),
             records: RecordLocks::default(),
             introductions: RwLock::default(),
+            past: Mutex::default(),
         })
+    }
+
+    /// Gives the book of the latest runs at a source.
+    pub(super) fn past_runs(&self, source: &SourceName) -> PastRuns {
+        whole(&self.past).entry(source.clone()).or_default().clone()
     }
 
     /// Says who works here from now on.

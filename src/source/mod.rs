@@ -10,6 +10,7 @@ pub mod guardian;
 pub mod lock;
 pub mod gate;
 pub mod tenure;
+pub mod past;
 pub mod visit;
 pub mod alert;
 pub mod log;

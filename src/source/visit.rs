@@ -18,6 +18,7 @@ use super::contract::{Answer, Context, FindEnd, ListEnd, Program, ReadEnd, Run, 
 use super::gate::{Cancelled, Gate};
 use super::lock::LockError;
 use super::log::log_run;
+use super::past::PastRuns;
 use super::process::Exit;
 use super::process::cancel::Cancel;
 use super::tenure::{Over, Tenure};
@@ -100,6 +101,7 @@ pub struct Visitor {
     gate: Arc<Gate>,
     tenure: Arc<Tenure>,
     tally: Tally,
+    past: PastRuns,
     log: Logger,
 }
 
@@ -152,13 +154,19 @@ impl NotBegun {
 impl Visitor {
     /// Makes visits to `program`, through `gate`, while `tenure` lasts.
     pub fn new(program: Arc<Program>, gate: Arc<Gate>, tenure: Arc<Tenure>, log: Logger) -> Self {
-        Self { program, gate, tenure, tally: Tally::default(), log }
+        Self { program, gate, tenure, tally: Tally::default(), past: PastRuns::default(), log }
     }
 
     /// Has its runs and waits counted.
     #[must_use]
     pub fn counted_by(self, tally: Tally) -> Self {
         Self { tally, ..self }
+    }
+
+    /// Has its latest runs kept.
+    #[must_use]
+    pub fn kept_in(self, past: PastRuns) -> Self {
+        Self { past, ..self }
     }
 
     /// Reads a copy.
@@ -216,9 +224,10 @@ impl Visitor {
         passed
     }
 
-    /// Logs a run, and counts it.
+    /// Logs a run, counts it, and keeps it for a while.
     fn note(&self, run: &Run) {
         log_run(&self.log, run);
+        self.past.keep(run);
         let invocation = Invocation {
             entity: run.entity.clone(),
             source: run.source.clone(),

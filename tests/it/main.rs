@@ -74,6 +74,7 @@ mod store_introduce;
 mod store_limits;
 mod store_look;
 mod store_view;
+mod store_browse;
 mod store_races;
 mod store_recover;
 mod store_plans;

@@ -115,6 +115,7 @@ const READ_WHOLE: &[(&str, &[&str])] = &[
     ),
     ("held_delete/approve.sql", &["held_delete"]),
     ("operation/recover.sql", &["operation_unsettled"]),
+    ("work_item/count_blocked.sql", &["work_item_blocked"]),
     ("work_item/probe.sql", &["work_item_blocked"]),
     ("work_item/release.sql", &["work_item_blocked"]),
     ("work_item/release_all.sql", &["work_item_blocked"]),

@@ -75,7 +75,9 @@ impl EntityActor {
         let program = Program::new(entity, Arc::clone(source), &self.kit.state_dir);
         let program = Arc::new(program.guarded_by(self.kit.guardian.clone()));
         let gate = Arc::clone(&self.workshop.gate);
-        let visitor = Visitor::new(program, gate, tenure, log.clone()).counted_by(self.kit.tally.clone());
+        let visitor = Visitor::new(program, gate, tenure, log.clone())
+            .counted_by(self.kit.tally.clone())
+            .kept_in(self.workshop.past_runs(&name));
         let (parent, reporter) = (ctx.address(), ctx.address());
         let of_source = name.clone();
         let spec = Spec {

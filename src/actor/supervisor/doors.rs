@@ -10,8 +10,10 @@ use crate::points::{self, Mistake, Point, planted};
 
 use super::super::entity::{CarryOut, EntityActor, Wake};
 use super::super::messages::{
-    ApproveDeletes, DropItem, Notify, Ordered, Refusal, Resolve, RetryItem, Settle, SyncRecord, Undo, Unsettleable,
+    ApproveDeletes, DropItem, HandleItems, Notify, Ordered, Refusal, Resolve, RetryItem, Settle, SyncRecord, Undo,
+    Unsettleable,
 };
+use super::super::store::requests::browse::{HandleParked, HandledItems};
 use super::super::store::requests::queue::{EnqueueRecord, Enqueued, Order, WorkItemId};
 use super::super::store::requests::repeatable::Once;
 use super::super::store::requests::view::{
@@ -198,5 +200,19 @@ impl Handler<DropItem> for Supervisor {
         let store = self.store.addr.clone();
         let once = Once { request: DropWorkItem { id: item }, attempt };
         self.handled(async move { Ok(put(&store, Ask(once)).await?) }, ctx)
+    }
+}
+
+impl Handler<HandleItems> for Supervisor {
+    type Result = ResponseFuture<Result<HandledItems, Refusal>>;
+
+    fn handle(&mut self, handle: HandleItems, ctx: &mut Context<Self>) -> Self::Result {
+        let HandleItems { filter, last, handling, attempt } = handle;
+        let (supervisor, store) = (ctx.address(), self.store.addr.clone());
+        Box::pin(async move {
+            let handled = put(&store, Ask(Once { request: HandleParked { filter, last, handling }, attempt })).await?;
+            handled.iter().for_each(|(entity, _)| supervisor.do_send(WorkFor(entity.clone())));
+            Ok(handled)
+        })
     }
 }

@@ -44,9 +44,9 @@ use threads::Threads;
 
 pub use super::leases::Identity;
 pub use super::messages::{
-    ApproveDeletes, DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, GetSurvey, Notify, Ordered,
-    Pause, Reconfigure, Refusal, Resolve, RetryItem, Settle, SourceStatus, Standing, Status, Survey, SyncRecord, Undo,
-    Unsettleable,
+    ApproveDeletes, DatabaseStatus, DropItem, EntityStatus, GetStatus, GetSupervision, GetSurvey, HandleItems,
+    ListRuns, Notify, Ordered, PastRun, Pause, Reconfigure, Refusal, Resolve, RetryItem, Settle, SourceStatus,
+    Standing, Status, Survey, SyncRecord, Undo, Unsettleable,
 };
 pub use threads::runtime;
 
@@ -355,6 +355,14 @@ impl Handler<GetSupervision> for Supervisor {
 
     fn handle(&mut self, _: GetSupervision, _: &mut Context<Self>) -> Self::Result {
         MessageResult(self.kit.ledger.read())
+    }
+}
+
+impl Handler<ListRuns> for Supervisor {
+    type Result = MessageResult<ListRuns>;
+
+    fn handle(&mut self, ListRuns { entity, source }: ListRuns, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.workshops.past_runs(&entity, &source))
     }
 }
 

@@ -6,6 +6,8 @@ pub(super) mod tokens;
 use crate::domain::access::{Grant, TokenHash};
 use crate::domain::name::TokenName;
 
+pub(super) use audit::act_row;
+
 /// Lists every token that is good, by number: there are few.
 #[derive(Debug, Clone)]
 pub struct ListTokens;

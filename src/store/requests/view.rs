@@ -21,6 +21,10 @@ use crate::store::run::{Fault, Parameter, Session};
 
 use super::queue::{Order, WorkItemId};
 
+pub(super) use doubts::output;
+pub(super) use records::version;
+pub(super) use work_items::work_item_row;
+
 /// A part of a list: at most `limit` items after `after` (an id, 0 for the beginning), and where the next part begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {

@@ -59,7 +59,7 @@ impl Request for ListActs {
     }
 }
 
-fn act_row(row: &Row) -> Result<ActRow, Fault> {
+pub(in crate::store::requests) fn act_row(row: &Row) -> Result<ActRow, Fault> {
     let via = match get::<&str>(row, "via")? {
         "token" => Via::Token { peer: get::<Option<String>>(row, "peer")?.unwrap_or_default() },
         "unix" => Via::Unix { uid: number(row, "uid")?, pid: number(row, "pid")? },

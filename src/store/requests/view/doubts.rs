@@ -64,7 +64,7 @@ fn doubt_row(row: &Row) -> Result<DoubtRow, Fault> {
     })
 }
 
-fn output(row: &Row) -> Result<Option<Output>, Fault> {
+pub(in crate::store::requests) fn output(row: &Row) -> Result<Option<Output>, Fault> {
     let Some(exit) = get(row, "exit")? else { return Ok(None) };
     let text = |column| Ok::<_, Fault>(get::<Option<String>>(row, column)?.unwrap_or_default());
     Ok(Some(Output { exit, stdout: text("stdout")?, stderr: text("stderr")? }))

@@ -102,7 +102,7 @@ impl Request for ListHistory {
     }
 }
 
-fn version(row: &Row) -> Result<Version, Fault> {
+pub(in crate::store::requests) fn version(row: &Row) -> Result<Version, Fault> {
     Ok(Version {
         version: get(row, "version")?,
         at: time(get::<Timestamp>(row, "at")?),

@@ -52,7 +52,7 @@ impl Request for FindWorkItem {
     }
 }
 
-fn work_item_row(row: &Row) -> Result<WorkItemRow, Fault> {
+pub(in crate::store::requests) fn work_item_row(row: &Row) -> Result<WorkItemRow, Fault> {
     let blocked_by = get::<Vec<&str>>(row, "blocked_by")?.into_iter().map(|source| parse(source, "blocked_by"));
     let command = get::<Option<JsonText>>(row, "command")?;
     Ok(WorkItemRow {

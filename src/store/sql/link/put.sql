@@ -40,4 +40,5 @@ on conflict (entity, record, source) do update set
     last_reading = excluded.last_reading,
     missing_since = excluded.missing_since,
     in_step = excluded.in_step,
-    last_error = excluded.last_error
+    last_error = excluded.last_error,
+    recorded_at = clock_timestamp()

@@ -4,4 +4,5 @@ select $1, $2, rekeyed.source, 'linked', rekeyed.key
 from unnest($3::text[], $4::text[]) as rekeyed (source, key)
 on conflict (entity, record, source) do update set
     state = 'linked',
-    foreign_key = excluded.foreign_key
+    foreign_key = excluded.foreign_key,
+    recorded_at = clock_timestamp()

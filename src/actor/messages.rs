@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use actix::Message;
 
@@ -10,11 +10,12 @@ use crate::config::Config;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::{ConflictKind, Contender, Decision};
 use crate::domain::name::{EntityName, SourceName};
+use crate::domain::plan::{Moved, Preview, Shown};
 use crate::domain::pointer::Pointer;
 use crate::domain::record::{DoubtId, Settlement};
 use crate::source::gate::GateState;
 use crate::store::requests::browse::{HandledItems, Handling, WorkFilter};
-use crate::store::requests::queue::{Enqueued, Notification, WorkItemId};
+use crate::store::requests::queue::{Deed, Enqueued, Notification, WorkItemId};
 use crate::store::requests::repeatable::Attempt;
 use crate::store::requests::view::{Approved, Counts, Handled};
 use crate::store::{StoreError, Usage};
@@ -73,6 +74,52 @@ pub struct Undo {
     pub attempt: Option<Attempt>,
 }
 
+/// Says what a deed would come to, or a look without one; reads the sources, and records and writes nothing.
+#[derive(Message)]
+#[rtype(result = "Result<Previewed, Refusal>")]
+pub struct GetPreview {
+    pub entity: EntityName,
+    pub record: InternalKey,
+    /// `None`: an ordinary look.
+    pub deed: Option<Deed>,
+}
+
+/// What came of the question.
+#[derive(Debug, Clone)]
+pub enum Previewed {
+    Ready(Arc<PreviewReady>),
+    /// It takes longer than 5 s: who asks for the same again is told what comes of it.
+    Reading,
+    /// The deed cannot be carried out, whatever the sources hold.
+    Refused(Ordered),
+    /// It cannot be told here and now: another daemon serves the entity, or its work is paused.
+    Unserved(&'static str),
+    /// The look failed: the reason.
+    Failed(String),
+}
+
+/// A preview, and how old what it rests on was when it was made.
+#[derive(Debug)]
+pub struct PreviewReady {
+    pub preview: Preview,
+    /// When it was made.
+    pub at: SystemTime,
+    /// How long before that each copy was read.
+    pub ages: BTreeMap<SourceName, Duration>,
+}
+
+/// Carries out what a person was shown, if it still comes to just that: makes a look at once.
+#[derive(Message)]
+#[rtype(result = "Result<Ordered, Refusal>")]
+pub struct Apply {
+    pub entity: EntityName,
+    pub record: InternalKey,
+    pub deed: Deed,
+    pub shown: Shown,
+    /// Of the request with a key that says so.
+    pub attempt: Option<Attempt>,
+}
+
 /// Carries a person's word on a doubt out: makes a look at once.
 #[derive(Message)]
 #[rtype(result = "Result<Ordered, Refusal>")]
@@ -94,6 +141,8 @@ pub enum Ordered {
     NotFound,
     /// The values moved: nothing was applied; the conflict as it stands now, or `None` if it is closed.
     Stale(Option<Standing>),
+    /// It would not come to what the person was shown: nothing was applied.
+    Moved(Moved),
     /// A later version changed these places again: nothing was undone.
     Blocked(Vec<Pointer>),
     /// The decision makes no sense for this conflict: the reason.

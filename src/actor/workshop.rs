@@ -15,7 +15,7 @@ use crate::domain::name::{EntityName, SourceName};
 use crate::source::gate::Gate;
 use crate::source::past::{PastRun, PastRuns};
 
-use super::entity::EntityActor;
+use super::entity::{EntityActor, Previews};
 use super::lock::whole;
 use super::messages::Ordered;
 use super::store::requests::pause::Pauses;
@@ -68,6 +68,7 @@ pub struct Workshop {
     /// What every invocation passes.
     pub(super) gate: Arc<Gate>,
     pub(super) orders: Orders,
+    pub(super) previews: Previews,
     pub(super) paused: Paused,
     /// Who works here now; it is told of what ends here, also of what another one before it has begun.
     actor: Mutex<Option<Addr<EntityActor>>>,
@@ -122,6 +123,7 @@ impl Workshop {
         Arc::new(Self {
             gate: Arc::new(Gate::new(throttle)),
             orders: Orders::default(),
+            previews: Previews::default(),
             paused: Paused::default(),
             actor: Mutex::default(),
             under_way: Mutex::default(),

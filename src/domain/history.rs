@@ -17,7 +17,8 @@ pub struct Version {
     pub version: i64,
     /// When it was recorded; RFC 3339 in UTC.
     pub at: String,
-    /// What led to it: `{"kind": "sync"}`, `{"kind": "resolution", "conflict": 7, ...}` or `{"kind": "undo", "version": 3}`.
+    /// What led to it: `{"kind": "sync"}`, `{"kind": "resolution", "conflict": 7, ...}` (with `"conflicts": [7, 8]` where several
+    /// were decided at once) or `{"kind": "undo", "version": 3}`.
     pub cause: Json,
     pub changes: Vec<Change>,
     /// The conflicts that were open when it was made.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::json::Json;
+use super::pointer::Pointer;
 
 /// A compiled JSON Schema.
 #[derive(Clone)]
@@ -13,6 +14,16 @@ pub struct Schema(Arc<jsonschema::Validator>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON Schema: {0}")]
 pub struct InvalidSchema(String);
+
+/// One thing that a schema has to say against a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    pub path: Pointer,
+    pub why: String,
+}
+
+/// How many are told.
+const MOST_TOLD: usize = 20;
 
 impl Schema {
     /// Compiles a schema; fetches nothing that it refers to.
@@ -33,6 +44,16 @@ impl Schema {
         let complaint = self.0.iter_errors(&document).next()?;
         let place = complaint.instance_path().to_string();
         Some(if place.is_empty() { complaint.to_string() } else { format!("{place}: {complaint}") })
+    }
+
+    /// Says all that is wrong with a document, the first twenty things at most, each with its place.
+    pub fn breaches(&self, document: &Json) -> Vec<Breach> {
+        let Some(document) = document.to_serde() else { return Vec::new() };
+        let breach = |complaint: jsonschema::ValidationError<'_>| Breach {
+            path: complaint.instance_path().to_string().parse().unwrap_or_default(),
+            why: complaint.to_string(),
+        };
+        self.0.iter_errors(&document).take(MOST_TOLD).map(breach).collect()
     }
 }
 
@@ -56,6 +77,16 @@ mod tests {
         assert_eq!(schema.complaint(&Json::parse(br#"{"age":12}"#).unwrap()), None);
         let complaint = schema.complaint(&Json::parse(br#"{"age":"old"}"#).unwrap()).unwrap();
         assert!(complaint.starts_with("/age: "), "{complaint}");
+    }
+
+    #[test]
+    fn every_breach_is_told_with_its_place() {
+        let schema =
+            schema(r#"{"properties":{"age":{"type":"integer"},"name":{"type":"string"}},"required":["mail"]}"#);
+        let mut breaches = schema.breaches(&Json::parse(br#"{"age":"old","name":1}"#).unwrap());
+        breaches.sort_by_key(|breach| breach.path.to_string());
+        let places: Vec<String> = breaches.iter().map(|breach| breach.path.to_string()).collect();
+        assert_eq!(places, ["", "/age", "/name"], "{breaches:?}");
     }
 
     #[test]

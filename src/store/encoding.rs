@@ -12,7 +12,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{Base, DoubtId, Settlement};
 
 use super::columns::{JsonText, Word};
-use super::requests::queue::{Order, WorkItemId};
+use super::requests::queue::{Choice, Deed, Order, WorkItemId};
 use super::requests::repeatable::Effect;
 use super::requests::view::Approved;
 
@@ -227,6 +227,21 @@ pub(super) enum OrderForm {
     Resolve { conflict: i64, revision: i64, decision: DecisionForm },
     Undo { version: i64 },
     Settle { doubt: i64, settlement: SettlementForm },
+    AsShown { deed: DeedForm, shown: String },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DeedForm {
+    Resolve(Vec<ChoiceForm>),
+    Undo { version: i64 },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChoiceForm {
+    conflict: i64,
+    revision: i64,
+    decision: DecisionForm,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -259,14 +274,9 @@ impl Encoded for Order {
                 OrderForm::Settle { doubt: doubt.0, settlement }
             }
             Self::Resolve { conflict, revision, decision } => {
-                let decision = match decision {
-                    Decision::Take(source) => DecisionForm::Take(source.as_str().to_owned()),
-                    Decision::Value(value) => DecisionForm::Value(value.clone()),
-                    Decision::Absent => DecisionForm::Absent,
-                    Decision::Keep => DecisionForm::Keep,
-                };
-                OrderForm::Resolve { conflict: *conflict, revision: *revision, decision }
+                OrderForm::Resolve { conflict: *conflict, revision: *revision, decision: decision.to_form() }
             }
+            Self::AsShown { deed, shown } => OrderForm::AsShown { deed: deed.to_form(), shown: shown.to_string() },
         }
     }
 
@@ -281,14 +291,57 @@ impl Encoded for Order {
                 Self::Settle { doubt: DoubtId(doubt), settlement }
             }
             OrderForm::Resolve { conflict, revision, decision } => {
-                let decision = match decision {
-                    DecisionForm::Take(source) => Decision::Take(source.parse()?),
-                    DecisionForm::Value(value) => Decision::Value(value),
-                    DecisionForm::Absent => Decision::Absent,
-                    DecisionForm::Keep => Decision::Keep,
-                };
-                Self::Resolve { conflict, revision, decision }
+                Self::Resolve { conflict, revision, decision: Decision::of_form(decision)? }
             }
+            OrderForm::AsShown { deed, shown } => Self::AsShown { deed: Deed::of_form(deed)?, shown: shown.parse()? },
+        })
+    }
+}
+
+impl Encoded for Deed {
+    type Form = DeedForm;
+
+    fn to_form(&self) -> DeedForm {
+        let choice = |choice: &Choice| ChoiceForm {
+            conflict: choice.conflict,
+            revision: choice.revision,
+            decision: choice.decision.to_form(),
+        };
+        match self {
+            Self::Resolve(choices) => DeedForm::Resolve(choices.iter().map(choice).collect()),
+            Self::Undo { version } => DeedForm::Undo { version: *version },
+        }
+    }
+
+    fn of_form(form: DeedForm) -> Result<Self, Unfit> {
+        let choice = |ChoiceForm { conflict, revision, decision }| {
+            Ok(Choice { conflict, revision, decision: Decision::of_form(decision)? })
+        };
+        Ok(match form {
+            DeedForm::Resolve(choices) => Self::Resolve(choices.into_iter().map(choice).collect::<Result<_, Unfit>>()?),
+            DeedForm::Undo { version } => Self::Undo { version },
+        })
+    }
+}
+
+impl Encoded for Decision {
+    type Form = DecisionForm;
+
+    fn to_form(&self) -> DecisionForm {
+        match self {
+            Self::Take(source) => DecisionForm::Take(source.as_str().to_owned()),
+            Self::Value(value) => DecisionForm::Value(value.clone()),
+            Self::Absent => DecisionForm::Absent,
+            Self::Keep => DecisionForm::Keep,
+        }
+    }
+
+    fn of_form(form: DecisionForm) -> Result<Self, Unfit> {
+        Ok(match form {
+            DecisionForm::Take(source) => Self::Take(source.parse()?),
+            DecisionForm::Value(value) => Self::Value(value),
+            DecisionForm::Absent => Self::Absent,
+            DecisionForm::Keep => Self::Keep,
         })
     }
 }

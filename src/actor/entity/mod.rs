@@ -5,6 +5,7 @@
 mod mandate;
 mod sources;
 mod orders;
+mod previews;
 mod pauses;
 
 use std::cell::RefCell;
@@ -43,6 +44,8 @@ use sources::Condition;
 
 pub use orders::CarryOut;
 pub(super) use pauses::SetPauses;
+pub use previews::Foresee;
+pub(super) use previews::Previews;
 
 /// The pause after which items are put back whose look could not be ended.
 const STUCK: Duration = Duration::from_secs(1);

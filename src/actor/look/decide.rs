@@ -168,7 +168,7 @@ pub(super) fn outcome(plan: &Plan, writes: usize, in_doubt: bool) -> &'static st
         return "in-doubt";
     }
     match (&plan.fate, plan.conflicts.is_empty(), plan.record.state) {
-        (Fate::Stale, _, _) => "stale",
+        (Fate::Stale | Fate::Moved(_), _, _) => "stale",
         (Fate::Done, false, _) => "conflict",
         (Fate::Done, true, _) if !plan.limited.held.is_empty() => "held",
         (Fate::Done, true, RecordState::Deleted) => "deleted",

@@ -4,6 +4,7 @@ mod decide;
 mod introduce;
 mod limits;
 mod order;
+mod preview;
 mod reclaim;
 mod search;
 mod settle;
@@ -18,7 +19,7 @@ use slog::{Logger, error, info, o, warn};
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::matching;
 use crate::domain::name::SourceName;
-use crate::domain::plan::{self, Held, Owed, Plan, Situation, Verdict, Will, judge};
+use crate::domain::plan::{self, Fate, Held, Owed, Plan, Situation, Verdict, Will, judge};
 use crate::domain::pointer::Pointer;
 use crate::domain::record::{Known, LinkState, Reading, RecordState};
 use crate::domain::restless;
@@ -32,6 +33,8 @@ use super::source::visit;
 use super::store::requests::look::{FindRival, Recall, RecallRecent};
 use super::store::requests::queue::{ClaimedItem, ClaimedLook, Finish, FinishItems, Subject, WorkEnd, WorkItemId};
 use settle::Settling;
+
+pub(super) use preview::preview;
 
 /// The readings of one look.
 type Readings = BTreeMap<SourceName, Taken>;
@@ -89,6 +92,7 @@ impl Look {
         let mut may_be_joined = !self.desk.terms.rules.matching.is_empty();
         let mut to_be_settled = true;
         let mut held = Held::new();
+        let mut is_limited = false;
         loop {
             let recall = Recall { entity: self.desk.entity.name.clone(), record };
             let Some(mut known) = self.desk.insist(recall).await? else {
@@ -114,23 +118,43 @@ impl Look {
                 Ok(will) => will,
                 Err(refused) => return self.refuse(refused).await,
             };
-            self.reclaim(&mut known, &mut taken, &will).await?;
-            self.read_sources(&known, &mut taken).await;
-            points::pass(Point::Read);
-            if self.search(&mut known, &mut taken).await? {
-                continue;
+            let Some(mut plan) = self.reach(&mut known, &mut taken, &will, &mut held).await? else { continue };
+            // What a limit leaves out was shown to nobody, and is made up later.
+            if !is_limited && let Some(moved) = self.moved(&known, &taken, &plan) {
+                plan = self.plan(&known, &taken, &Will::Nothing, &held).await?;
+                plan.fate = Fate::Moved(moved);
             }
-            self.recall_held(&known, &taken, &mut held).await?;
-            let plan = self.plan(&known, &taken, &will, &held).await?;
             match self.carry_out(&known, &taken, plan).await? {
                 CarriedOut::Done { blocked_by } => return Ok(blocked_by),
-                CarriedOut::Over(sources) => self.leave_out(&known, &taken, &sources, &mut held),
+                CarriedOut::Over(sources) => {
+                    is_limited = true;
+                    self.leave_out(&known, &taken, &sources, &mut held);
+                }
                 CarriedOut::Moved => {
                     taken.clear();
                     held.clear();
+                    is_limited = false;
                 }
             }
         }
+    }
+
+    /// Comes to a plan; to none if what an earlier write has made was found on the way, and is on record now.
+    async fn reach(
+        &self,
+        known: &mut Known,
+        taken: &mut Readings,
+        will: &Will,
+        held: &mut Held,
+    ) -> Result<Option<Plan>, StoreError> {
+        self.reclaim(known, taken, will).await?;
+        self.read_sources(known, taken).await;
+        points::pass(Point::Read);
+        if self.search(known, taken).await? {
+            return Ok(None);
+        }
+        self.recall_held(known, taken, held).await?;
+        self.plan(known, taken, will, held).await.map(Some)
     }
 
     /// Reads every copy that was not just read, all at the same time.
@@ -153,8 +177,7 @@ impl Look {
     }
 
     async fn plan(&self, known: &Known, taken: &Readings, will: &Will, held: &Held) -> Result<Plan, StoreError> {
-        let readings: BTreeMap<SourceName, Reading> =
-            taken.iter().map(|(name, taken)| (name.clone(), taken.reading.clone())).collect();
+        let readings = readings(taken);
         let rival = self.is_rival(known, &readings).await?;
         let mut stopped = BTreeSet::new();
         let plan = loop {
@@ -287,6 +310,11 @@ impl Look {
 pub(super) async fn panicked(desk: SharedDesk, items: Vec<ClaimedItem>, why: String) -> LookEnd {
     let log = desk.log.clone();
     Look { desk, items, log, began: Instant::now() }.fail(&why).await
+}
+
+/// What was read, as far as a plan depends on it.
+fn readings(taken: &Readings) -> BTreeMap<SourceName, Reading> {
+    taken.iter().map(|(name, taken)| (name.clone(), taken.reading.clone())).collect()
 }
 
 fn at_once() -> WorkEnd {

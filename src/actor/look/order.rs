@@ -3,16 +3,16 @@
 use crate::domain::history::Version;
 use crate::domain::merge::{Contender, Decision};
 use crate::domain::name::SourceName;
-use crate::domain::plan::{Fate, Owed, Plan, Will};
+use crate::domain::plan::{Fate, Moved, Owed, Plan, Preview, Resolution, Will};
 use crate::domain::record::{Known, OpenConflict};
 use crate::domain::undo::{self, Undone};
 use crate::points::{Mistake, planted};
 use crate::store::StoreError;
 
 use super::super::messages::{Ordered, Standing};
-use super::super::store::requests::queue::{Order, WorkEnd, WorkItemId};
+use super::super::store::requests::queue::{Choice, Deed, Order, WorkEnd, WorkItemId};
 use super::super::store::requests::view::{FindConflict, ListHistory};
-use super::Look;
+use super::{Look, Readings, readings};
 
 /// How much history is read at a time.
 const PAGE: i64 = 1000;
@@ -24,18 +24,40 @@ impl Look {
             // What was to be settled is, by now.
             None | Some((_, Order::Settle { .. })) => Ok(Ok(Will::Nothing)),
             Some((_, Order::Resolve { conflict, revision, decision })) => {
-                Ok(resolution(known, *conflict, *revision, decision))
+                let (conflict, revision, decision) = (*conflict, *revision, decision.clone());
+                Ok(resolution(known, &[Choice { conflict, revision, decision }]))
             }
-            Some((_, Order::Undo { version })) => {
-                let history = self.history(known).await?;
-                Ok(match undo::undo(&known.record, &history, *version, &self.desk.terms.rules) {
-                    Undone::NoSuchVersion => Err(Ordered::NotFound),
-                    Undone::Blocked(places) => Err(Ordered::Blocked(places)),
-                    Undone::Ready { state, agreed, changes } => {
-                        Ok(Will::Undo { version: *version, state, agreed, changes })
-                    }
-                })
-            }
+            Some((_, Order::Undo { version })) => self.undoing(known, *version).await,
+            Some((_, Order::AsShown { deed, .. })) => self.acting(known, deed).await,
+        }
+    }
+
+    /// Says what a person's deed means for this record, or what there is to say against it.
+    pub(super) async fn acting(&self, known: &Known, deed: &Deed) -> Result<Result<Will, Ordered>, StoreError> {
+        match deed {
+            Deed::Resolve(choices) => Ok(resolution(known, choices)),
+            Deed::Undo { version } => self.undoing(known, *version).await,
+        }
+    }
+
+    async fn undoing(&self, known: &Known, version: i64) -> Result<Result<Will, Ordered>, StoreError> {
+        let history = self.history(known).await?;
+        Ok(match undo::undo(&known.record, &history, version, &self.desk.terms.rules) {
+            Undone::NoSuchVersion => Err(Ordered::NotFound),
+            Undone::Blocked(places) => Err(Ordered::Blocked(places)),
+            Undone::Ready { state, agreed, changes } => Ok(Will::Undo { version, state, agreed, changes }),
+        })
+    }
+
+    /// Says what is another than the person was shown who has ordered this plan.
+    pub(super) fn moved(&self, known: &Known, taken: &Readings, plan: &Plan) -> Option<Moved> {
+        let Some((_, Order::AsShown { shown, .. })) = self.order() else { return None };
+        let now = Preview::of(known, &readings(taken), &self.desk.terms, &self.sought(known), plan).shown;
+        let moved = shown.moved(&now);
+        match plan.fate {
+            // The contenders themselves moved: another plan, whatever else is still so.
+            Fate::Stale => Some(moved.unwrap_or_default()),
+            Fate::Done | Fate::Moved(_) => moved,
         }
     }
 
@@ -83,6 +105,7 @@ impl Look {
                     contenders: row.conflict.contenders,
                 }))
             }
+            (Fate::Moved(moved), _) => Ordered::Moved(moved.clone()),
             (Fate::Done | Fate::Stale, _) => Ordered::Applied { record: plan.record.id, version: plan.record.version },
         };
         self.tell(ordered);
@@ -103,18 +126,23 @@ impl Look {
     }
 }
 
-fn resolution(known: &Known, conflict: i64, revision: i64, decision: &Decision) -> Result<Will, Ordered> {
-    let Some(open) = known.conflicts.iter().find(|open| open.id == conflict) else {
+/// Says what a person's word on conflicts comes to: all of it, or what there is to say against one of them.
+fn resolution(known: &Known, choices: &[Choice]) -> Result<Will, Ordered> {
+    choices.iter().map(|choice| resolved(known, choice)).collect::<Result<_, _>>().map(Will::Resolve)
+}
+
+fn resolved(known: &Known, Choice { conflict, revision, decision }: &Choice) -> Result<Resolution, Ordered> {
+    let Some(open) = known.conflicts.iter().find(|open| open.id == *conflict) else {
         return Err(Ordered::Stale(None));
     };
-    if open.revision != revision && !planted(Mistake::StaleResolution) {
+    if open.revision != *revision && !planted(Mistake::StaleResolution) {
         return Err(Ordered::Stale(Some(standing(open))));
     }
     if let Some(why) = senseless(known, &open.conflict.contenders, decision) {
         return Err(Ordered::Senseless(why));
     }
-    Ok(Will::Resolve {
-        conflict,
+    Ok(Resolution {
+        conflict: *conflict,
         path: open.conflict.path.clone(),
         contenders: open.conflict.contenders.clone(),
         decision: decision.clone(),

@@ -1,5 +1,7 @@
 //! Looking for what a create may have made: before it is tried again, the source is asked whether the copy is there.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use slog::info;
 
@@ -59,6 +61,16 @@ impl Look {
             }
         }
         Ok(found)
+    }
+
+    /// Names the sources at which it is found out first what a create of unknown end has made.
+    pub(super) fn sought(&self, known: &Known) -> BTreeSet<SourceName> {
+        let is_sought = |name: &SourceName, open: &OpenOperation| {
+            may_be_there(open) && self.can_search(name) && !self.repeats(known, name)
+        };
+        let sought =
+            known.links.iter().filter(|(name, link)| link.open.as_ref().is_some_and(|open| is_sought(name, open)));
+        sought.map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether a create at the source that may have taken effect is repeated.

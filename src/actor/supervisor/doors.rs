@@ -8,10 +8,10 @@ use actix::{Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use crate::domain::name::{EntityName, SourceName};
 use crate::points::{self, Mistake, Point, planted};
 
-use super::super::entity::{CarryOut, EntityActor, Wake};
+use super::super::entity::{CarryOut, EntityActor, Foresee, Wake};
 use super::super::messages::{
-    ApproveDeletes, DropItem, HandleItems, Notify, Ordered, Refusal, Resolve, RetryItem, Settle, SyncRecord, Undo,
-    Unsettleable,
+    Apply, ApproveDeletes, DropItem, GetPreview, HandleItems, Notify, Ordered, Previewed, Refusal, Resolve, RetryItem,
+    Settle, SyncRecord, Undo, Unsettleable,
 };
 use super::super::store::requests::browse::{HandleParked, HandledItems};
 use super::super::store::requests::queue::{EnqueueRecord, Enqueued, Order, WorkItemId};
@@ -164,6 +164,28 @@ impl Handler<Undo> for Supervisor {
         let actor = self.entity(&entity);
         Box::pin(async move {
             let order = Order::Undo { version };
+            actor?.send(CarryOut { record, order, attempt }).await.unwrap_or(Err(Refusal::Away))
+        })
+    }
+}
+
+impl Handler<GetPreview> for Supervisor {
+    type Result = ResponseFuture<Result<Previewed, Refusal>>;
+
+    fn handle(&mut self, GetPreview { entity, record, deed }: GetPreview, _: &mut Context<Self>) -> Self::Result {
+        let actor = self.entity(&entity);
+        Box::pin(async move { actor?.send(Foresee { record, deed }).await.unwrap_or(Err(Refusal::Away)) })
+    }
+}
+
+impl Handler<Apply> for Supervisor {
+    type Result = ResponseFuture<Result<Ordered, Refusal>>;
+
+    fn handle(&mut self, apply: Apply, _: &mut Context<Self>) -> Self::Result {
+        let Apply { entity, record, deed, shown, attempt } = apply;
+        let actor = self.entity(&entity);
+        Box::pin(async move {
+            let order = Order::AsShown { deed, shown };
             actor?.send(CarryOut { record, order, attempt }).await.unwrap_or(Err(Refusal::Away))
         })
     }

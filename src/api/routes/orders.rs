@@ -71,6 +71,9 @@ pub(super) fn answer(ordered: Ordered, not_found: impl FnOnce() -> Refused) -> R
                 problem.contenders = Some(now.contenders.into_iter().map(Contender::from).collect());
             }))
         }
+        Ordered::Moved(_) => {
+            Err(Refused::new(Code::StaleConflict, "it would not come to what was shown: nothing was applied"))
+        }
         Ordered::Unsettleable(why) => Err(unsettleable(&why)),
         Ordered::Blocked(pointers) => {
             let places = pointers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::actor::store::requests::queue::{Enqueued, Order};
+use crate::actor::store::requests::queue::{Deed, Enqueued, Order};
 use crate::actor::store::requests::view;
 use crate::api::describe;
 
@@ -205,8 +205,8 @@ impl From<view::WorkItemRow> for WorkItem {
     fn from(row: view::WorkItemRow) -> Self {
         let (source, key) = row.copy.map(|(source, key)| (source.to_string(), key.to_string())).unzip();
         let order = row.order.map(|order| match order {
-            Order::Resolve { .. } => "resolve".to_owned(),
-            Order::Undo { .. } => "undo".to_owned(),
+            Order::Resolve { .. } | Order::AsShown { deed: Deed::Resolve(_), .. } => "resolve".to_owned(),
+            Order::Undo { .. } | Order::AsShown { deed: Deed::Undo { .. }, .. } => "undo".to_owned(),
             Order::Settle { .. } => "settle".to_owned(),
         });
         Self {

@@ -228,13 +228,23 @@ fn contends(conflicts: &[Conflict], name: &SourceName) -> bool {
 }
 
 fn cause(will: &Will, fate: &Fate) -> Json {
+    let number = |number: i64| Json::Number(number.into());
     let (kind, about) = match (will, fate) {
-        (Will::Nothing, _) | (_, Fate::Stale) => ("sync", None),
-        (Will::Resolve { conflict, .. }, Fate::Done) => ("resolution", Some(("conflict", *conflict))),
-        (Will::Undo { version, .. }, Fate::Done) => ("undo", Some(("version", *version))),
+        (Will::Nothing, _) | (_, Fate::Stale | Fate::Moved(_)) => ("sync", None),
+        (Will::Resolve(resolutions), Fate::Done) => {
+            ("resolution", resolutions.first().map(|first| ("conflict", number(first.conflict))))
+        }
+        (Will::Undo { version, .. }, Fate::Done) => ("undo", Some(("version", number(*version)))),
     };
     let mut members = Object::from([("kind".into(), Json::String(kind.into()))]);
-    members.extend(about.map(|(name, number)| (name.into(), Json::Number(number.into()))));
+    members.extend(about.map(|(name, value)| (name.into(), value)));
+    if let (Will::Resolve(resolutions), Fate::Done) = (will, fate)
+        && resolutions.len() > 1
+    {
+        // The first is named as if it were alone, and then all of them.
+        let all: Vec<Json> = resolutions.iter().map(|each| number(each.conflict)).collect();
+        members.extend([("conflicts".into(), Json::from(all))]);
+    }
     Json::Object(members)
 }
 

@@ -6,6 +6,7 @@
 mod assemble;
 mod conclude;
 mod limits;
+mod preview;
 mod reclaim;
 mod retry;
 mod settle;
@@ -29,6 +30,7 @@ use settle::{Settled, Standing};
 
 pub use conclude::{Conclusion, WriteResult, conclude};
 pub use limits::{Held, Limited};
+pub use preview::{CopyPreview, InvalidShown, Moved, Preview, Prospect, Shown, breaches_at};
 pub use reclaim::{Gone, reclaim};
 pub use retry::{RetryTerms, Verdict, judge};
 
@@ -72,13 +74,8 @@ pub struct Situation<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Will {
     Nothing,
-    /// Decide the conflict at this place, if these are still its contenders.
-    Resolve {
-        conflict: i64,
-        path: Pointer,
-        contenders: Vec<Contender>,
-        decision: Decision,
-    },
+    /// Decide these conflicts, all of them or none.
+    Resolve(Vec<Resolution>),
     /// Take this version back: the record as it would be without it.
     Undo {
         version: i64,
@@ -86,6 +83,15 @@ pub enum Will {
         agreed: Option<Json>,
         changes: Vec<Change>,
     },
+}
+
+/// A person's word on the conflict at a place, if these are still its contenders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    pub conflict: i64,
+    pub path: Pointer,
+    pub contenders: Vec<Contender>,
+    pub decision: Decision,
 }
 
 /// What is to be recorded, and then done.
@@ -120,6 +126,8 @@ pub enum Fate {
     Done,
     /// The conflict is not what the person saw: nothing of the will was applied.
     Stale,
+    /// It would not come to what the person was shown: nothing of the will was applied.
+    Moved(Moved),
 }
 
 /// One write to come.
@@ -195,10 +203,13 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
         .extend(situation.stopped.iter().map(|place| format!("sources keep undoing each other at \"{place}\"")));
     let (answer, fate) = match situation.will {
         Will::Nothing | Will::Undo { .. } => (first, Fate::Done),
-        Will::Resolve { path, contenders, decision, .. } => {
-            let unmoved = first.conflicts.iter().any(|found| found.path == *path && found.contenders == *contenders);
-            if unmoved {
-                (ask(&held, BTreeMap::from([(path.clone(), decision.clone())])), Fate::Done)
+        Will::Resolve(resolutions) => {
+            let is_unmoved = |Resolution { path, contenders, .. }: &Resolution| {
+                first.conflicts.iter().any(|found| found.path == *path && found.contenders == *contenders)
+            };
+            if resolutions.iter().all(is_unmoved) {
+                let decided = resolutions.iter().map(|each| (each.path.clone(), each.decision.clone()));
+                (ask(&held, decided.collect()), Fate::Done)
             } else {
                 (first, Fate::Stale)
             }
@@ -222,7 +233,7 @@ impl Start {
             Will::Undo { state, agreed, changes, .. } => {
                 Self { state: *state, agreed: agreed.clone(), changes: changes.clone() }
             }
-            Will::Nothing | Will::Resolve { .. } => {
+            Will::Nothing | Will::Resolve(_) => {
                 Self { state: record.state, agreed: record.agreed.clone(), changes: Vec::new() }
             }
         }

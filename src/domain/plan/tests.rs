@@ -1,6 +1,7 @@
 //! What a look comes to, step by step.
 
 mod limits;
+mod preview;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -273,11 +274,13 @@ fn a_resolution_applies_only_to_what_the_person_saw() {
     let readings = [("ad", present(r#"{"n":3}"#)), ("crm", present(r#"{"n":2}"#))];
     let terms = terms(&["ad", "crm"]);
     let seen = look(&known, &readings, &terms, &Will::Nothing).conflicts.remove(0);
-    let will = |contenders| Will::Resolve {
-        conflict: 5,
-        path: seen.path.clone(),
-        contenders,
-        decision: Decision::Take(source("crm")),
+    let will = |contenders| {
+        Will::Resolve(vec![Resolution {
+            conflict: 5,
+            path: seen.path.clone(),
+            contenders,
+            decision: Decision::Take(source("crm")),
+        }])
     };
     let applied = look(&known, &readings, &terms, &will(seen.contenders.clone()));
     assert_eq!((applied.fate, applied.record.version), (Fate::Done, 3));
@@ -296,12 +299,12 @@ fn a_resolution_against_a_source_that_is_away_holds_when_it_comes_back() {
     let seen = look(&known, &both, &terms, &Will::Nothing);
     known.links.extend(seen.links);
     let conflict = &seen.conflicts[0];
-    let will = Will::Resolve {
+    let will = Will::Resolve(vec![Resolution {
         conflict: 5,
         path: conflict.path.clone(),
         contenders: conflict.contenders.clone(),
         decision: Decision::Take(source("crm")),
-    };
+    }]);
     let away = [("ad", Reading::Unreachable("no route".to_owned())), ("crm", present(r#"{"n":2}"#))];
     let resolved = look(&known, &away, &terms, &will);
     assert_eq!((resolved.fate, resolved.conflicts.len()), (Fate::Done, 0));

@@ -8,7 +8,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{Base, DoubtId, Settlement};
 use crate::domain::text::Text;
 use crate::store::columns::Word;
-use crate::store::requests::queue::Order;
+use crate::store::requests::queue::{Choice, Deed, Order};
 
 fn json(text: &str) -> Json {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -89,12 +89,24 @@ fn bases() -> impl Strategy<Value = Base> {
 }
 
 fn orders() -> impl Strategy<Value = Order> {
-    let decision = prop_oneof![
-        source().prop_map(Decision::Take),
-        values().prop_map(Decision::Value),
-        Just(Decision::Absent),
-        Just(Decision::Keep),
+    let decision = || {
+        prop_oneof![
+            source().prop_map(Decision::Take),
+            values().prop_map(Decision::Value),
+            Just(Decision::Absent),
+            Just(Decision::Keep),
+        ]
+    };
+    let choice = (any::<i64>(), any::<i64>(), decision()).prop_map(|(conflict, revision, decision)| Choice {
+        conflict,
+        revision,
+        decision,
+    });
+    let deed = prop_oneof![
+        any::<i64>().prop_map(|version| Deed::Undo { version }),
+        prop::collection::vec(choice, 0..3).prop_map(Deed::Resolve),
     ];
+    let shown = "[0-9]{1,9};[0-9a-f]{32}(;[a-z]{1,3}=[0-9a-f]{32})?".prop_map(|text| text.parse().unwrap());
     let settlement = prop_oneof![
         "[A-Za-z0-9., _-]{1,12}".prop_map(|key| Settlement::Key(key.parse().unwrap())),
         Just(Settlement::Absent)
@@ -102,7 +114,8 @@ fn orders() -> impl Strategy<Value = Order> {
     prop_oneof![
         any::<i64>().prop_map(|version| Order::Undo { version }),
         (any::<i64>(), settlement).prop_map(|(doubt, settlement)| Order::Settle { doubt: DoubtId(doubt), settlement }),
-        (any::<i64>(), any::<i64>(), decision).prop_map(|(conflict, revision, decision)| Order::Resolve {
+        (deed, shown).prop_map(|(deed, shown)| Order::AsShown { deed, shown }),
+        (any::<i64>(), any::<i64>(), decision()).prop_map(|(conflict, revision, decision)| Order::Resolve {
             conflict,
             revision,
             decision

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::Decision;
 use crate::domain::name::{EntityName, SourceName};
+use crate::domain::plan::Shown;
 use crate::domain::record::{DoubtId, Settlement};
 
 pub(in crate::store) use finish::ids;
@@ -65,6 +66,25 @@ pub enum Order {
     Undo { version: i64 },
     /// Settle what is in doubt about a copy.
     Settle { doubt: DoubtId, settlement: Settlement },
+    /// Do what a person was shown, if it still comes to just that.
+    AsShown { deed: Deed, shown: Shown },
+}
+
+/// What a person does to a record after having been shown what it comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Decides conflicts of the record, all of them in one version.
+    Resolve(Vec<Choice>),
+    /// Takes back what a version changed.
+    Undo { version: i64 },
+}
+
+/// A person's word on one of the conflicts of a record, as it stood at `revision`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    pub conflict: i64,
+    pub revision: i64,
+    pub decision: Decision,
 }
 
 /// Claims due work of an entity, the longest due first: at most `limit` looks.

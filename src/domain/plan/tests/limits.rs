@@ -47,8 +47,12 @@ fn a_removal_that_is_contradicted_overruled_or_a_persons_names_nobody() {
     let contradicted = look(&two(), &edited, &terms, &Will::Nothing);
     assert_eq!((contradicted.conflicts.len(), contradicted.limited), (1, Limited::default()));
     let conflict = contradicted.conflicts[0].clone();
-    let will =
-        Will::Resolve { conflict: 1, path: conflict.path, contenders: conflict.contenders, decision: Decision::Absent };
+    let will = Will::Resolve(vec![Resolution {
+        conflict: 1,
+        path: conflict.path,
+        contenders: conflict.contenders,
+        decision: Decision::Absent,
+    }]);
     let decided = look(&two(), &edited, &terms, &will);
     assert_eq!((decided.record.state, decided.limited), (RecordState::Deleted, Limited::default()));
     terms.rules.merge_policy = MergePolicy::TrustOnly(source("ad"));

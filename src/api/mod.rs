@@ -1,4 +1,4 @@
-//! What programs see: the routes of the HTTP API, the types on the wire, and a typed client of them.
+//! What programs and people see: the routes of the HTTP API, the types on the wire, a typed client of them, and the pages.
 //!
 //! Routes parse names and keys into types and ask actors; they know neither the database nor how a source is run.
 //! The routes and the codes of problems are described in docs/api.md.
@@ -15,6 +15,7 @@ mod service;
 mod exposition;
 mod count;
 mod routes;
+mod pages;
 mod body;
 pub mod access;
 mod patient;

@@ -162,6 +162,16 @@ impl Refused {
         Self { code, problem: Box::new(problem) }
     }
 
+    /// Returns what kind of refusal it is.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Returns what it says.
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
     /// Adds what the code's description promises.
     pub(crate) fn with(mut self, add: impl FnOnce(&mut Problem)) -> Self {
         add(&mut self.problem);
@@ -183,6 +193,8 @@ impl Refused {
         let mut head = HttpResponse::build(self.code.status());
         // For whoever counts.
         head.extensions_mut().insert(self.code);
+        // For whoever shows it to a person.
+        head.extensions_mut().insert(self.problem.clone());
         head.insert_header((CONTENT_TYPE, "application/problem+json"));
         match self.code.status() {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {

@@ -21,7 +21,7 @@ use super::access::{Connection, Guard, Peer, admit, record};
 use super::body::{self, Bounds, Intake};
 use super::patient::Patient;
 use super::screen::Screen;
-use super::{Service, count, input, routes, socket};
+use super::{Service, count, input, pages, routes, socket};
 
 pub use super::socket::ServeError;
 pub use super::tcp::{Stopper, Tcp, TlsError};
@@ -110,7 +110,7 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn new(service: Service) -> Self {
         let service = web::Data::new(service);
-        let guard = Arc::new(Guard::new(service.clone(), routes::table()));
+        let guard = Arc::new(Guard::new(service.clone(), routes::needs()));
         Self { service, guard, intake: Intake::of_api() }
     }
 }
@@ -136,6 +136,7 @@ pub(super) fn app(
         .wrap(from_fn(move |request, next| record(recording.clone(), request, next)))
         .wrap(from_fn(move |request, next| body::read_whole(intake.clone(), request, next)))
         .wrap(from_fn(move |request, next| admit(Arc::clone(&guard), request, next)))
+        .wrap(from_fn(pages::for_people))
         .wrap(from_fn(move |request, next| count::count(tally.clone(), request, next)))
         .configure(routes::configure)
 }

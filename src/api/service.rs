@@ -9,7 +9,7 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message};
 use tokio::sync::watch;
 
-use super::access::{Signers, Tokens};
+use super::access::{Sessions, Signers, Tokens};
 use super::arrears::Arrears;
 use super::problem::{Code, Refused};
 use super::under_way::UnderWay;
@@ -34,6 +34,8 @@ pub struct Service {
     pub reloader: Addr<Reloader>,
     /// The tokens with which the API is used over TCP.
     pub tokens: Arc<Tokens>,
+    /// The browsers that signed in with one of them.
+    pub sessions: Arc<Sessions>,
     /// Those who may sign notifications.
     pub signers: Arc<Signers>,
     /// The configuration in force; a reload sends the next one.
@@ -86,6 +88,11 @@ impl Service {
     pub(super) async fn reload(&self) -> Result<Reloaded, Refused> {
         let reply = self.reloader.send(Reload).await.map_err(|_| away())?;
         reply.map_err(|refusal| self.refusal(refusal))
+    }
+
+    /// Whether those who come over TCP come over TLS.
+    pub(super) fn is_over_tls(&self) -> bool {
+        self.config.borrow().server.tls.is_some()
     }
 
     /// Finds a configured entity.

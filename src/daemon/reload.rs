@@ -52,6 +52,7 @@ impl Configuration {
             store,
             reloader,
             tokens,
+            sessions: Arc::default(),
             signers: Arc::default(),
             config,
             config_path: path,

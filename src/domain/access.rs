@@ -62,6 +62,17 @@ impl fmt::Debug for TokenHash {
     }
 }
 
+/// The SHA-256 of what a browser holds that is signed in: all that is kept of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionHash(pub [u8; 32]);
+
+/// Tells nothing, as that of a token.
+impl fmt::Debug for SessionHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionHash(..)")
+    }
+}
+
 /// What the bearer of a token may do, and how often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {

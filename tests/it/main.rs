@@ -7,6 +7,7 @@ mod api;
 mod description;
 mod pauses;
 mod access;
+mod pages;
 mod notification_forms;
 mod webhooks;
 mod repeats;

@@ -59,6 +59,7 @@ fn is_small(line: &str) -> bool {
         " on pause",
         " on source",
         " on token",
+        " on session ",
         " on webhook ",
         " on schema_migration",
     ]

@@ -91,6 +91,20 @@ pub(in crate::api) async fn enter_refused(request: &ServiceRequest, refused: &Re
     }
 }
 
+/// Enters what somebody did to themselves alone: that they signed in, or out, or tried to.
+pub(in crate::api) async fn enter(
+    service: &Service,
+    who: String,
+    via: Via,
+    act: &str,
+    end: ActEnd,
+) -> Result<(), Refused> {
+    let begun = Act { who, via, act: act.to_owned(), target: format!("/{act}"), request: None };
+    let id = service.ask(BeginAct(begun)).await?;
+    complete(service, act, EndAct { id, end }).await;
+    Ok(())
+}
+
 /// Records what came of an act: once the database is back, if it is away.
 async fn complete(service: &Service, act: &str, end: EndAct) {
     let id = end.id.0;
@@ -166,11 +180,10 @@ mod tests {
 
     #[test]
     fn every_act_has_a_name_of_its_own_at_what_it_is_done_to() {
-        let acts = routes::table().into_iter().filter(|entry| {
-            entry.needs == Needs::Role(Role::Operate) && !matches!(entry.method, Method::GET | Method::HEAD)
+        let acts = routes::needs().filter(|(method, _, needs)| {
+            *needs == Needs::Role(Role::Operate) && !matches!(*method, Method::GET | Method::HEAD)
         });
-        let names: Vec<(&str, String)> =
-            acts.map(|entry| (entry.path, name(&entry.method, entry.path).to_owned())).collect();
+        let names: Vec<(&str, String)> = acts.map(|(method, path, _)| (path, name(&method, path).to_owned())).collect();
         assert!(names.iter().all(|(path, name)| !name.contains('{') && !path.is_empty()), "{names:?}");
         // To pause an entity and to pause a source are told apart by the path.
         let distinct: BTreeSet<_> = names.iter().collect();

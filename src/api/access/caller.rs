@@ -54,7 +54,7 @@ impl Caller {
     }
 
     /// Names the caller for the audit trail, and how they came; `None` if nobody knows.
-    pub(super) fn name(&self) -> Option<(String, Via)> {
+    pub(in crate::api) fn name(&self) -> Option<(String, Via)> {
         match self {
             Self::Owner(Peer { uid, pid }) => Some((user(*uid), Via::Unix { uid: *uid, pid: *pid })),
             Self::Bearer(bearer, peer) => Some((bearer.name.to_string(), Via::Token { peer: peer.to_string() })),

@@ -18,12 +18,13 @@ use bytes::Bytes;
 use slog::info;
 
 use super::names::Names;
+use super::sessions::Session;
 use super::tokens::Bearer;
 use super::{Caller, Connection};
 use crate::api::Service;
 use crate::api::body;
 use crate::api::problem::{Code, Refused};
-use crate::api::routes::{Entry, Needs};
+use crate::api::routes::Needs;
 use crate::api::signature;
 use crate::domain::access::Role;
 use crate::log::key;
@@ -31,8 +32,17 @@ use crate::log::key;
 /// Where notifications are posted.
 const NOTIFICATIONS: &str = "/v1/notifications";
 
+/// The header of what a page does by itself: nobody is there for that.
+const BY_ITSELF: &str = "x-retcon-live";
+
+/// The header in which a browser says where a request comes from.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// Refusals are logged so often at most.
 const QUIET: Duration = Duration::from_secs(1);
+
+/// Who asks, and in which session if it is in one.
+type Known = (Caller, Option<Arc<Session>>);
 
 /// Knows what each method of each path needs, and who comes with what.
 pub(in crate::api) struct Guard {
@@ -57,16 +67,19 @@ pub(in crate::api) async fn admit<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let needs = guard.needs(&request);
     match guard.caller(&request, needs).await {
-        Ok(caller) => {
+        Ok((caller, session)) => {
             // Whoever is not known keeps no connection that others could use.
             let is_nobody = matches!(caller, Caller::Anybody);
             request.extensions_mut().insert(caller.clone());
             request.extensions_mut().insert(Admitted(needs));
+            if let Some(session) = &session {
+                request.extensions_mut().insert(Arc::clone(session));
+            }
             let mut response = next.call(request).await?;
             if is_nobody {
                 response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
             }
-            Ok(response.map_body(|_, body| while_good(body, &caller)))
+            Ok(response.map_body(|_, body| while_good(body, &caller, session)))
         }
         Err(refused) => {
             guard.log(&request, &refused);
@@ -77,8 +90,11 @@ pub(in crate::api) async fn admit<B: MessageBody + 'static>(
 
 impl Guard {
     /// Guards these methods of these paths.
-    pub(in crate::api) fn new(service: web::Data<Service>, entries: Vec<Entry>) -> Self {
-        let needs = entries.into_iter().map(|entry| ((entry.method, entry.path), entry.needs)).collect();
+    pub(in crate::api) fn new(
+        service: web::Data<Service>,
+        served: impl Iterator<Item = (Method, &'static str, Needs)>,
+    ) -> Self {
+        let needs = served.map(|(method, path, needs)| ((method, path), needs)).collect();
         let names = Names::of(&service.config.borrow().server);
         Self { needs, names, service, since: Instant::now(), logged_ms: AtomicU64::new(0) }
     }
@@ -91,10 +107,10 @@ impl Guard {
         request.match_pattern().and_then(find).unwrap_or(Needs::Role(Role::Notify))
     }
 
-    /// Says who asks, and that they may.
-    async fn caller(&self, request: &ServiceRequest, needs: Needs) -> Result<Caller, Refused> {
+    /// Says who asks, and that they may; with the session, if they come by one.
+    async fn caller(&self, request: &ServiceRequest, needs: Needs) -> Result<Known, Refused> {
         match request.conn_data::<Connection>() {
-            Some(Connection::Unix(peer)) => Ok(Caller::Owner(*peer)),
+            Some(Connection::Unix(peer)) => Ok((Caller::Owner(*peer), None)),
             Some(Connection::Tcp { peer, local }) => {
                 self.check_names(request, *local)?;
                 self.check_token(request, needs, *peer).await
@@ -128,21 +144,40 @@ impl Guard {
         }
     }
 
-    async fn check_token(&self, request: &ServiceRequest, needs: Needs, peer: SocketAddr) -> Result<Caller, Refused> {
+    async fn check_token(&self, request: &ServiceRequest, needs: Needs, peer: SocketAddr) -> Result<Known, Refused> {
         let needed = match needs {
-            Needs::Nothing => return Ok(Caller::Anybody),
+            Needs::Nothing => return Ok((Caller::Anybody, None)),
             Needs::Role(role) => role,
         };
         if is_by_signature(request) {
-            return Ok(Caller::Anybody);
+            return Ok((Caller::Anybody, None));
         }
-        let bearer = self.service.tokens.find(token(request.headers())?).await?;
+        let (bearer, session) = self.bearer(request).await?;
         bearer.pass()?;
+        if let Some(session) = session.as_ref().filter(|_| !request.headers().contains_key(BY_ITSELF)) {
+            self.service.sessions.touch(&self.service, session).await;
+        }
         if bearer.grant.role < needed {
             let detail = format!("this needs the role {needed}, and the token has the role {}", bearer.grant.role);
             return Err(Refused::new(Code::Forbidden, detail));
         }
-        Ok(Caller::Bearer(bearer, peer))
+        Ok((Caller::Bearer(bearer, peer), session))
+    }
+
+    /// Finds who bears the token that a request comes with, or signed in with it.
+    async fn bearer(&self, request: &ServiceRequest) -> Result<(Arc<Bearer>, Option<Arc<Session>>), Refused> {
+        let headers = request.headers();
+        if headers.contains_key(header::AUTHORIZATION) {
+            return Ok((self.service.tokens.find(token(headers)?).await?, None));
+        }
+        match self.service.sessions.find(&self.service, headers).await? {
+            None => Ok((self.service.tokens.find(token(headers)?).await?, None)),
+            Some((session, bearer)) if is_own_doing(request) => Ok((bearer, Some(session))),
+            Some(_) => {
+                let detail = "a browser that changes something says of which page that is: Origin is missing";
+                Err(Refused::new(Code::ForeignOrigin, detail))
+            }
+        }
     }
 
     /// Logs a refusal; of those that come at once, one.
@@ -161,6 +196,14 @@ impl Guard {
     }
 }
 
+/// Whether a request that comes with a cookie is known to come from a page of ours, if it changes anything. A browser sends the
+/// cookie whoever's page asks for it, but names the page; that a page it names is ours was looked at before.
+fn is_own_doing(request: &ServiceRequest) -> bool {
+    let headers = request.headers();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    is_read || headers.contains_key(header::ORIGIN) || all(headers, &FETCH_SITE).eq(["same-origin"])
+}
+
 /// Whether a request says that it is signed, in place of a token: the route of notifications sees to it that it is, once it
 /// has the body.
 fn is_by_signature(request: &ServiceRequest) -> bool {
@@ -171,11 +214,16 @@ fn is_by_signature(request: &ServiceRequest) -> bool {
         && signature::is_signed(headers)
 }
 
-/// Has a stream end when the token is revoked with which it was begun.
-fn while_good<B: MessageBody + 'static>(body: B, caller: &Caller) -> EitherBody<B, BoxBody> {
+/// Has a stream end when the token is revoked with which it was begun, or the session is over.
+fn while_good<B: MessageBody + 'static>(
+    body: B,
+    caller: &Caller,
+    session: Option<Arc<Session>>,
+) -> EitherBody<B, BoxBody> {
     match (body.size(), caller) {
         (BodySize::Stream, Caller::Bearer(bearer, _)) => {
-            EitherBody::right(BoxBody::new(WhileGood { body: BoxBody::new(body), bearer: Arc::clone(bearer) }))
+            let bearer = Arc::clone(bearer);
+            EitherBody::right(BoxBody::new(WhileGood { body: BoxBody::new(body), bearer, session }))
         }
         (BodySize::None | BodySize::Sized(_) | BodySize::Stream, _) => EitherBody::left(body),
     }
@@ -185,6 +233,7 @@ fn while_good<B: MessageBody + 'static>(body: B, caller: &Caller) -> EitherBody<
 struct WhileGood {
     body: BoxBody,
     bearer: Arc<Bearer>,
+    session: Option<Arc<Session>>,
 }
 
 impl MessageBody for WhileGood {
@@ -196,7 +245,8 @@ impl MessageBody for WhileGood {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let next = Pin::new(&mut self.body).poll_next(cx);
-        if next.is_ready() && self.bearer.is_revoked() { Poll::Ready(None) } else { next }
+        let is_over = || self.bearer.is_revoked() || self.session.as_ref().is_some_and(|session| session.is_over());
+        if next.is_ready() && is_over() { Poll::Ready(None) } else { next }
     }
 }
 

@@ -62,7 +62,8 @@ fn hash(token: &str) -> TokenHash {
 /// Whoever bears a good token.
 #[derive(Debug)]
 pub(in crate::api) struct Bearer {
-    id: i64,
+    /// The number of the token.
+    pub(in crate::api) id: i64,
     pub(in crate::api) name: TokenName,
     pub(in crate::api) grant: Grant,
     hash: TokenHash,
@@ -131,12 +132,25 @@ impl Tokens {
     }
 
     /// Finds who bears a token.
-    pub(super) async fn find(&self, token: &str) -> Result<Arc<Bearer>, Refused> {
+    pub(in crate::api) async fn find(&self, token: &str) -> Result<Arc<Bearer>, Refused> {
         let hash = hash(token);
         let knowledge = self.freshen().await;
         match (self.bearer(&hash), knowledge) {
             (Some(bearer), Knowledge::Whole | Knowledge::Partial) => Ok(bearer),
             (None, Knowledge::Whole) => Err(Refused::new(Code::Unauthorized, "the token is unknown or revoked")),
+            (None, Knowledge::Partial) => {
+                Err(Refused::new(Code::StoreUnavailable, "the database is away, and the token was not known before"))
+            }
+        }
+    }
+
+    /// Finds the bearer of the token of this number.
+    pub(super) async fn find_by_number(&self, id: i64) -> Result<Arc<Bearer>, Refused> {
+        let knowledge = self.freshen().await;
+        let found = self.read().bearers.iter().find(|bearer| bearer.id == id).cloned();
+        match (found, knowledge) {
+            (Some(bearer), Knowledge::Whole | Knowledge::Partial) => Ok(bearer),
+            (None, Knowledge::Whole) => Err(Refused::new(Code::Unauthorized, "the token was revoked")),
             (None, Knowledge::Partial) => {
                 Err(Refused::new(Code::StoreUnavailable, "the database is away, and the token was not known before"))
             }

@@ -23,10 +23,12 @@ mod description;
 mod events;
 mod path;
 mod doorway;
-mod repeat;
+pub(super) mod repeat;
 
+use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
+use super::pages;
 use super::problem::{Code, Refused};
 use path::Path;
 
@@ -63,11 +65,17 @@ pub(super) fn table() -> Vec<Entry> {
     paths().flat_map(Path::into_entries).collect()
 }
 
+/// Returns every method of every path, the pages' included, with what it needs.
+pub(super) fn needs() -> impl Iterator<Item = (Method, &'static str, Needs)> {
+    table().into_iter().map(|entry| (entry.method, entry.path, entry.needs)).chain(pages::needs())
+}
+
 /// Adds every route.
 pub(super) fn configure(app: &mut web::ServiceConfig) {
     for path in paths() {
         app.service(path.into_resource());
     }
+    pages::configure(app);
     app.default_service(web::to(nothing_here));
 }
 
@@ -78,8 +86,6 @@ async fn nothing_here(request: HttpRequest) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-
-    use actix_web::http::Method;
 
     use super::*;
     use crate::domain::access::Role;

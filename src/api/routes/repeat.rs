@@ -7,11 +7,12 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, to_bytes};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use bytes::Bytes;
@@ -23,6 +24,7 @@ use crate::actor::store::requests::queue::WorkItemId;
 use crate::actor::store::requests::repeatable::{
     Answered, Attempt, BeginRequest, Begun, Effect, EndRequest, ForgetRequest, RequestKey,
 };
+use crate::api::access::Caller;
 use crate::api::arrears::Debt;
 use crate::api::describe::{Operation, key_of_request};
 use crate::api::input;
@@ -39,6 +41,9 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// How long a key may be.
 const LONGEST: usize = 255;
 
+/// The pause before it is looked again whether a request is carried out.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Adds to a description what every request has that may be repeated.
 pub(super) fn told(operation: Operation) -> Operation {
     operation
@@ -52,16 +57,16 @@ pub(super) fn told(operation: Operation) -> Operation {
 
 /// What a route is told of a request that came with a key; without one, nothing.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Repeat {
+pub(in crate::api) struct Repeat {
     /// What the request's effect is told with.
-    pub(super) attempt: Option<Attempt>,
+    pub(in crate::api) attempt: Option<Attempt>,
     /// What it has changed already: it is answered by that, and not carried out.
-    pub(super) effect: Option<Effect>,
+    pub(in crate::api) effect: Option<Effect>,
 }
 
 impl Repeat {
     /// The work item of an order that is stored already.
-    pub(super) fn ordered(&self) -> Option<WorkItemId> {
+    pub(in crate::api) fn ordered(&self) -> Option<WorkItemId> {
         match self.effect {
             Some(Effect::Ordered(item)) => Some(item),
             Some(Effect::Approved(_) | Effect::Done) | None => None,
@@ -69,7 +74,7 @@ impl Repeat {
     }
 
     /// Whether what was asked is done already, and no more is to be said of it.
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::api) fn is_done(&self) -> bool {
         match self.effect {
             Some(Effect::Done) => true,
             Some(Effect::Ordered(_) | Effect::Approved(_)) | None => false,
@@ -87,21 +92,40 @@ impl FromRequest for Repeat {
 }
 
 /// Carries a request out, unless it was carried out before.
-pub(super) async fn once(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+pub(super) async fn once(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     // A signed message has a name of its own, and who signed it is not known yet.
     if !request.headers().contains_key(HEADER) || signature::is_signed(request.headers()) {
         return next.call(request).await;
     }
-    let key = match read(request.headers()) {
-        Ok(key) => RequestKey { caller: caller(&request), key },
-        Err(refused) => return Ok(request.into_response(refused.error_response())),
-    };
+    match read(request.headers()) {
+        Ok(key) => carry_out(request, key, next, Duration::ZERO).await,
+        Err(refused) => Ok(request.into_response(refused.error_response())),
+    }
+}
+
+/// Carries a request with a key out, unless it was carried out before. While that is being done, it is waited for so long.
+pub(in crate::api) async fn carry_out(
+    mut request: ServiceRequest,
+    key: String,
+    next: Next<BoxBody>,
+    patience: Duration,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let key = RequestKey { caller: caller(&request), key };
     let body = request.extract::<Bytes>().await?;
     let fingerprint = fingerprint(&request, &body);
     request.set_payload(body.into());
     let Some(service) = request.app_data::<web::Data<Service>>().cloned() else { return next.call(request).await };
     let attempt = Attempt { key, id: Uuid::new_v4() };
-    match begin(&service, &attempt, fingerprint).await {
+    let since = Instant::now();
+    let begun = loop {
+        match begin(&service, &attempt, fingerprint).await {
+            Err(refused) if refused.code() == Code::RequestUnderWay && since.elapsed() < patience => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            begun => break begun,
+        }
+    };
+    match begun {
         Ok(Step::CarryOut(turn, effect)) => {
             request.extensions_mut().insert(Repeat { attempt: Some(attempt.clone()), effect });
             keep(&service, attempt, turn, next.call(request).await?).await
@@ -161,10 +185,11 @@ fn read(headers: &HeaderMap) -> Result<String, Refused> {
 
 /// Says whose keys these are, since two callers may have the same: the bearers of one token, or whoever needs none.
 fn caller(request: &ServiceRequest) -> String {
-    match request.headers().get(AUTHORIZATION) {
+    match (request.headers().get(AUTHORIZATION), request.extensions().get::<Caller>()) {
         // Not the token itself, which is kept nowhere.
-        Some(shown) => Uuid::from_bytes(first_half(Sha256::digest(shown.as_bytes()).into())).to_string(),
-        None => "nobody".to_owned(),
+        (Some(shown), _) => Uuid::from_bytes(first_half(Sha256::digest(shown.as_bytes()).into())).to_string(),
+        (None, Some(Caller::Bearer(bearer, _))) => format!("signed in with token {}", bearer.id),
+        (None, Some(Caller::Owner(_) | Caller::Anybody) | None) => "nobody".to_owned(),
     }
 }
 
@@ -212,7 +237,13 @@ async fn keep(
 
 fn replay(Answered { status, media, body }: Answered) -> HttpResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    HttpResponse::build(status).insert_header((CONTENT_TYPE, media)).insert_header((REPLAYED, "true")).body(body)
+    let mut answer = HttpResponse::build(status);
+    answer.insert_header((CONTENT_TYPE, media)).insert_header((REPLAYED, "true"));
+    if status == StatusCode::SEE_OTHER {
+        // Where to go next is all that such an answer says, and its body says it too.
+        answer.insert_header((LOCATION, body.as_slice()));
+    }
+    answer.body(body)
 }
 
 #[cfg(test)]

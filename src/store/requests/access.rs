@@ -1,9 +1,12 @@
 //! Who may use the API over TCP, and what people did with it.
 
 mod audit;
+mod sessions;
 pub(super) mod tokens;
 
-use crate::domain::access::{Grant, TokenHash};
+use std::time::Duration;
+
+use crate::domain::access::{Grant, SessionHash, TokenHash};
 use crate::domain::name::TokenName;
 
 pub(super) use audit::act_row;
@@ -36,6 +39,41 @@ pub struct CreateToken {
 pub struct RevokeToken {
     pub name: TokenName,
 }
+
+/// Signs a browser in with a token. Gives `false` if the token has ended meanwhile.
+#[derive(Debug, Clone)]
+pub struct OpenSession {
+    pub hash: SessionHash,
+    /// The number of the token.
+    pub token: i64,
+    /// How long it may last.
+    pub life: Duration,
+    /// How long it may last without being used; others that are over by that are forgotten.
+    pub idle: Duration,
+}
+
+/// Finds a session, also one that is over and not forgotten yet.
+#[derive(Debug, Clone)]
+pub struct FindSession(pub SessionHash);
+
+/// A session as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The number of its token.
+    pub token: i64,
+    /// How much longer it may last.
+    pub left: Duration,
+    /// Since when nobody has done anything in it, to the minute.
+    pub idle: Duration,
+}
+
+/// Records that somebody does something in a session.
+#[derive(Debug, Clone)]
+pub struct TouchSession(pub SessionHash);
+
+/// Ends a session, if there is such a one.
+#[derive(Debug, Clone)]
+pub struct CloseSession(pub SessionHash);
 
 /// How somebody came.
 #[derive(Debug, Clone, PartialEq, Eq)]

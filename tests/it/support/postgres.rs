@@ -54,6 +54,28 @@ impl TestStore {
     pub(crate) fn config(&self) -> Config {
         config(&self.name)
     }
+
+    /// Runs statements in it.
+    #[track_caller]
+    pub(crate) fn run(&self, statements: &str) {
+        let config = self.config();
+        block_on(async move {
+            let (client, connection) = config.connect(NoTls).await.expect("the server takes connections");
+            tokio::spawn(connection);
+            client.batch_execute(statements).await.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+        });
+    }
+
+    /// Asks it for a number.
+    #[track_caller]
+    pub(crate) fn number(&self, question: &str) -> i64 {
+        let config = self.config();
+        block_on(async move {
+            let (client, connection) = config.connect(NoTls).await.expect("the server takes connections");
+            tokio::spawn(connection);
+            client.query_one(question, &[]).await.unwrap_or_else(|error| panic!("{question}: {error:?}")).get(0)
+        })
+    }
 }
 
 impl Deref for TestStore {

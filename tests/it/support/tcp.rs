@@ -48,12 +48,13 @@ pub(crate) struct Call {
     host: Option<String>,
     headers: Vec<(String, String)>,
     body: Option<String>,
+    media: &'static str,
 }
 
 impl Call {
     pub(crate) fn new(method: &str, target: &str) -> Self {
         let line = format!("{method} {target} HTTP/1.1");
-        Self { line, host: Some("localhost".to_owned()), headers: Vec::new(), body: None }
+        Self { line, host: Some("localhost".to_owned()), headers: Vec::new(), body: None, media: "application/json" }
     }
 
     pub(crate) fn get(target: &str) -> Self {
@@ -86,6 +87,12 @@ impl Call {
         self
     }
 
+    /// Sends what a form of a page does.
+    pub(crate) fn form(mut self, fields: &str) -> Self {
+        self.media = "application/x-www-form-urlencoded";
+        self.body(fields)
+    }
+
     pub(crate) fn try_send(&self, address: SocketAddr) -> io::Result<Answer> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(DEADLINE))?;
@@ -95,7 +102,7 @@ impl Call {
             head += &format!("{name}: {value}\r\n");
         }
         if let Some(body) = &self.body {
-            head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+            head += &format!("Content-Type: {}\r\nContent-Length: {}\r\n", self.media, body.len());
         }
         stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())?;
         let sent = stream.write_all(self.body.as_deref().unwrap_or_default().as_bytes());

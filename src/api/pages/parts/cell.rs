@@ -1,0 +1,141 @@
+//! A value of a document, so that what it is can be told from how it looks: text is quoted, and what is not there is a word.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+
+use crate::domain::json::Json;
+
+/// What is longer is folded, in characters.
+const LONG: usize = 400;
+
+/// A value, or that there is none.
+#[derive(Template)]
+#[template(path = "parts/cell.html", config = "src/api/pages/askama.toml")]
+pub(crate) struct Cell {
+    /// For the style sheet: `text`, `number`, `truth`, `null`, `tree`, `none`.
+    kind: &'static str,
+    text: String,
+    /// The beginning of a text that is long.
+    beginning: Option<String>,
+}
+
+impl HtmlSafe for Cell {}
+
+impl Cell {
+    /// Shows a value.
+    pub(crate) fn of(value: &Json) -> Self {
+        let kind = match value {
+            Json::String(_) => "text",
+            Json::Number(_) => "number",
+            Json::Bool(_) => "truth",
+            Json::Null => "null",
+            Json::Array(_) | Json::Object(_) => "tree",
+        };
+        let text = match value {
+            Json::Array(_) | Json::Object(_) => indented(value),
+            Json::String(_) | Json::Number(_) | Json::Bool(_) | Json::Null => value.to_string(),
+        };
+        let is_long = text.char_indices().nth(LONG).is_some();
+        let beginning = is_long.then(|| text.chars().take(LONG / 4).collect());
+        Self { kind, text, beginning }
+    }
+
+    /// Shows a value of a document that is there, if it has that field.
+    pub(crate) fn of_field(value: Option<&Json>) -> Self {
+        value.map_or_else(Self::no_field, Self::of)
+    }
+
+    /// Says that the document has no such field.
+    pub(crate) fn no_field() -> Self {
+        Self::none("no such field")
+    }
+
+    /// Says that there is no document.
+    pub(crate) fn no_document() -> Self {
+        Self::none("no document")
+    }
+
+    fn none(text: &str) -> Self {
+        Self { kind: "none", text: text.to_owned(), beginning: None }
+    }
+
+    /// How long the whole of it is.
+    fn length(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+/// Writes a value over several lines, two spaces for each level.
+fn indented(value: &Json) -> String {
+    let mut text = String::new();
+    indent(value, 0, &mut text);
+    text
+}
+
+fn indent(value: &Json, depth: usize, text: &mut String) {
+    let line = |text: &mut String, depth: usize| {
+        text.push('\n');
+        text.extend(std::iter::repeat_n("  ", depth));
+    };
+    match value {
+        Json::Array(elements) if !elements.is_empty() => {
+            text.push('[');
+            for (n, element) in elements.iter().enumerate() {
+                text.push_str(if n > 0 { "," } else { "" });
+                line(text, depth + 1);
+                indent(element, depth + 1, text);
+            }
+            line(text, depth);
+            text.push(']');
+        }
+        Json::Object(members) if !members.is_empty() => {
+            text.push('{');
+            for (n, (name, value)) in members.iter().enumerate() {
+                text.push_str(if n > 0 { "," } else { "" });
+                line(text, depth + 1);
+                text.push_str(&format!("{name}: "));
+                indent(value, depth + 1, text);
+            }
+            line(text, depth);
+            text.push('}');
+        }
+        Json::Array(_) | Json::Object(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
+            text.push_str(&value.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(json: &str) -> String {
+        Cell::of(&json.parse().expect("JSON")).to_string()
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_from_what_is_empty() {
+        assert!(shown("\"\"").contains("&#34;&#34;"), "{}", shown("\"\""));
+        assert!(shown("null").contains("null"));
+        let cells = [Cell::no_field().to_string(), Cell::no_document().to_string(), shown("\"no document\"")];
+        assert!(cells[0].contains("no such field") && cells[1].contains("no document"), "{cells:?}");
+        assert_ne!(cells[1], cells[2]);
+    }
+
+    #[test]
+    fn a_value_is_text_whatever_it_holds() {
+        let text = shown(r#""<img src=x onerror=alert(1)>""#);
+        assert!(!text.contains("<img") && text.contains("dir=\"auto\""), "{text}");
+        let text = shown(r#"{"</code><script>": ["<b>"]}"#);
+        assert!(!text.contains("<script>") && !text.contains("<b>"), "{text}");
+    }
+
+    #[test]
+    fn every_digit_is_shown_and_what_is_long_is_folded() {
+        assert!(shown("1.10").contains("1.10"));
+        assert!(!shown(&format!("{:?}", "x".repeat(300))).contains("<details"));
+        let long = shown(&format!("{:?}", "x".repeat(500)));
+        assert!(long.contains("<details") && long.contains("502 characters"), "{long}");
+        assert!(shown(r#"{"a": [1, {}]}"#).contains("{\n  &#34;a&#34;: [\n    1,\n    {}\n  ]\n}"));
+    }
+}

@@ -1,0 +1,2 @@
+-- Ends a session.
+delete from session where hash = $1

@@ -1,0 +1,3 @@
+//! The pages: what people see and decide.
+
+mod sign_in;

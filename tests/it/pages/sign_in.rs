@@ -1,0 +1,215 @@
+//! Who may see the pages: a token is shown once, and a cookie from then on, which may do what the token may.
+
+use std::net::SocketAddr;
+
+use crate::support::site::Site;
+use crate::support::socket::Answer;
+use crate::support::system::Language;
+use crate::support::tcp::{self, Call, token};
+
+fn site() -> Site {
+    Site::new(&[Language::Sh.source("crm")])
+}
+
+/// A request as a browser makes it to show its answer to a person.
+fn look(path: &str) -> Call {
+    Call::get(path).with("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+}
+
+/// A form that a browser sends from a page of ours.
+fn send(path: &str, address: SocketAddr, fields: &str) -> Call {
+    let call = Call::new("POST", path).with("Accept", "text/html").with("Origin", &format!("http://{address}"));
+    call.host(Some(&address.to_string())).form(fields)
+}
+
+/// Signs in, and gives the cookie as it is sent back.
+#[track_caller]
+fn sign_in(address: SocketAddr, token: &str) -> String {
+    let answer = send("/login", address, &format!("token={token}")).send(address).has_status(303);
+    cookie(&answer)
+}
+
+#[track_caller]
+fn cookie(answer: &Answer) -> String {
+    let set = answer.header("set-cookie").unwrap_or_else(|| panic!("no cookie: {answer}"));
+    set.split(';').next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn somebody_who_is_not_signed_in_is_sent_to_do_that_and_from_there_to_what_they_wanted() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "view", &[]);
+    let answer = look("/?entity=a b&x=%26".replace(' ', "%20").as_str()).send(address).has_status(303);
+    assert_eq!(answer.header("location"), Some("/login?next=%2F%3Fentity%3Da%2520b%26x%3D%2526"), "{answer}");
+    let page = look("/login?next=%2F%3Fentity%3Da%2520b").send(address).has_status(200);
+    assert!(page.body.contains("value=\"/?entity=a%20b\""), "{page}");
+    let answer = send("/login", address, &format!("token={token}&next=%2F%3Fentity%3Da%2520b")).send(address);
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/?entity=a%20b")), "{answer}");
+    let page = look("/").with("Cookie", &cookie(&answer)).send(address).has_status(200);
+    assert!(page.body.contains("ann") && page.body.contains("may look, not act"), "{page}");
+    daemon.stop();
+}
+
+#[test]
+fn programs_are_told_in_their_own_words_that_they_have_no_token() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    Call::get("/").send(address).has_problem(401, "unauthorized");
+    look("/v1/status").send(address).has_problem(401, "unauthorized");
+    Call::get("/nothing").bearing(&token(&site, "ann", "view", &[])).send(address).has_problem(404, "unknown-route");
+    daemon.stop();
+}
+
+#[test]
+fn the_cookie_is_kept_from_scripts_and_other_sites_and_serves_the_api_and_the_events_too() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "operate", &[]);
+    let answer = send("/login", address, &format!("token={token}")).send(address).has_status(303);
+    let set = answer.header("set-cookie").expect("a cookie");
+    assert!(set.starts_with("retcon_session=") && !set.contains(&token), "{set}");
+    assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200"), "{set}");
+    let cookie = cookie(&answer);
+    Call::get("/v1/status").with("Cookie", &cookie).send(address).has_status(200);
+    // What changes something comes from a page of ours, and says so.
+    let reload = || Call::new("POST", "/v1/reload").with("Cookie", &cookie).host(Some(&address.to_string()));
+    reload().send(address).has_problem(403, "foreign-origin");
+    reload().with("Origin", "https://evil.example").send(address).has_problem(403, "foreign-origin");
+    reload().with("Sec-Fetch-Site", "cross-site").send(address).has_problem(403, "foreign-origin");
+    reload().with("Origin", &format!("http://{address}")).send(address).has_status(200);
+    reload().with("Sec-Fetch-Site", "same-origin").send(address).has_status(200);
+    daemon.stop();
+}
+
+#[test]
+fn a_token_that_is_none_and_one_for_notifications_open_nothing_and_are_entered_into_the_trail() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let page = send("/login", address, "token=retcon_wrong&next=%2Fwork").send(address).has_status(401);
+    assert!(page.body.contains("unknown or revoked") && page.body.contains("value=\"/work\""), "{page}");
+    assert!(page.header("set-cookie").is_none() && !page.body.contains("retcon_wrong"), "{page}");
+    let page = send("/login", address, "token=").send(address).has_status(401);
+    assert!(page.header("set-cookie").is_none(), "{page}");
+    let notify = token(&site, "shop", "notify", &[]);
+    let page = send("/login", address, &format!("token={notify}")).send(address).has_status(403);
+    assert!(page.body.contains("for notifications alone") && page.header("set-cookie").is_none(), "{page}");
+    let cookie = sign_in(address, &token(&site, "ann", "view", &[]));
+    let out = send("/logout", address, "").with("Cookie", &cookie).send(address).has_status(303);
+    assert_eq!(out.header("location"), Some("/login?done=signed-out"), "{out}");
+    let trail = site.get("/v1/audit");
+    let acts: Vec<String> = trail["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|act| {
+            let word = |name: &str| act[name].as_str().unwrap_or_default().to_owned();
+            format!("{} {} {}", word("who"), word("act"), word("outcome"))
+        })
+        .collect();
+    let acts: Vec<&str> = acts.iter().map(String::as_str).filter(|act| act.contains("log")).collect();
+    let expected =
+        ["ann logout done", "ann login done", "shop login refused", "unknown login refused", "unknown login refused"];
+    assert_eq!(acts, expected, "{trail}");
+    assert!(!trail.to_string().contains("retcon_wrong"), "{trail}");
+    daemon.stop();
+}
+
+#[test]
+fn who_tries_many_tokens_waits_and_who_has_one_is_let_in() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "view", &[]);
+    let tries: Vec<u16> = (0..12).map(|_| send("/login", address, "token=x").send(address).status).collect();
+    assert_eq!(tries[..10], [401; 10], "{tries:?}");
+    assert_eq!(tries[11], 429, "{tries:?}");
+    let page = send("/login", address, &format!("token={token}")).send(address).has_status(429);
+    assert!(page.body.contains("too many attempts"), "{page}");
+    daemon.stop();
+}
+
+#[test]
+fn a_session_ends_with_its_token_with_the_sign_out_and_when_it_is_over() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let names = ["one", "other", "idle", "old"];
+    let [one, other, idle, old] = names.map(|name| sign_in(address, &token(&site, name, "view", &[])));
+    let status = |cookie: &str| Call::get("/v1/status").with("Cookie", cookie).send(address).status;
+    assert_eq!([status(&one), status(&other)], [200; 2]);
+    send("/logout", address, "").with("Cookie", &one).send(address).has_status(303);
+    assert_eq!(status(&one), 401);
+    site.retcon(&["token", "revoke", "other"]).exits(0);
+    assert_eq!(status(&other), 401);
+    let of = |name| format!("where token = (select id from token where name = '{name}')");
+    site.database().run(&format!("update session set last_seen_at = now() - interval '61 minutes' {}", of("idle")));
+    site.database().run(&format!("update session set expires_at = now() - interval '1 second' {}", of("old")));
+    assert_eq!([status(&idle), status(&old)], [401; 2]);
+    assert_eq!(site.database().number("select count(*) from session"), 2);
+    let fifth = sign_in(address, &token(&site, "fifth", "view", &[]));
+    assert_eq!(site.database().number("select count(*) from session"), 1, "what is over is forgotten");
+    assert_eq!(status(&fifth), 200);
+    daemon.stop();
+}
+
+#[test]
+fn what_is_kept_of_a_session_is_no_cookie() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let cookie = sign_in(address, &token(&site, "ann", "view", &[]));
+    let value = cookie.split('=').nth(1).expect("a value");
+    let kept = site.database().number(&format!("select count(*) from session where encode(hash, 'hex') = '{value}'"));
+    assert_eq!(kept, 0);
+    assert_eq!(daemon.log_text().matches(value).count(), 0);
+    daemon.stop();
+}
+
+#[test]
+fn every_page_forbids_the_browser_what_it_does_not_need() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "view", &[]);
+    for path in ["/", "/login", "/nothing-here"] {
+        let page = look(path).bearing(&token).send(address);
+        let policy = page.header("content-security-policy").unwrap_or_else(|| panic!("{path}: {page}"));
+        assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cache-control", "no-store"),
+            ("content-type", "text/html; charset=utf-8"),
+        ] {
+            assert_eq!(page.header(name), Some(value), "{path}: {page}");
+        }
+        assert!(!page.body.contains("style=") && !page.body.contains("<script>"), "{page}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn what_pages_are_shown_with_is_kept_by_browsers_for_ever_under_its_own_name() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let page = look("/login").send(address).has_status(200);
+    let named = page.body.split('"').filter(|part| part.starts_with("/assets/"));
+    let named: std::collections::BTreeSet<&str> = named.collect();
+    assert_eq!(named.len(), 3, "{page}");
+    for name in named {
+        let asset = Call::get(name).send(address).has_status(200);
+        assert!(asset.header("cache-control").is_some_and(|kept| kept.contains("immutable")), "{asset}");
+        assert!(asset.body.len() > 100, "{asset}");
+    }
+    Call::get("/assets/0123456789ab.css").send(address).has_problem(404, "unknown-route");
+    daemon.stop();
+}
+
+#[test]
+fn over_the_unix_socket_the_pages_are_open_as_the_rest_is() {
+    let site = site();
+    let daemon = site.start();
+    let page = site.http_with("GET", "/", &[("Accept", "text/html")], None).has_status(200);
+    assert!(page.body.contains("customer") && !page.body.contains("Sign out"), "{page}");
+    let answer = site.http_with("GET", "/login", &[("Accept", "text/html")], None).has_status(303);
+    assert_eq!(answer.header("location"), Some("/"), "{answer}");
+    daemon.stop();
+}

@@ -1,6 +1,6 @@
 //! What belongs to an entity and not to its actor: it outlives the actor's failures and every configuration.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -117,6 +117,9 @@ pub(super) struct Held {
 /// A claim under way, for as long as this is held.
 pub(super) struct Claiming(Arc<Workshop>);
 
+/// Says that no other look is at a record, for as long as this is held.
+pub(super) type Alone = OwnedMutexGuard<()>;
+
 impl Workshop {
     /// Opens an empty one, whose throttle has nothing to give yet.
     fn open(throttle: &Throttle) -> Arc<Self> {
@@ -182,6 +185,7 @@ impl Workshop {
         let is_first = !self.claiming.swap(true, Ordering::AcqRel);
         is_first.then(|| {
             self.busy.send_modify(|busy| *busy += 1);
+            self.records.watch();
             Claiming(Arc::clone(self))
         })
     }
@@ -199,7 +203,7 @@ impl Workshop {
     }
 
     /// Waits until no other look is at this record.
-    pub(super) async fn alone_with(&self, record: InternalKey) -> OwnedMutexGuard<()> {
+    pub(super) async fn alone_with(&self, record: InternalKey) -> Alone {
         self.records.lock(record).await
     }
 
@@ -221,6 +225,14 @@ impl Drop for Held {
     }
 }
 
+impl Claiming {
+    /// Gives the record to a look that comes of this claim; `None` if another look has been at it since the claim began, so that what
+    /// was recalled with it may be old.
+    pub(super) fn alone_since(&self, record: InternalKey) -> Option<Alone> {
+        self.0.records.lock_untouched(record)
+    }
+}
+
 impl Drop for Claiming {
     fn drop(&mut self) {
         self.0.claiming.store(false, Ordering::Release);
@@ -230,16 +242,44 @@ impl Drop for Claiming {
 
 /// A lock for each record that is being looked at, and none for the others.
 #[derive(Default)]
-struct RecordLocks(Mutex<HashMap<InternalKey, Arc<Turn<()>>>>);
+struct RecordLocks(Mutex<Locks>);
+
+#[derive(Default)]
+struct Locks {
+    turns: HashMap<InternalKey, Arc<Turn<()>>>,
+    /// The records that have been looked at since the last claim began.
+    touched: HashSet<InternalKey>,
+}
 
 impl RecordLocks {
-    async fn lock(&self, record: InternalKey) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut locks = whole(&self.0);
-            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-            Arc::clone(locks.entry(record).or_default())
-        };
-        lock.lock_owned().await
+    /// Keeps in mind from now on which records are looked at.
+    fn watch(&self) {
+        let mut locks = whole(&self.0);
+        let Locks { turns, touched } = &mut *locks;
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        *touched = turns.keys().copied().collect();
+    }
+
+    async fn lock(&self, record: InternalKey) -> Alone {
+        let turn = whole(&self.0).turn(record);
+        turn.lock_owned().await
+    }
+
+    /// Gives none for a record that has been looked at since it is kept in mind.
+    fn lock_untouched(&self, record: InternalKey) -> Option<Alone> {
+        let mut locks = whole(&self.0);
+        if locks.touched.contains(&record) {
+            return None;
+        }
+        locks.turn(record).try_lock_owned().ok()
+    }
+}
+
+impl Locks {
+    fn turn(&mut self, record: InternalKey) -> Arc<Turn<()>> {
+        self.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        self.touched.insert(record);
+        Arc::clone(self.turns.entry(record).or_default())
     }
 }
 
@@ -278,5 +318,31 @@ impl Orders {
             }
         }
         awaited.waiting.retain(|_, waiting| !waiting.is_closed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::key::InternalKey;
+
+    use super::RecordLocks;
+
+    const ONE: InternalKey = InternalKey(1);
+    const OTHER: InternalKey = InternalKey(2);
+
+    #[tokio::test]
+    async fn a_record_that_was_looked_at_since_a_claim_began_is_not_given_to_what_was_recalled_with_it() {
+        let locks = RecordLocks::default();
+        drop(locks.lock(OTHER).await);
+        let held = locks.lock(ONE).await;
+        locks.watch();
+        assert!(locks.lock_untouched(ONE).is_none(), "another look is at it");
+        drop(held);
+        assert!(locks.lock_untouched(ONE).is_none(), "another look was at it when the claim began");
+        assert!(locks.lock_untouched(OTHER).is_some(), "that was before");
+        locks.watch();
+        drop(locks.lock(ONE).await);
+        assert!(locks.lock_untouched(ONE).is_none(), "another look came and went meanwhile");
+        assert!(locks.lock_untouched(OTHER).is_some_and(|_alone| locks.lock_untouched(OTHER).is_none()));
     }
 }

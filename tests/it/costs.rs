@@ -13,21 +13,21 @@ use crate::support::wait::until;
 /// From a notification of one of two sources until nothing more is done about it.
 const TWO: &str = "
                               starts   trips  statements  commits
-create                             3      11          42        7
-nothing changed                    2       5          16        4
-update                             3       7          26        6
-update with history                3       8          27        6
-delete                             3      11          35        6
+create                             3      11          44        7
+nothing changed                    2       4          17        4
+update                             3       6          27        6
+update with history                3       7          28        6
+delete                             3      10          36        6
 ";
 
 /// Likewise with five.
 const FIVE: &str = "
                               starts   trips  statements  commits
-create                             9      14          45       10
-nothing changed                    5       5          16        4
-update                             9      10          29        9
-update with history                9      11          30        9
-delete                             9      14          38        9
+create                             9      14          47       10
+nothing changed                    5       4          17        4
+update                             9       9          30        9
+update with history                9      10          31        9
+delete                             9      13          39        9
 ";
 
 /// A source of which no reading is ever too old, so that a busy machine makes no more.

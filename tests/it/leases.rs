@@ -178,7 +178,7 @@ async fn what_a_daemon_records_that_lost_its_lease_is_refused() {
     let store = postgres::store();
     let (one, other) = (enlist(&store, TERM).await, enlist(&store, TERM).await);
     let old = Fence { entity: customer(), number: number(&store, one).await.expect("it is free"), holder: one };
-    let claim = || Claim { entity: customer(), limit: 1 };
+    let claim = || Claim { entity: customer(), limit: 1, ahead: None };
     run(&store, Recover { entity: customer(), held: Vec::new() }).await;
     notify(&store, "crm", "a").await;
     run(&store, Resign { daemon: one }).await;

@@ -7,8 +7,10 @@ use rstest::rstest;
 
 use crate::support::actors::{Actors, policy};
 use crate::support::postgres::block_on;
+use crate::support::runs::{RunEnd, RunEvent, Runs};
 use crate::support::scene::{CUSTOMER, KINDS, PRODUCT, Scene};
 use crate::support::store::rows;
+use crate::support::wait::until;
 use crate::support::wire::{Moment, Wire};
 
 /// Ends what is at work on a claim or at the end of a transaction, and gives the number of sessions.
@@ -93,6 +95,48 @@ fn a_wire_that_is_cut_at_a_commit_loses_and_doubles_nothing(
     assert_eq!(actors.lives(), before);
     for source in &CUSTOMER.sources[1..] {
         assert_eq!(scene.runs(CUSTOMER).count(source, "create"), 5, "{source}");
+    }
+    assert_eq!(wire.left(), 0);
+    actors.stop();
+}
+
+/// The order of the runs of an operation at a source, among all that were started.
+fn places(runs: &Runs, source: &str, operation: &str) -> Vec<usize> {
+    let is_one = |run: &RunEvent| run.source == source && run.operation == operation;
+    runs.started().enumerate().filter(|(_, run)| is_one(run)).map(|(place, _)| place).collect()
+}
+
+#[rstest]
+fn what_was_read_before_its_claim_was_lost_is_read_again_before_anything_is_written(
+    #[values(Moment::BeforeCommit, Moment::AfterCommit)] moment: Moment,
+) {
+    let scene = Scene::new();
+    let actors = Actors::start(&scene.site);
+    scene.tell(&actors, CUSTOMER, "1", "Ann");
+    actors.wait_until_at_rest();
+    actors.stop();
+    let before = scene.runs(CUSTOMER).started().count();
+    let wire = Wire::new(scene.site.path(), scene.site.database(), "-- Claims the looks", moment, 1);
+    let actors = Actors::start_on(wire.store(), &scene.site, policy(), discard());
+    let held = wire.hold();
+    scene.tell(&actors, CUSTOMER, "1", "Anne");
+    let reads = CUSTOMER.sources.len();
+    let runs = || scene.runs(CUSTOMER);
+    let ended = || runs().0.iter().filter(|run| run.end == RunEnd::Ended(0)).count();
+    until(|| (ended() == before + reads).then_some(()), || format!("{:#?}", runs()));
+    let state = "select state from work_item where state <> 'done'";
+    assert_eq!(block_on(rows(scene.site.database(), state)), ["ready"], "it is not claimed yet");
+    drop(held);
+    actors.wait_until_at_rest();
+    scene.assert_in_step(&actors);
+    scene.assert_nothing_held();
+    let runs = runs();
+    for source in &CUSTOMER.sources[1..] {
+        let (read, updated) = (places(&runs, source, "read"), places(&runs, source, "update"));
+        let since = |places: Vec<usize>| places.into_iter().filter(|place| *place >= before).collect::<Vec<_>>();
+        let (read, updated) = (since(read), since(updated));
+        assert_eq!((read.len(), updated.len()), (2, 1), "{source}: {runs:#?}");
+        assert!(read[1] < updated[0], "{source}: {runs:#?}");
     }
     assert_eq!(wire.left(), 0);
     actors.stop();

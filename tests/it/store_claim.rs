@@ -45,7 +45,7 @@ async fn only_the_entitys_own_work_is_claimed() {
     run(&store, Enqueue { notifications: vec![elsewhere] }).await;
     let claimed = claim_up_to(&store, 8).await;
     assert_eq!((claimed.looks.len(), claimed.next_due), (0, None));
-    assert_eq!(run(&store, Claim { entity: entity("product"), limit: 8 }).await.looks.len(), 1);
+    assert_eq!(run(&store, Claim { entity: entity("product"), limit: 8, ahead: None }).await.looks.len(), 1);
 }
 
 #[tokio::test]

@@ -156,7 +156,7 @@ async fn a_request_whose_session_dies_is_unavailable_and_the_next_has_another() 
     transaction.execute("update entity set last_internal_key = 1", &[]).await.expect("the entity is locked");
     let claim = tokio::spawn({
         let store = store.clone();
-        async move { Claim { entity: customer(), limit: 8 }.run(&store).await }
+        async move { Claim { entity: customer(), limit: 8, ahead: None }.run(&store).await }
     });
     let waiting = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' \
                    and datname = current_database()";
@@ -164,7 +164,11 @@ async fn a_request_whose_session_dies_is_unavailable_and_the_next_has_another() 
     let error = claim.await.expect("it does not panic").expect_err("its session ended");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     transaction.rollback().await.expect("it ends");
-    assert_eq!(run(&store, Claim { entity: customer(), limit: 8 }).await.looks.len(), 1, "nothing was claimed before");
+    assert_eq!(
+        run(&store, Claim { entity: customer(), limit: 8, ahead: None }).await.looks.len(),
+        1,
+        "nothing was claimed before"
+    );
 }
 
 #[tokio::test]

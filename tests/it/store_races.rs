@@ -177,7 +177,7 @@ async fn claims_that_meet_never_share_a_record() {
         let copies = (0..20).flat_map(|n| [("crm", format!("k{n}")), ("billing", format!("b{n}"))]);
         let notifications: Vec<Notification> = copies.map(|(name, key)| notification(name, &key)).collect();
         run(&store, Enqueue { notifications }).await;
-        let claims = (0..4).map(|_| run(&store, Claim { entity: customer(), limit: 7 }));
+        let claims = (0..4).map(|_| run(&store, Claim { entity: customer(), limit: 7, ahead: None }));
         let looks: Vec<_> = join_all(claims).await.into_iter().flat_map(|claimed| claimed.looks).collect();
         let subjects: BTreeSet<_> = looks.iter().map(|look| format!("{:?}", look.subject)).collect();
         assert_eq!((looks.len(), subjects.len()), (20, 20));

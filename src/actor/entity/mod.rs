@@ -2,6 +2,7 @@
 //!
 //! What is under way, claims and looks, runs beside the actor and not in it: a failure of the actor does not touch it.
 
+mod claim;
 mod mandate;
 mod sources;
 mod orders;
@@ -10,7 +11,6 @@ mod pauses;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, MessageResult};
 use actix::{Supervised, WrapFuture};
-use futures_util::FutureExt;
 use futures_util::future::join_all;
 use slog::{Logger, debug, warn};
 
@@ -31,14 +30,14 @@ use crate::source::gate::GateState;
 use crate::source::guardian::Guardian;
 
 use super::desk::SharedDesk;
-use super::look::{self, LookEnd};
+use super::look::LookEnd;
 use super::messages::SourceStatus;
 use super::office::{Mandate, Office};
 use super::source::{self, Health, SourceActor};
 use super::store::requests::lease::Fence;
-use super::store::requests::queue::{Claim, Claimed, ClaimedLook, Recovered};
+use super::store::requests::queue::Recovered;
 use super::store::{PAUSES, StoreActor, StoreError};
-use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline, Policy, panic_text};
+use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline, Policy};
 use super::workshop::Workshop;
 use sources::Condition;
 
@@ -273,18 +272,8 @@ impl EntityActor {
             return;
         };
         let (current, workshop) = (Rc::clone(&self.desk), Arc::clone(&self.workshop));
-        let claim = Claim { entity: self.entity.name.clone(), limit: i64::from(room) };
         actix::spawn(async move {
-            let claimed = desk.ask(claim).await.map(|Claimed { looks, next_due }| {
-                if !looks.is_empty() {
-                    points::pass(Point::Claimed);
-                }
-                // By the configuration of this moment, which may be another by now, but for what was claimed under another lease.
-                let current = current.borrow().clone().filter(|current| current.fence == desk.fence);
-                let desk = current.unwrap_or(desk);
-                looks.into_iter().for_each(|look| begin(&desk, look));
-                next_due
-            });
+            let claimed = claim::claim(&desk, &current, room, &claiming).await;
             drop(claiming);
             workshop.tell(ClaimEnded(claimed));
         });
@@ -314,25 +303,6 @@ impl EntityActor {
             actor.lifeline.finish(ctx);
         }));
     }
-}
-
-/// Begins a look; one that panics costs its work items an attempt, and nothing else.
-fn begin(desk: &SharedDesk, claimed: ClaimedLook) {
-    let desk = Rc::clone(desk);
-    let items = claimed.items.clone();
-    let held = desk.workshop.hold(items.iter().map(|item| item.id).collect());
-    actix::spawn(async move {
-        let workshop = Arc::clone(&desk.workshop);
-        let made = async move {
-            match AssertUnwindSafe(look::look(Rc::clone(&desk), claimed)).catch_unwind().await {
-                Ok(end) => end,
-                Err(panic) => look::panicked(desk, items, panic_text(panic)).await,
-            }
-        };
-        let end = AssertUnwindSafe(made).catch_unwind().await.unwrap_or(LookEnd::Stuck);
-        drop(held);
-        workshop.tell(LookEnded(end));
-    });
 }
 
 impl Actor for EntityActor {
@@ -446,6 +416,8 @@ impl Handler<LookEnded> for EntityActor {
                 self.stuck = true;
                 Self::put_back_later(ctx);
             }
+            // The end of its claim says what is to be done.
+            LookEnd::Void => {}
         }
         self.close_if_idle(ctx);
         self.go_on();

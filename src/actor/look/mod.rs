@@ -13,8 +13,9 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use futures_util::future::join_all;
+use futures_util::future::{Shared, join_all};
 use slog::{Logger, error, info, o, warn};
+use tokio::sync::oneshot;
 
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::matching;
@@ -32,6 +33,7 @@ use super::errand::{Read, Taken};
 use super::source::visit;
 use super::store::requests::look::{FindRival, Recall, RecallRecent};
 use super::store::requests::queue::{ClaimedItem, ClaimedLook, Finish, FinishItems, Subject, WorkEnd, WorkItemId};
+use super::workshop::Alone;
 use settle::Settling;
 
 pub(super) use preview::preview;
@@ -53,6 +55,26 @@ pub(super) enum LookEnd {
     Settled { blocked_by: Vec<SourceName> },
     /// Their end could not be recorded: they are nobody's now.
     Stuck,
+    /// They were not claimed, as far as is known; sources were read at most.
+    Void,
+}
+
+/// What a look begins with.
+pub(super) struct Beginning {
+    pub(super) claimed: ClaimedLook,
+    /// What is known of the record still counts; `None` if it may be old.
+    pub(super) alone: Option<Alone>,
+    pub(super) kept: Kept,
+}
+
+/// Resolves when the claim is durable, or to an error when it is void.
+pub(super) type Kept = Shared<oneshot::Receiver<()>>;
+
+/// A record with which a look is alone, what is known of it, and what was just read.
+struct Head {
+    _alone: Alone,
+    known: Option<Known>,
+    taken: Readings,
 }
 
 /// What came of carrying a plan out.
@@ -66,14 +88,23 @@ enum CarriedOut {
     Over(Vec<SourceName>),
 }
 
-/// Makes a look and ends its work items.
-pub(super) async fn look(desk: SharedDesk, claimed: ClaimedLook) -> LookEnd {
-    let item = claimed.items.first().map_or(0, |item| item.id.0);
+/// Makes a look and ends its work items. Before the claim is durable, sources are read and nothing else is done.
+pub(super) async fn look(desk: SharedDesk, beginning: Beginning) -> LookEnd {
+    let Beginning { claimed: ClaimedLook { subject, items, known }, alone, kept } = beginning;
+    let item = items.first().map_or(0, |item| item.id.0);
     let log = desk.log.new(o!(key::WORK_ITEM => item));
-    let look = Look { desk, items: claimed.items, log, began: Instant::now() };
-    let ended = match claimed.subject {
-        Subject::Record(record) => look.at(record, Readings::new()).await,
-        Subject::UnknownKey { source, key } => look.introduce(source, key).await,
+    let look = Look { desk, items, log, began: Instant::now() };
+    let head = match (known, alone) {
+        (Some(known), Some(alone)) => Some(look.read_at_once(known, alone).await),
+        (None, _) | (_, None) => None,
+    };
+    if kept.await.is_err() {
+        return LookEnd::Void;
+    }
+    let ended = match (subject, head) {
+        (Subject::Record(record), Some(head)) => look.at_head(record, head).await,
+        (Subject::Record(record), None) => look.at(record, Readings::new()).await,
+        (Subject::UnknownKey { source, key }, _) => look.introduce(source, key).await,
     };
     match ended {
         Ok(blocked_by) => LookEnd::Settled { blocked_by },
@@ -86,16 +117,30 @@ pub(super) async fn look(desk: SharedDesk, claimed: ClaimedLook) -> LookEnd {
 }
 
 impl Look {
+    /// Reads the copies, unless something else comes before that.
+    async fn read_at_once(&self, known: Known, alone: Alone) -> Head {
+        let mut taken = Readings::new();
+        // An order may have to be judged first, and of a new item there may be copies that are being introduced.
+        if self.order().is_none() && known.record.version > 0 {
+            self.read_sources(&known, &mut taken).await;
+        }
+        Head { _alone: alone, known: Some(known), taken }
+    }
+
     /// Looks at a record; `taken` are readings that were just made.
-    async fn at(&self, record: InternalKey, mut taken: Readings) -> Result<Vec<SourceName>, StoreError> {
-        let _alone = self.desk.workshop.alone_with(record).await;
+    async fn at(&self, record: InternalKey, taken: Readings) -> Result<Vec<SourceName>, StoreError> {
+        let alone = self.desk.workshop.alone_with(record).await;
+        self.at_head(record, Head { _alone: alone, known: None, taken }).await
+    }
+
+    async fn at_head(&self, record: InternalKey, head: Head) -> Result<Vec<SourceName>, StoreError> {
+        let Head { _alone, known: mut recalled, mut taken } = head;
         let mut may_be_joined = !self.desk.terms.rules.matching.is_empty();
         let mut to_be_settled = true;
         let mut held = Held::new();
         let mut is_limited = false;
         loop {
-            let recall = Recall { entity: self.desk.entity.name.clone(), record };
-            let Some(mut known) = self.desk.insist(recall).await? else {
+            let Some(mut known) = self.recall(record, recalled.take()).await? else {
                 return self.finish(WorkEnd::Done { outcome: "nothing-there" }).await;
             };
             if planted(Mistake::Resurrect) {
@@ -155,6 +200,14 @@ impl Look {
         }
         self.recall_held(known, taken, held).await?;
         self.plan(known, taken, will, held).await.map(Some)
+    }
+
+    /// Recalls what is known, unless that was just done.
+    async fn recall(&self, record: InternalKey, recalled: Option<Known>) -> Result<Option<Known>, StoreError> {
+        match recalled {
+            Some(known) => Ok(Some(known)),
+            None => self.desk.insist(Recall { entity: self.desk.entity.name.clone(), record }).await,
+        }
     }
 
     /// Reads every copy that was not just read, all at the same time.

@@ -23,7 +23,7 @@ use super::queue::{Finish, WorkItemId};
 
 pub(in crate::store) use copies::release_held;
 pub(in crate::store) use limits::ask_all;
-pub(in crate::store) use recall::known;
+pub(in crate::store) use recall::{all_known, known, recall_claimed};
 pub(in crate::store) use rows::{conflict, list, one};
 
 /// Recalls all that is known of a record, in one round trip. Gives `None` if there is no such record.

@@ -8,11 +8,13 @@ mod upkeep;
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::merge::Decision;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::plan::Shown;
-use crate::domain::record::{DoubtId, Settlement};
+use crate::domain::record::{DoubtId, Known, Settlement};
 
 pub(in crate::store) use finish::ids;
 
@@ -95,10 +97,16 @@ pub struct Choice {
 /// operations are read in one statement. Items become running, with their record set where it is known.
 /// Items with an order come one to a look, and alone: siblings wait.
 /// A key in state `former` finds its record like a current one; a `retired` key counts as unknown.
+///
+/// With the looks comes what is known of their records. Nothing else may be at a record while a look at it rests on that: whoever
+/// claims sees to it, and recalls anew otherwise.
 #[derive(Debug, Clone)]
 pub struct Claim {
     pub entity: EntityName,
     pub limit: i64,
+    /// Told of what is being claimed, if anything is, while that is still being made durable. Nothing of it counts unless the reply
+    /// is the same: the claim may be undone, or its end stay unknown.
+    pub ahead: Option<mpsc::UnboundedSender<Claimed>>,
 }
 
 /// What was claimed.
@@ -114,6 +122,8 @@ pub struct Claimed {
 pub struct ClaimedLook {
     pub subject: Subject,
     pub items: Vec<ClaimedItem>,
+    /// What is known of the record that it is about.
+    pub known: Option<Known>,
 }
 
 /// What is to be looked at.

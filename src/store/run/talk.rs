@@ -2,6 +2,7 @@
 //! end with its last.
 
 use std::future::{Future, ready};
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Poll;
@@ -61,13 +62,18 @@ pub(in crate::store) struct Step {
 }
 
 /// How statements stand in their transaction.
-#[derive(Clone, Copy, Default)]
-struct Talk {
+#[derive(Default)]
+struct Talk<'t> {
     /// The first of them looks at the lease itself.
     is_held: bool,
     /// They are the last: it is committed with them.
     is_last: bool,
+    /// Told what they gave before the commit is there.
+    ahead: Option<Ahead<'t>>,
 }
+
+/// Is told the rows of statements.
+type Ahead<'t> = &'t mut (dyn FnMut(&[Vec<Row>]) + Send);
 
 /// A statement as it is sent.
 type Ready<'p> = (Statement, Vec<&'p (dyn ToSql + Sync)>);
@@ -145,7 +151,7 @@ impl<'a> Session<'a> {
 
     /// Runs statements in their order, in one round trip, and gives the rows of each.
     pub(in crate::store) async fn pipeline(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Fault> {
-        self.run(&steps, false).await
+        self.run(&steps, Talk::default()).await
     }
 
     /// Like [`Session::pipeline`], for a number of statements that is known.
@@ -158,18 +164,25 @@ impl<'a> Session<'a> {
     /// themselves: one that ends in an error undoes all.
     pub(in crate::store) async fn conclude(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Fault> {
         debug_assert!(steps.iter().all(|step| !step.is_contested), "what is contested is judged before the commit");
-        self.run(&steps, true).await
+        self.run(&steps, Talk { is_last: true, ..Talk::default() }).await
+    }
+
+    /// Like [`Session::conclude`]; the rows are told as soon as they are there, while their commit is still being made durable. Nothing may
+    /// rest on them before that has succeeded.
+    pub(in crate::store) async fn conclude_telling(&self, steps: Vec<Step>, ahead: Ahead<'_>) -> Result<(), Fault> {
+        debug_assert!(steps.iter().all(|step| !step.is_contested), "what is contested is judged before the commit");
+        self.run(&steps, Talk { is_last: true, is_held: false, ahead: Some(ahead) }).await.map(drop)
     }
 
     /// Commits, unless that was done with the last statements.
     pub(super) async fn commit(&self) -> Result<(), Fault> {
         if self.stage.load(Ordering::Relaxed) == stage::OPEN {
-            self.talk(&[], Talk { is_last: true, is_held: false }).await?;
+            self.talk(&[], Talk { is_last: true, ..Talk::default() }).await?;
         }
         Ok(())
     }
 
-    async fn run(&self, steps: &[Step], is_last: bool) -> Result<Vec<Vec<Row>>, Fault> {
+    async fn run(&self, steps: &[Step], talk: Talk<'_>) -> Result<Vec<Vec<Row>>, Fault> {
         let lease = self.lease();
         let mut ready = Vec::with_capacity(steps.len());
         for step in steps {
@@ -178,7 +191,7 @@ impl<'a> Session<'a> {
             ready.push((self.prepare(step.sql).await?, parameters));
         }
         let is_held = steps.first().is_some_and(|step| step.holds_lease);
-        let rows = self.talk(&ready, Talk { is_held, is_last }).await?;
+        let rows = self.talk(&ready, Talk { is_held, ..talk }).await?;
         let is_lost = steps.iter().zip(&rows).any(|(step, rows)| step.is_contested && rows.is_empty());
         if is_lost { Err(Fault::Moved) } else { Ok(rows) }
     }
@@ -188,7 +201,8 @@ impl<'a> Session<'a> {
     ///
     /// A statement is sent when its future is first polled. One that cannot even be sent keeps what would follow from being
     /// sent, the commit above all.
-    async fn talk(&self, statements: &[Ready<'_>], Talk { is_held, is_last }: Talk) -> Result<Vec<Vec<Row>>, Fault> {
+    async fn talk(&self, statements: &[Ready<'_>], talk: Talk<'_>) -> Result<Vec<Vec<Row>>, Fault> {
+        let Talk { is_held, is_last, ahead } = talk;
         let is_first = self.stage.load(Ordering::Relaxed) == stage::TO_BEGIN;
         // One statement that is all there is needs no brackets.
         let is_alone = is_first && is_last && statements.len() == 1 && (is_held || self.fence.is_none());
@@ -216,12 +230,27 @@ impl<'a> Session<'a> {
             self.stage.store(stage::OVER, Ordering::Relaxed);
             say(&mut answers, self.command(COMMIT)).await.map_err(|error| self.fault(error))?;
         }
+        let before = usize::from(begins.is_some()) + usize::from(hold.is_some());
+        self.hear(answers, before..before + statements.len(), ahead).await
+    }
+
+    /// Awaits all answers, and gives those that are wanted.
+    async fn hear(
+        &self,
+        answers: Vec<Answer<'_>>,
+        wanted: Range<usize>,
+        mut ahead: Option<Ahead<'_>>,
+    ) -> Result<Vec<Vec<Row>>, Fault> {
         let mut rows = Vec::with_capacity(answers.len());
         for answer in answers {
             rows.push(answer.await.map_err(|error| self.fault(error))?);
+            if rows.len() == wanted.end
+                && let Some(ahead) = ahead.take()
+            {
+                ahead(&rows[wanted.clone()]);
+            }
         }
-        let before = usize::from(begins.is_some()) + usize::from(hold.is_some());
-        Ok(rows.drain(before..before + statements.len()).collect())
+        Ok(rows.drain(wanted).collect())
     }
 
     fn command(&self, command: &'static str) -> Answer<'_> {

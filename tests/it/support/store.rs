@@ -67,7 +67,7 @@ pub(crate) async fn order(store: &Store, record: InternalKey) -> WorkItemId {
 }
 
 pub(crate) async fn claim_up_to(store: &Store, limit: i64) -> Claimed {
-    run(store, Claim { entity: customer(), limit }).await
+    run(store, Claim { entity: customer(), limit, ahead: None }).await
 }
 
 /// Claims all that can be claimed.

@@ -6,8 +6,8 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use retcon::store::Store;
 use tokio_postgres::Config;
@@ -35,6 +35,8 @@ struct Cut {
     moment: Moment,
     /// How often it is still to be cut.
     left: AtomicUsize,
+    /// Whoever has this holds a commit up at which it is to be cut.
+    hold: Mutex<()>,
 }
 
 /// A wire; it serves until the test's process ends.
@@ -57,7 +59,7 @@ impl Wire {
         let listener = UnixListener::bind(directory.join(name)).expect("the directory is new, its path short");
         let [Host::Unix(sockets)] = real.get_hosts() else { panic!("{real:?} is not behind one unix socket") };
         let server = sockets.join(name);
-        let cut = Arc::new(Cut { statement, moment, left: AtomicUsize::new(times) });
+        let cut = Arc::new(Cut { statement, moment, left: AtomicUsize::new(times), hold: Mutex::default() });
         let mut config = Config::new();
         config.host_path(directory).user(real.get_user().expect("a user"));
         config.dbname(real.get_dbname().expect("a database"));
@@ -75,6 +77,11 @@ impl Wire {
     /// A store behind the wire.
     pub(crate) fn store(&self) -> Store {
         Store::connect(self.config.clone(), 8).expect("no TLS is asked for")
+    }
+
+    /// Holds the commits up at which it is to be cut, until what is given is dropped.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.cut.hold.lock().expect("nobody panics with it")
     }
 
     /// How often it is still to be cut.
@@ -110,6 +117,7 @@ fn speak(mut client: UnixStream, mut server: UnixStream, cut: &Cut, is_mute: &At
     loop {
         let said = message(&mut client, 1)?;
         if ear.is_end_of_wanted(&said) && cut.take() {
+            drop(cut.hold.lock());
             match cut.moment {
                 Moment::BeforeCommit => return Ok(()),
                 Moment::AfterCommit => is_mute.store(true, Ordering::SeqCst),

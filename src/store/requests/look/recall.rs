@@ -47,23 +47,28 @@ pub(in crate::store) async fn known(
     entity: &EntityName,
     record: InternalKey,
 ) -> Result<Option<Known>, Fault> {
-    let rows = session.list(RECALL, &[&entity.as_str(), &record.0]).await?;
-    let parts = Parts::of(&rows)?;
-    let Some(row) = parts.record else { return Ok(None) };
-    let mut conflicts: Vec<OpenConflict> = parts.conflicts.into_iter().map(open_conflict).collect::<Result<_, _>>()?;
-    conflicts.sort_by_key(|conflict| conflict.id);
-    Ok(Some(Known {
-        record: Record {
-            id: record,
-            state: word(row, "state")?,
-            version: get(row, "version")?,
-            agreed: document(row, "agreed")?,
-        },
-        links: with_operations(&parts.links, &parts.operations)?,
-        conflicts,
-        tidies: parts.sources.into_iter().map(tidies).collect::<Result<_, _>>()?,
-        now: get::<Timestamp>(row, "now")?.as_microsecond(),
-    }))
+    let rows = session.list(RECALL, &[&entity.as_str(), &vec![record.0]]).await?;
+    Ok(all_known(&rows)?.remove(&record))
+}
+
+/// The statement that recalls all records of which the transaction has claimed items; [`all_known`] reads its rows.
+pub(in crate::store) fn recall_claimed(entity: &EntityName) -> Step {
+    Step::new(RECALL, [Box::new(entity.as_str().to_owned()), Box::new(None::<Vec<i64>>)])
+}
+
+/// Reads what is known of records.
+pub(in crate::store) fn all_known(rows: &[Row]) -> Result<BTreeMap<InternalKey, Known>, Fault> {
+    let mut parts: BTreeMap<InternalKey, Parts<'_>> = BTreeMap::new();
+    let mut tidies = BTreeMap::new();
+    for row in rows {
+        match get::<Option<i64>>(row, "record")? {
+            Some(record) => parts.entry(InternalKey(record)).or_default().add(row)?,
+            None => drop(tidies.insert(parsed(row, "source")?, get(row, "tidies")?)),
+        }
+    }
+    // A part whose record is not there cannot be: they are read in one state of the database.
+    let all = parts.into_iter().filter_map(|(record, parts)| Some(parts.known(record, parts.record?, &tidies)));
+    all.map(|known| known.map(|known| (known.record.id, known))).collect()
 }
 
 /// The rows of a record, sorted by what they are about.
@@ -73,23 +78,36 @@ struct Parts<'a> {
     links: Vec<&'a Row>,
     operations: Vec<&'a Row>,
     conflicts: Vec<&'a Row>,
-    sources: Vec<&'a Row>,
 }
 
 impl<'a> Parts<'a> {
-    fn of(rows: &'a [Row]) -> Result<Self, Fault> {
-        let mut parts = Self::default();
-        for row in rows {
-            match get(row, "part")? {
-                "record" => parts.record = Some(row),
-                "link" => parts.links.push(row),
-                "operation" => parts.operations.push(row),
-                "conflict" => parts.conflicts.push(row),
-                "source" => parts.sources.push(row),
-                part => return Err(unreadable("part", format!("a record has no {part}"))),
-            }
+    fn add(&mut self, row: &'a Row) -> Result<(), Fault> {
+        match get(row, "part")? {
+            "record" => self.record = Some(row),
+            "link" => self.links.push(row),
+            "operation" => self.operations.push(row),
+            "conflict" => self.conflicts.push(row),
+            part => return Err(unreadable("part", format!("a record has no {part}"))),
         }
-        Ok(parts)
+        Ok(())
+    }
+
+    fn known(&self, id: InternalKey, row: &Row, tidies: &BTreeMap<SourceName, bool>) -> Result<Known, Fault> {
+        let conflicts = self.conflicts.iter().map(|row| open_conflict(row));
+        let mut conflicts: Vec<OpenConflict> = conflicts.collect::<Result<_, _>>()?;
+        conflicts.sort_by_key(|conflict| conflict.id);
+        Ok(Known {
+            record: Record {
+                id,
+                state: word(row, "state")?,
+                version: get(row, "version")?,
+                agreed: document(row, "agreed")?,
+            },
+            links: with_operations(&self.links, &self.operations)?,
+            conflicts,
+            tidies: tidies.clone(),
+            now: get::<Timestamp>(row, "now")?.as_microsecond(),
+        })
     }
 }
 
@@ -103,10 +121,6 @@ fn with_operations(links: &[&Row], operations: &[&Row]) -> Result<BTreeMap<Sourc
         all.entry(parsed(row, "source")?).or_insert_with(Link::unlinked).open = Some(operation(row)?);
     }
     Ok(all)
-}
-
-fn tidies(row: &Row) -> Result<(SourceName, bool), Fault> {
-    Ok((parsed(row, "source")?, get(row, "tidies")?))
 }
 
 impl Request for RecallRecent {

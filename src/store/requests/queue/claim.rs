@@ -1,13 +1,16 @@
 //! How work is taken out of the queue.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio_postgres::Row;
 
 use crate::domain::key::InternalKey;
+use crate::domain::record::Known;
 use crate::points::{Mistake, bent};
 use crate::store::columns::{JsonText, get, parsed, unreadable};
 use crate::store::encoding::decode;
+use crate::store::requests::look::{all_known, recall_claimed};
 use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::{Claim, Claimed, ClaimedItem, ClaimedLook, Subject, WorkItemId};
@@ -28,21 +31,43 @@ impl Request for Claim {
         let lock = Step::holding(LOCK, [Box::new(entity.clone())]);
         let claim = bent(Mistake::IgnoreOwnCreate, CLAIM, "'in-flight'", "'nothing'");
         let claim = Step::new(claim, [Box::new(entity), Box::new(self.limit.max(0))]);
-        let rows = session.conclude(vec![lock, claim]).await?.pop().unwrap_or_default();
-        let due_in = rows.first().map(|row| get::<Option<i64>>(row, "due_in")).transpose()?.flatten();
-        let next_due = due_in.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
-        Ok(Claimed { looks: looks(&rows)?, next_due })
+        let mut read = None;
+        let mut ahead = |rows: &[Vec<Row>]| {
+            let claimed = claimed(rows);
+            if let (Ok(claimed), Some(ahead)) = (&claimed, &self.ahead)
+                && !claimed.looks.is_empty()
+            {
+                // Whoever asked may be gone.
+                drop(ahead.send(claimed.clone()));
+            }
+            read = Some(claimed);
+        };
+        session.conclude_telling(vec![lock, claim, recall_claimed(&self.entity)], &mut ahead).await?;
+        read.unwrap_or_else(|| unreachable!("what is concluded was told"))
     }
 }
 
+/// Reads what the statements of a claim gave.
+fn claimed(rows: &[Vec<Row>]) -> Result<Claimed, Fault> {
+    let [_, rows, recalled] = rows else { unreachable!("every statement gives its rows") };
+    let due_in = rows.first().map(|row| get::<Option<i64>>(row, "due_in")).transpose()?.flatten();
+    let next_due = due_in.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
+    Ok(Claimed { looks: looks(rows, all_known(recalled)?)?, next_due })
+}
+
 /// Groups the rows, which stand in the order of their looks.
-fn looks(rows: &[Row]) -> Result<Vec<ClaimedLook>, Fault> {
+fn looks(rows: &[Row], mut known: BTreeMap<InternalKey, Known>) -> Result<Vec<ClaimedLook>, Fault> {
     let mut looks: Vec<ClaimedLook> = Vec::new();
     let mut last = None;
     for row in rows {
         let Some(place) = get::<Option<i64>>(row, "place")? else { continue };
         if last != Some(place) {
-            looks.push(ClaimedLook { subject: subject(row)?, items: Vec::new() });
+            let subject = subject(row)?;
+            let known = match &subject {
+                Subject::Record(record) => known.remove(record),
+                Subject::UnknownKey { .. } => None,
+            };
+            looks.push(ClaimedLook { subject, items: Vec::new(), known });
             last = Some(place);
         }
         let look = looks.last_mut().expect("one was just pushed");

@@ -1,0 +1,117 @@
+//! One claim, and the looks that come of it.
+//!
+//! What is claimed is known a moment before it is durable: the looks begin then. Until it is durable they read sources and do nothing
+//! else, so a claim that comes to nothing leaves nothing behind.
+
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{Either, join_all, select};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::points::{self, Point};
+use crate::store::StoreError;
+
+use super::super::desk::SharedDesk;
+use super::super::look::{self, Beginning, Kept, LookEnd};
+use super::super::store::requests::queue::{Claim, Claimed, ClaimedLook, Subject};
+use super::super::supervision::panic_text;
+use super::super::workshop::Claiming;
+use super::LookEnded;
+
+/// Looks that have begun with a claim that is not durable yet.
+struct Begun {
+    claimed: Claimed,
+    looks: Vec<JoinHandle<()>>,
+    /// Lets them go on; dropped, it has them end.
+    keep: oneshot::Sender<()>,
+}
+
+impl Begun {
+    fn go_on(self) {
+        // Those that have ended, by a panic, do not hear it.
+        let _ = self.keep.send(());
+    }
+
+    /// Has the looks end, and waits until they have: what they hold may be put back then.
+    async fn end(self) {
+        drop(self.keep);
+        drop(join_all(self.looks).await);
+    }
+}
+
+/// Claims up to `limit` looks and begins them; gives the time until the next item is due, if one is.
+///
+/// The looks are made by the configuration of the moment, `current`, which may be another than that of the claim by then.
+pub(super) async fn claim(
+    desk: &SharedDesk,
+    current: &RefCell<Option<SharedDesk>>,
+    limit: u32,
+    claiming: &Claiming,
+) -> Result<Option<Duration>, StoreError> {
+    let (ahead, mut told) = mpsc::unbounded_channel();
+    let claim = Claim { entity: desk.entity.name.clone(), limit: i64::from(limit), ahead: Some(ahead) };
+    let begin = |claimed: Claimed| {
+        // What was claimed under another lease is not looked at under this one.
+        let current = current.borrow().clone().filter(|current| current.fence == desk.fence);
+        begin(&current.unwrap_or_else(|| Rc::clone(desk)), claimed, claiming)
+    };
+    let asked = pin!(desk.ask(claim));
+    let (begun, reply) = match select(asked, pin!(told.recv())).await {
+        Either::Left((reply, _)) => (None, reply),
+        Either::Right((claimed, asked)) => (claimed.map(&begin), asked.await),
+    };
+    let (begun, claimed) = match (begun, reply) {
+        (Some(begun), Ok(claimed)) if begun.claimed == claimed => (begun, claimed),
+        (begun, reply) => {
+            if let Some(void) = begun {
+                void.end().await;
+            }
+            let claimed = reply?;
+            (begin(claimed.clone()), claimed)
+        }
+    };
+    if !claimed.looks.is_empty() {
+        points::pass(Point::Claimed);
+    }
+    begun.go_on();
+    Ok(claimed.next_due)
+}
+
+fn begin(desk: &SharedDesk, claimed: Claimed, claiming: &Claiming) -> Begun {
+    let (keep, kept) = oneshot::channel();
+    let kept = kept.shared();
+    let looks = claimed.looks.iter().map(|look| begin_look(desk, look.clone(), kept.clone(), claiming)).collect();
+    Begun { claimed, looks, keep }
+}
+
+/// Begins a look; one that panics costs its work items an attempt, and nothing else.
+fn begin_look(desk: &SharedDesk, claimed: ClaimedLook, kept: Kept, claiming: &Claiming) -> JoinHandle<()> {
+    let desk = Rc::clone(desk);
+    let items = claimed.items.clone();
+    let held = desk.workshop.hold(items.iter().map(|item| item.id).collect());
+    let alone = match &claimed.subject {
+        Subject::Record(record) => claiming.alone_since(*record),
+        Subject::UnknownKey { .. } => None,
+    };
+    actix::spawn(async move {
+        let workshop = Arc::clone(&desk.workshop);
+        let beginning = Beginning { claimed, alone, kept: kept.clone() };
+        let made = async move {
+            match AssertUnwindSafe(look::look(Rc::clone(&desk), beginning)).catch_unwind().await {
+                Ok(end) => end,
+                Err(_) if kept.await.is_err() => LookEnd::Void,
+                Err(panic) => look::panicked(desk, items, panic_text(panic)).await,
+            }
+        };
+        let end = AssertUnwindSafe(made).catch_unwind().await.unwrap_or(LookEnd::Stuck);
+        drop(held);
+        workshop.tell(LookEnded(end));
+    })
+}

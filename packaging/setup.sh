@@ -54,6 +54,9 @@ missing_packages() {
     has valgrind || printf 'valgrind '
     # For promtool, which checks what is measured and the rules that rest on it.
     has promtool || printf 'prometheus '
+    # A browser, and what drives it.
+    has chromium || printf 'chromium '
+    has chromedriver || printf 'chromium-driver '
 }
 
 check_rust() {
@@ -105,16 +108,19 @@ install_packages() {
 # Programs of other people's that only tests run, in an environment of their own.
 install_tools() {
     tools=${CARGO_TARGET_DIR:-target}/tools
-    if cmp -s packaging/requirements.txt "$tools/installed.txt"; then
+    if cat packaging/requirements.txt packaging/axe.txt | cmp -s - "$tools/installed.txt"; then
         return 0
     fi
-    printf 'installing from PyPI: what packaging/requirements.txt lists\n' >&2
+    printf 'installing from PyPI: what packaging/requirements.txt and packaging/axe.txt list\n' >&2
     rm -rf "$tools"
     mkdir -p "$(dirname "$tools")"
     python3 -m venv "$tools" || fail "cannot make an environment for Python's programs in $tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check --requirement packaging/requirements.txt ||
         fail "cannot install what packaging/requirements.txt lists" "see above; it comes over the network"
-    cp packaging/requirements.txt "$tools/installed.txt"
+    # Only a file of it is wanted, and nothing that it needs to be run.
+    "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement packaging/axe.txt ||
+        fail "cannot install what packaging/axe.txt lists" "see above; it comes over the network"
+    cat packaging/requirements.txt packaging/axe.txt >"$tools/installed.txt"
 }
 
 check_rust

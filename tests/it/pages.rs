@@ -1,3 +1,4 @@
 //! The pages: what people see and decide.
 
 mod sign_in;
+mod browsing;

@@ -19,3 +19,4 @@ pub(crate) mod cable;
 pub(crate) mod wire;
 pub(crate) mod meter;
 pub(crate) mod cluster;
+pub(crate) mod browser;

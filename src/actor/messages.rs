@@ -15,6 +15,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{DoubtId, Settlement};
 use crate::source::gate::GateState;
 use crate::store::requests::browse::{HandledItems, Handling, WorkFilter};
+use crate::store::requests::inbox::{BatchId, OrderAlike};
 use crate::store::requests::queue::{Deed, Enqueued, Notification, WorkItemId};
 use crate::store::requests::repeatable::Attempt;
 use crate::store::requests::view::{Approved, Counts, Handled};
@@ -107,6 +108,11 @@ pub struct PreviewReady {
     /// How long before that each copy was read.
     pub ages: BTreeMap<SourceName, Duration>,
 }
+
+/// Has conflicts of an entity decided alike, each in its turn: answered with their batch, when all orders are durable.
+#[derive(Message)]
+#[rtype(result = "Result<BatchId, Refusal>")]
+pub struct DecideAlike(pub OrderAlike);
 
 /// Carries out what a person was shown, if it still comes to just that: makes a look at once.
 #[derive(Message)]

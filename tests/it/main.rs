@@ -76,6 +76,8 @@ mod store_limits;
 mod store_look;
 mod store_view;
 mod store_browse;
+mod store_inbox;
+mod previews;
 mod store_races;
 mod store_recover;
 mod store_plans;

@@ -46,6 +46,8 @@ const FILL: &str = "
     insert into repeatable (caller, key, fingerprint)
         select 'ann', n, sha256(n::text::bytea) from generate_series(1, 20000) as n;
     insert into webhook_message (webhook, id, sent_at) select 'shop', n, now() from generate_series(1, 20000) as n;
+    insert into batch (form, entity, path, kind, sources, decision, orders)
+        select gen_random_uuid(), 'customer', '\"\"', 'held', 'crm', '{}', 1 from generate_series(1, 20000) as n;
     analyze";
 
 /// Tables that stay small.
@@ -112,8 +114,18 @@ const ALWAYS_SMALL: [&str; 2] = ["work_item_running", "operation_in_flight"];
 const READ_WHOLE: &[(&str, &[&str])] = &[
     (
         "entity/count.sql",
-        &["conflict_open", "held_delete_waiting", "operation_unsettled", "record_deleted", "work_item_unfinished"],
+        &[
+            "conflict_alike",
+            "conflict_inbox",
+            "conflict_open",
+            "held_delete_waiting",
+            "operation_unsettled",
+            "record_deleted",
+            "work_item_unfinished",
+        ],
     ),
+    ("conflict/count_inbox.sql", &["conflict_inbox", "conflict_open"]),
+    ("conflict/list_groups.sql", &["conflict_alike"]),
     ("held_delete/approve.sql", &["held_delete"]),
     ("operation/recover.sql", &["operation_unsettled"]),
     ("work_item/count_blocked.sql", &["work_item_blocked"]),

@@ -10,10 +10,11 @@ use crate::points::{self, Mistake, Point, planted};
 
 use super::super::entity::{CarryOut, EntityActor, Foresee, Wake};
 use super::super::messages::{
-    Apply, ApproveDeletes, DropItem, GetPreview, HandleItems, Notify, Ordered, Previewed, Refusal, Resolve, RetryItem,
-    Settle, SyncRecord, Undo, Unsettleable,
+    Apply, ApproveDeletes, DecideAlike, DropItem, GetPreview, HandleItems, Notify, Ordered, Previewed, Refusal,
+    Resolve, RetryItem, Settle, SyncRecord, Undo, Unsettleable,
 };
 use super::super::store::requests::browse::{HandleParked, HandledItems};
+use super::super::store::requests::inbox::BatchId;
 use super::super::store::requests::queue::{EnqueueRecord, Enqueued, Order, WorkItemId};
 use super::super::store::requests::repeatable::Once;
 use super::super::store::requests::view::{
@@ -187,6 +188,21 @@ impl Handler<Apply> for Supervisor {
         Box::pin(async move {
             let order = Order::AsShown { deed, shown };
             actor?.send(CarryOut { record, order, attempt }).await.unwrap_or(Err(Refusal::Away))
+        })
+    }
+}
+
+impl Handler<DecideAlike> for Supervisor {
+    type Result = ResponseFuture<Result<BatchId, Refusal>>;
+
+    fn handle(&mut self, DecideAlike(order): DecideAlike, _: &mut Context<Self>) -> Self::Result {
+        let (actor, store) = (self.entity(&order.entity), self.store.addr.clone());
+        Box::pin(async move {
+            let actor = actor?;
+            let batch = put(&store, Ask(order)).await?;
+            points::pass(Point::Ordered);
+            actor.do_send(Wake);
+            Ok(batch)
         })
     }
 }

@@ -44,9 +44,9 @@ use threads::Threads;
 
 pub use super::leases::Identity;
 pub use super::messages::{
-    Apply, ApproveDeletes, DatabaseStatus, DropItem, EntityStatus, GetPreview, GetStatus, GetSupervision, GetSurvey,
-    HandleItems, ListRuns, Notify, Ordered, PastRun, Pause, PreviewReady, Previewed, Reconfigure, Refusal, Resolve,
-    RetryItem, Settle, SourceStatus, Standing, Status, Survey, SyncRecord, Undo, Unsettleable,
+    Apply, ApproveDeletes, DatabaseStatus, DecideAlike, DropItem, EntityStatus, GetPreview, GetStatus, GetSupervision,
+    GetSurvey, HandleItems, ListRuns, Notify, Ordered, PastRun, Pause, PreviewReady, Previewed, Reconfigure, Refusal,
+    Resolve, RetryItem, Settle, SourceStatus, Standing, Status, Survey, SyncRecord, Undo, Unsettleable,
 };
 pub use threads::runtime;
 

@@ -6,6 +6,7 @@ pub mod queue;
 pub mod look;
 pub mod view;
 pub mod browse;
+pub mod inbox;
 pub mod pause;
 pub mod access;
 pub mod webhook;

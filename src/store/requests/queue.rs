@@ -252,7 +252,8 @@ pub struct Release {
     pub probe: bool,
 }
 
-/// Removes work items that ended, and writes that were settled, longer ago than `older_than`, a thousand at a time. Gives their
+/// Removes work items that ended, writes that were settled, and batches whose orders are gone, longer ago than `older_than`, a
+/// thousand at a time. Gives their
 /// number.
 #[derive(Debug, Clone)]
 pub struct PurgeFinished {

@@ -21,6 +21,7 @@ use crate::store::run::{Fault, Parameter, Session};
 
 use super::queue::{Order, WorkItemId};
 
+pub(super) use conflicts::conflict_row;
 pub(super) use doubts::output;
 pub(super) use records::version;
 pub(super) use work_items::work_item_row;

@@ -24,6 +24,7 @@ const RELEASE: &str = include_str!("../../sql/work_item/release.sql");
 const PROBE: &str = include_str!("../../sql/work_item/probe.sql");
 const PURGE: &str = include_str!("../../sql/work_item/purge.sql");
 const PURGE_OPERATIONS: &str = include_str!("../../sql/operation/purge.sql");
+const PURGE_BATCHES: &str = include_str!("../../sql/batch/purge.sql");
 const PING: &str = include_str!("../../sql/database/ping.sql");
 
 /// How many items one statement releases or removes.
@@ -117,7 +118,7 @@ impl Request for PurgeFinished {
     async fn attempt(&self, session: &Session<'_>) -> Result<u64, Fault> {
         let older_than = micros(self.older_than);
         let mut removed = 0;
-        for purge in [PURGE, PURGE_OPERATIONS] {
+        for purge in [PURGE, PURGE_OPERATIONS, PURGE_BATCHES] {
             loop {
                 let batch = session.execute(purge, &[&older_than, &BATCH]).await?;
                 removed += batch;

@@ -53,7 +53,8 @@ impl Request for FindConflict {
     }
 }
 
-fn conflict_row(row: &Row) -> Result<ConflictRow, Fault> {
+/// Reads a conflict as it is shown.
+pub(in crate::store::requests) fn conflict_row(row: &Row) -> Result<ConflictRow, Fault> {
     Ok(ConflictRow {
         id: get(row, "id")?,
         revision: get(row, "revision")?,

@@ -4,9 +4,11 @@
 //! docs/operations.md.
 
 mod histogram;
+mod hour;
 mod page;
 mod tally;
 
 pub use histogram::Histogram;
+pub use hour::{Hour, MINUTES, Minute};
 pub use page::{Family, Kind, Page};
 pub use tally::{Counted, Invocation, Request, Tally};

@@ -4,12 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Histogram;
+use super::{Histogram, Hour, MINUTES, Minute};
 use crate::domain::name::{EntityName, SourceName};
 
 /// Where everybody counts; clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Tally(Arc<Mutex<Counted>>);
+pub struct Tally(Arc<Books>);
+
+/// What is counted for ever, and what for an hour.
+#[derive(Debug, Default)]
+struct Books {
+    counted: Mutex<Counted>,
+    /// The looks of each entity.
+    hours: Mutex<BTreeMap<EntityName, Hour>>,
+}
 
 /// One kind of run of a source's program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,8 +73,14 @@ impl Tally {
         });
     }
 
-    /// Counts a look that has ended.
-    pub fn looked(&self, outcome: &'static str, elapsed: Duration) {
+    /// Counts a look at a record of an entity that has ended in this minute.
+    pub fn looked(&self, entity: &EntityName, minute: Minute, outcome: &'static str, elapsed: Duration) {
+        let mut hours = self.0.hours.lock().unwrap_or_else(PoisonError::into_inner);
+        match hours.get_mut(entity) {
+            Some(hour) => hour.count(minute),
+            None => hours.entry(entity.clone()).or_default().count(minute),
+        }
+        drop(hours);
         self.change(|counted| {
             *counted.looks.entry(outcome).or_default() += 1;
             counted.look_durations.add(elapsed);
@@ -87,13 +101,19 @@ impl Tally {
         self.change(|counted| *counted.requests.entry(request).or_default() += 1);
     }
 
+    /// Returns the looks of an entity in each minute of the hour that ends with this one, the oldest first.
+    pub fn hour(&self, entity: &EntityName, now: Minute) -> [u32; MINUTES] {
+        let hours = self.0.hours.lock().unwrap_or_else(PoisonError::into_inner);
+        hours.get(entity).map_or([0; MINUTES], |hour| hour.until(now))
+    }
+
     /// Returns what was counted until now.
     pub fn read(&self) -> Counted {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.counted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Each change is whole, so a panic of another who counted does not matter.
     fn change(&self, change: impl FnOnce(&mut Counted)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.0.counted.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

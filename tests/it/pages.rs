@@ -2,3 +2,5 @@
 
 mod sign_in;
 mod browsing;
+mod overview;
+mod every;

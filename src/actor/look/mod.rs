@@ -11,7 +11,7 @@ mod settle;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use futures_util::future::{Shared, join_all};
 use slog::{Logger, error, info, o, warn};
@@ -25,6 +25,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{Known, LinkState, Reading, RecordState};
 use crate::domain::restless;
 use crate::log::{chain, key};
+use crate::metrics::Minute;
 use crate::points::{self, Mistake, Point, planted};
 use crate::store::StoreError;
 
@@ -351,7 +352,8 @@ impl Look {
 
     /// Counts this look, which came to `outcome`.
     fn count(&self, outcome: &'static str) {
-        self.desk.tally.looked(outcome, self.began.elapsed());
+        let minute = Minute::of(SystemTime::now());
+        self.desk.tally.looked(&self.desk.entity.name, minute, outcome, self.began.elapsed());
     }
 
     fn elapsed_ms(&self) -> u64 {

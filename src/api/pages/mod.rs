@@ -43,6 +43,7 @@ mod people;
 mod assets;
 mod login;
 mod overview;
+mod deletes;
 
 use actix_web::http::Method;
 use actix_web::web;
@@ -54,7 +55,7 @@ pub(super) use people::for_people;
 
 /// Returns every page.
 fn places() -> impl Iterator<Item = Place> {
-    [assets::places(), login::places(), overview::places()].into_iter().flatten()
+    [assets::places(), login::places(), overview::places(), deletes::places()].into_iter().flatten()
 }
 
 /// Returns every method of every page, with what it needs.

@@ -2,6 +2,7 @@
 
 mod cell;
 mod when;
+mod spark;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -12,8 +13,8 @@ use crate::api::wire::problem::Problem;
 
 #[allow(unused_imports, reason = "parts of pages that are being written")]
 pub(super) use cell::Cell;
-#[allow(unused_imports, reason = "parts of pages that are being written")]
-pub(super) use when::{When, ago};
+pub(super) use spark::Spark;
+pub(super) use when::{When, span, span_since};
 
 /// A state, as a word and a colour.
 #[derive(Template)]

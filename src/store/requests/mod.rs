@@ -5,6 +5,7 @@ pub mod event;
 pub mod queue;
 pub mod look;
 pub mod view;
+pub mod attention;
 pub mod browse;
 pub mod inbox;
 pub mod pause;

@@ -57,7 +57,7 @@ fn a_page_that_is_looked_at_shows_what_happens_without_being_loaded_anew() {
     browser.sign_in(&token, "/").sees("customer");
     browser.script("window.isTheSame = true; return null;", Vec::new());
     site.disagree("1");
-    browser.sees("up 1 1");
+    browser.sees("1 conflict.");
     assert_eq!(browser.script("return window.isTheSame === true;", Vec::new()), true, "it was loaded anew");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     daemon.stop();
@@ -70,7 +70,7 @@ fn without_scripts_everything_is_there_too() {
     site.disagree("1");
     let token = token(&site, "ann", "view", &[]);
     let browser = Browser::start_with(address, Settings { runs_scripts: false, ..Settings::default() });
-    browser.sign_in(&token, "/").sees("up 1 1");
+    browser.sign_in(&token, "/").sees("1 conflict.");
     browser.click("Sign out").sees("You are signed out.");
     daemon.stop();
 }

@@ -21,6 +21,12 @@ impl When {
         Self::seen_from(at, Timestamp::now())
     }
 
+    /// Speaks of how long something has been so that began then.
+    pub(crate) fn since(at: &str) -> Self {
+        let spoken = at.parse().map_or_else(|_| at.to_owned(), |then| format!("for {}", span_since(then)));
+        Self { at: at.to_owned(), spoken }
+    }
+
     fn seen_from(at: &str, now: Timestamp) -> Self {
         let spoken = at.parse::<Timestamp>().map_or_else(
             |_| at.to_owned(),
@@ -44,14 +50,12 @@ impl When {
 }
 
 /// Says for how long something has been so: `12 min`.
-pub(crate) fn ago(at: &str) -> String {
-    let then = at.parse::<Timestamp>().ok();
-    let seconds = then.map(|then| Timestamp::now().duration_since(then).as_secs());
-    span(seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0))
+pub(crate) fn span_since(then: Timestamp) -> String {
+    span(u64::try_from(Timestamp::now().duration_since(then).as_secs()).unwrap_or(0))
 }
 
 /// Says how long something takes, by its largest unit.
-fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min", seconds / 60),

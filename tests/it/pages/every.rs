@@ -1,0 +1,155 @@
+//! Every page, with something of everything on it: what holds for all of them, and pictures to be looked at.
+//!
+//! `RETCON_PICTURES=1` writes each page x {desktop, phone} x {light, dark} to target/screenshots.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::browser::{Browser, Size};
+use crate::support::site::Site;
+use crate::support::system::Language::Sh;
+use crate::support::tcp::{self, Call, token};
+
+/// What somebody typed who wants to see whether it is shown as text.
+const HOSTILE: &str = r#"<img src=x onerror=document.title='taken'><script>document.title='taken'</script>"#;
+/// Text that runs from right to left.
+const ARABIC: &str = "\u{645}\u{62d}\u{645}\u{62f} (\u{627}\u{644}\u{642}\u{627}\u{647}\u{631}\u{629})";
+
+/// The pages, each with a name for its pictures; those that are not there yet are passed over.
+const PAGES: [(&str, &str); 14] = [
+    ("overview", "/"),
+    ("records", "/records"),
+    ("records-of-entity", "/records/customer"),
+    ("record", "/records/customer/1"),
+    ("conflicts", "/conflicts"),
+    ("conflict", "/conflicts/1"),
+    ("doubts", "/doubts"),
+    ("work", "/work"),
+    ("sources", "/sources"),
+    ("source", "/sources/customer/billing"),
+    ("configuration", "/configuration"),
+    ("audit", "/audit"),
+    ("deletes", "/deletes"),
+    ("not-found", "/nothing-here"),
+];
+
+/// A site with a conflict, hostile and long values, a write in doubt, something parked and a source that cannot be reached.
+fn populated() -> Site {
+    Site::with(
+        "retry = { first = \"20ms\", max = \"100ms\", attempts = 1 }\n[entities.supplier]\ndescription = \"Where we buy\"\n\
+         [entities.supplier.sources.erp]\nread = \"/bin/false\"\n[entities.supplier.sources.wiki]\nread = \"/bin/false\"\n\
+         [entities.customer.throttle]\nin_flight = 8",
+        &[Sh.source("billing"), Sh.source("crm"), Sh.source("ldap")],
+    )
+}
+
+fn populate(site: &Site) {
+    let long = "A very long note. ".repeat(60);
+    let document = |name: &str, mail: &str| {
+        json!({"name": name, "email": mail, "city": ARABIC, "note": long, "html": HOSTILE, "vip": true, "limit": 1250.50,
+               "phones": [{"type": "home", "number": "030 1234"}], "fax": null, "middle": ""})
+        .to_string()
+    };
+    site.system("crm").put("4711", &document("Ann", "ann@example.com"));
+    site.notify("crm", "4711");
+    let copy = site.system("billing").only_key();
+    site.system("crm").put("4711", &document("Anne", "anne@example.com"));
+    site.system("billing").put(&copy, &document("Anna", "a.smith@example.com"));
+    site.notify("crm", "4711");
+    site.system("crm").put("4712", r#"{"name": "Bob"}"#);
+    site.notify("crm", "4712");
+    // Its next write is refused, and that of another record has an end that nobody knows.
+    site.system("ldap").fault("create", "echo 'the directory refuses <b>this</b> name' >&2; exit 3");
+    site.system("crm").put("4713", r#"{"name": "Cleo"}"#);
+    site.retcon(&["notify", "--wait", "customer", "crm", "4713"]).exits(1);
+    site.system("ldap").heal();
+    site.system("ldap").fault("create.after", "exit 9");
+    site.system("crm").put("4714", r#"{"name": "Dora"}"#);
+    site.retcon(&["notify", "--wait", "customer", "crm", "4714"]);
+    site.system("ldap").fault_everywhere("echo 'connection to ldap.example.com refused' >&2; exit 1");
+    site.system("crm").put("4715", r#"{"name": "Emil"}"#);
+    site.retcon(&["notify", "customer", "crm", "4715"]).exits(0);
+}
+
+/// Whether a page is served: others may still be on their way.
+fn is_there(address: SocketAddr, token: &str, path: &str) -> bool {
+    let status = Call::get(path).with("Accept", "text/html").bearing(token).send(address).status;
+    status == 200 || path == "/nothing-here"
+}
+
+/// axe, as packaging/setup.sh has it.
+fn axe() -> String {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target directory");
+    let libraries = fs::read_dir(target.join("tools/lib")).into_iter().flatten().flatten();
+    let found = libraries
+        .map(|library| library.path().join("site-packages/axe_playwright_python/axe.min.js"))
+        .find_map(|path| fs::read_to_string(path).ok());
+    found.expect("axe is not there: packaging/setup.sh tools installs it")
+}
+
+/// What axe finds wrong with the page that is open.
+#[track_caller]
+fn violations(browser: &Browser, axe: &str) -> Vec<String> {
+    browser.script(axe, Vec::new());
+    let run = "const done = arguments[arguments.length - 1];
+        axe.run(document).then(r => done(r.violations.map(v =>
+            v.id + ': ' + v.help + ': ' + v.nodes.map(n => n.html + ' ' + n.failureSummary).join(' | '))),
+            e => done(['axe failed: ' + e]));";
+    let found = browser.script_to_its_end(run, Vec::new());
+    found.as_array().into_iter().flatten().map(Value::to_string).collect()
+}
+
+fn pictures() -> Option<PathBuf> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target directory");
+    let wanted = std::env::var_os("RETCON_PICTURES").is_some_and(|wanted| !wanted.is_empty());
+    wanted.then(|| target.join("screenshots"))
+}
+
+#[test]
+fn every_page_is_fit_for_everybody_in_light_and_dark_on_a_phone_and_on_a_desk() {
+    let site = populated();
+    let (daemon, address) = tcp::start(&site);
+    populate(&site);
+    let token = token(&site, "ann", "operate", &[]);
+    let (axe, pictures) = (axe(), pictures());
+    let browser = Browser::start(address);
+    browser.open("/login").sees("Your token");
+    let mut found = Vec::new();
+    let mut look = |name: &str| {
+        for (size, size_name) in [(Size::Desktop, "desktop"), (Size::Phone, "phone")] {
+            for (is_dark, theme) in [(false, "light"), (true, "dark")] {
+                browser.resize(size);
+                browser.darken(is_dark);
+                found
+                    .extend(violations(&browser, &axe).into_iter().map(|v| format!("{name} {size_name} {theme}: {v}")));
+                let wide = browser.script("return document.documentElement.scrollWidth - innerWidth", Vec::new());
+                if wide.as_i64().is_some_and(|wide| wide > 0) {
+                    found.push(format!("{name} {size_name}: {wide} pixels wider than the window"));
+                }
+                if let Some(directory) = &pictures {
+                    fs::create_dir_all(directory).expect("a directory");
+                    fs::write(directory.join(format!("{name}-{size_name}-{theme}.png")), browser.picture())
+                        .expect("a file");
+                }
+            }
+        }
+        browser.resize(Size::Desktop);
+        browser.darken(false);
+    };
+    look("login");
+    browser.sign_in(&token, "/");
+    for (name, path) in PAGES.iter().filter(|(_, path)| is_there(address, &token, path)) {
+        browser.complaints();
+        browser.open(path);
+        look(name);
+        assert!(!browser.script("return document.title", Vec::new()).to_string().contains("taken"), "{name}");
+        let complaints = browser.complaints();
+        let complaints: Vec<&String> = complaints.iter().filter(|told| !told.contains("404")).collect();
+        assert!(complaints.is_empty(), "{name}: {complaints:?}");
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    daemon.stop();
+}

@@ -74,3 +74,40 @@ fn without_scripts_everything_is_there_too() {
     browser.click("Sign out").sees("You are signed out.");
     daemon.stop();
 }
+
+#[test]
+fn what_somebody_is_typing_is_not_taken_from_them_and_the_rest_is_kept_up_to_date() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "view", &[]);
+    let browser = Browser::start(address);
+    browser.sign_in(&token, "/").sees("customer");
+    let add = "const field = document.createElement('input'); field.id = 'typed';
+        document.getElementById('entities').append(field); field.focus(); return null;";
+    browser.script(add, Vec::new());
+    browser.type_keys("half a wo");
+    site.disagree("1");
+    browser.sees("1 conflict.");
+    browser.type_keys("rd");
+    assert_eq!(browser.script("return document.getElementById('typed').value", Vec::new()), "half a word");
+    // Also when the focus is elsewhere: what was typed is there still.
+    browser.script("document.getElementById('typed').blur(); return null;", Vec::new());
+    site.system("crm").put("2", r#"{"name": "Bob"}"#);
+    site.notify("crm", "2");
+    browser.sees("customer 2 was created in billing");
+    assert_eq!(browser.script("return document.getElementById('typed').value", Vec::new()), "half a word");
+    daemon.stop();
+}
+
+#[test]
+fn a_page_says_that_its_token_was_revoked() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "view", &[]);
+    let browser = Browser::start(address);
+    browser.sign_in(&token, "/").sees("customer");
+    site.retcon(&["token", "revoke", "ann"]).exits(0);
+    site.disagree("1");
+    browser.sees("load it anew").open("/").sees("Your token");
+    daemon.stop();
+}

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use crate::support::cable::Cable;
 use crate::support::site::Site;
 use crate::support::socket::Answer;
 use crate::support::system::Language;
 use crate::support::tcp::{self, Call, token};
+use crate::support::wait::until;
 
 fn site() -> Site {
     Site::new(&[Language::Sh.source("crm")])
@@ -211,5 +213,61 @@ fn over_the_unix_socket_the_pages_are_open_as_the_rest_is() {
     assert!(page.body.contains("customer") && !page.body.contains("Sign out"), "{page}");
     let answer = site.http_with("GET", "/login", &[("Accept", "text/html")], None).has_status(303);
     assert_eq!(answer.header("location"), Some("/"), "{answer}");
+    daemon.stop();
+}
+
+#[test]
+fn who_may_only_look_is_shown_no_form_and_refused_as_a_person_is() {
+    let site = Site::with(
+        "max_deletes = { count = 1, per = \"1h\" }",
+        &[Language::Sh.source("crm"), Language::Sh.source("billing")],
+    );
+    let (daemon, address) = tcp::start(&site);
+    for key in ["1", "2"] {
+        site.system("crm").put(key, &format!(r#"{{"name": "{key}"}}"#));
+        site.notify("crm", key);
+    }
+    for key in ["1", "2"] {
+        site.system("crm").remove(key);
+        site.notify("crm", key);
+    }
+    let [looks, acts] = ["view", "operate"].map(|role| sign_in(address, &token(&site, role, role, &[])));
+    let page = |cookie: &str| look("/deletes?entity=customer").with("Cookie", cookie).send(address).has_status(200);
+    assert!(page(&acts).body.contains("action=\"/deletes/approve\""), "{}", page(&acts));
+    let seen = page(&looks);
+    assert!(seen.body.contains("customer 2") && !seen.body.contains("/deletes/approve"), "{seen}");
+    let fields = "once=67e55044-10b1-426f-9247-bb680e5fe0c8&entity=customer";
+    let refused = send("/deletes/approve", address, fields).with("Cookie", &looks).send(address).has_status(403);
+    assert!(
+        refused.body.contains("needs the role operate") && refused.body.contains("Sign in with a token"),
+        "{refused}"
+    );
+    assert_eq!(site.get("/v1/deletes")["items"].as_array().map(Vec::len), Some(1));
+    send("/deletes/approve", address, fields).with("Cookie", &acts).send(address).has_status(303);
+    site.wait_until_at_rest();
+    assert!(site.system("billing").items().is_empty());
+    daemon.stop();
+}
+
+#[test]
+fn while_the_database_is_away_the_overview_says_so_to_who_was_signed_in_and_nobody_else_comes_in() {
+    let cable = Cable::new();
+    let site = &cable.site;
+    let (daemon, address) = tcp::start(site);
+    let ann = token(site, "ann", "view", &[]);
+    let cookie = sign_in(address, &ann);
+    let overview = || look("/").with("Cookie", &cookie).send(address).has_status(200);
+    assert!(overview().body.contains("in step"), "{}", overview());
+    cable.pull();
+    until(|| overview().body.contains("The database cannot be reached").then_some(()), overview);
+    assert!(overview().body.contains("customer") && overview().body.contains("not known now"), "{}", overview());
+    let page = look("/deletes").with("Cookie", &cookie).send(address).has_status(503);
+    assert!(
+        page.body.contains("Nothing was changed and nothing is lost") && page.header("retry-after").is_some(),
+        "{page}"
+    );
+    send("/login", address, &format!("token={ann}")).send(address).has_status(503);
+    cable.plug();
+    until(|| overview().body.contains("in step").then_some(()), overview);
     daemon.stop();
 }

@@ -17,7 +17,7 @@ use crate::actor::herald::Herald;
 use crate::actor::reloader::{FileState, Reload, Reloaded, Reloader};
 use crate::actor::store::{Ask, Request, StoreActor, StoreError};
 use crate::actor::supervision::Supervision;
-use crate::actor::supervisor::{GetSupervision, GetSurvey, Refusal, Supervisor, Survey};
+use crate::actor::supervisor::{GetSupervision, GetSurvey, ListRuns, PastRun, Refusal, Supervisor, Survey};
 use crate::config::model::{Config, Entity};
 use crate::domain::name::{EntityName, SourceName};
 use crate::log::chain;
@@ -76,6 +76,12 @@ impl Service {
     /// Asks how everything is, as far as that can be told.
     pub(super) async fn survey(&self) -> Result<Survey, Refused> {
         self.supervisor.send(GetSurvey).await.map_err(|_| away())
+    }
+
+    /// Asks for the latest runs at a source that this daemon has made, the latest first.
+    pub(super) async fn past_runs(&self, entity: &EntityName, source: &SourceName) -> Result<Vec<PastRun>, Refused> {
+        let list = ListRuns { entity: entity.clone(), source: source.clone() };
+        self.supervisor.send(list).await.map_err(|_| away())
     }
 
     /// Puts a question to the database.

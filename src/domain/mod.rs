@@ -14,6 +14,7 @@ pub mod record;
 pub mod merge;
 pub mod history;
 pub mod provenance;
+pub mod comparison;
 pub mod undo;
 pub mod schema;
 pub mod plan;

@@ -4,3 +4,5 @@ mod sign_in;
 mod browsing;
 mod overview;
 mod every;
+mod browse;
+mod browse_by_hand;

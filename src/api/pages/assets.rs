@@ -10,8 +10,12 @@ use super::place::Place;
 use crate::api::problem::{Code, Refused};
 
 /// The style sheets, in the order in which they are joined.
-const STYLES: &[&str] =
-    &[include_str!("assets/base.css"), include_str!("assets/parts.css"), include_str!("assets/overview.css")];
+const STYLES: &[&str] = &[
+    include_str!("assets/base.css"),
+    include_str!("assets/parts.css"),
+    include_str!("assets/overview.css"),
+    include_str!("assets/browse.css"),
+];
 
 /// They change with the program alone, and their names with them.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";

@@ -44,6 +44,13 @@ mod assets;
 mod login;
 mod overview;
 mod deletes;
+mod records;
+mod record;
+mod doubts;
+mod work;
+mod sources;
+mod configuration;
+mod audit;
 
 use actix_web::http::Method;
 use actix_web::web;
@@ -55,7 +62,20 @@ pub(super) use people::for_people;
 
 /// Returns every page.
 fn places() -> impl Iterator<Item = Place> {
-    [assets::places(), login::places(), overview::places(), deletes::places()].into_iter().flatten()
+    let pages = [
+        assets::places(),
+        login::places(),
+        overview::places(),
+        deletes::places(),
+        records::places(),
+        record::places(),
+        doubts::places(),
+        work::places(),
+        sources::places(),
+        configuration::places(),
+        audit::places(),
+    ];
+    pages.into_iter().flatten()
 }
 
 /// Returns every method of every page, with what it needs.

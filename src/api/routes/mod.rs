@@ -8,7 +8,7 @@ mod history;
 mod conflicts;
 mod doubts;
 mod deletes;
-mod orders;
+pub(super) mod orders;
 mod pauses;
 mod reload;
 mod config;

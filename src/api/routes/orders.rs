@@ -29,7 +29,7 @@ pub(super) fn told(operation: Operation) -> Operation {
 }
 
 /// Has an order carried out; one that is stored already is left to its work item.
-pub(super) async fn carry_out<M>(
+pub(in crate::api) async fn carry_out<M>(
     service: &Service,
     repeat: Repeat,
     order: impl FnOnce(Option<Attempt>) -> M,
@@ -46,7 +46,7 @@ where
 }
 
 /// Puts it into words; `not_found` says what there is not.
-pub(super) fn answer(ordered: Ordered, not_found: impl FnOnce() -> Refused) -> Result<HttpResponse, Refused> {
+pub(in crate::api) fn answer(ordered: Ordered, not_found: impl FnOnce() -> Refused) -> Result<HttpResponse, Refused> {
     let pending = |item, last_error| {
         let answer =
             OrderAnswer { state: OrderState::Pending, record: None, version: None, work_item: Some(item), last_error };

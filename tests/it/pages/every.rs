@@ -19,15 +19,19 @@ const HOSTILE: &str = r#"<img src=x onerror=document.title='taken'><script>docum
 const ARABIC: &str = "\u{645}\u{62d}\u{645}\u{62f} (\u{627}\u{644}\u{642}\u{627}\u{647}\u{631}\u{629})";
 
 /// The pages, each with a name for its pictures; those that are not there yet are passed over.
-const PAGES: [(&str, &str); 14] = [
+const PAGES: [(&str, &str); 18] = [
     ("overview", "/"),
     ("records", "/records"),
     ("records-of-entity", "/records/customer"),
+    ("found", "/records/customer?key=4711"),
     ("record", "/records/customer/1"),
+    ("record-now", "/records/customer/1/now"),
+    ("record-origin", "/records/customer/1/origin"),
     ("conflicts", "/conflicts"),
     ("conflict", "/conflicts/1"),
     ("doubts", "/doubts"),
     ("work", "/work"),
+    ("parked", "/work/parked"),
     ("sources", "/sources"),
     ("source", "/sources/customer/billing"),
     ("configuration", "/configuration"),

@@ -8,6 +8,9 @@ use crate::domain::json::Json;
 /// What is longer is folded, in characters.
 const LONG: usize = 400;
 
+/// Of what is longer the beginning is shown alone, in characters.
+const LONGEST: usize = 8_000;
+
 /// A value, or that there is none.
 #[derive(Template)]
 #[template(path = "parts/cell.html", config = "src/api/pages/askama.toml")]
@@ -17,6 +20,10 @@ pub(crate) struct Cell {
     text: String,
     /// The beginning of a text that is long.
     beginning: Option<String>,
+    /// How long the whole of it is, in characters.
+    length: usize,
+    /// The text is not all of it.
+    is_cut: bool,
 }
 
 impl HtmlSafe for Cell {}
@@ -35,9 +42,11 @@ impl Cell {
             Json::Array(_) | Json::Object(_) => indented(value),
             Json::String(_) | Json::Number(_) | Json::Bool(_) | Json::Null => value.to_string(),
         };
-        let is_long = text.char_indices().nth(LONG).is_some();
-        let beginning = is_long.then(|| text.chars().take(LONG / 4).collect());
-        Self { kind, text, beginning }
+        let length = text.chars().count();
+        let beginning = (length > LONG).then(|| text.chars().take(LONG / 4).collect());
+        let is_cut = length > LONGEST;
+        let text = if is_cut { text.chars().take(LONGEST).collect() } else { text };
+        Self { kind, text, beginning, length, is_cut }
     }
 
     /// Shows a value of a document that is there, if it has that field.
@@ -47,21 +56,17 @@ impl Cell {
 
     /// Says that the document has no such field.
     pub(crate) fn no_field() -> Self {
-        Self::none("no such field")
+        Self::word("no such field")
     }
 
     /// Says that there is no document.
     pub(crate) fn no_document() -> Self {
-        Self::none("no document")
+        Self::word("no document")
     }
 
-    fn none(text: &str) -> Self {
-        Self { kind: "none", text: text.to_owned(), beginning: None }
-    }
-
-    /// How long the whole of it is.
-    fn length(&self) -> usize {
-        self.text.chars().count()
+    /// Says in a word why there is no value.
+    pub(crate) fn word(text: &str) -> Self {
+        Self { kind: "none", text: text.to_owned(), beginning: None, length: 0, is_cut: false }
     }
 }
 
@@ -136,6 +141,12 @@ mod tests {
         assert!(!shown(&format!("{:?}", "x".repeat(300))).contains("<details"));
         let long = shown(&format!("{:?}", "x".repeat(500)));
         assert!(long.contains("<details") && long.contains("502 characters"), "{long}");
+        let longest = shown(&format!("{:?}", "x".repeat(1_000_000)));
+        assert!(
+            longest.len() < 10_000 && longest.contains("the first 8000 of 1000002 characters"),
+            "{}",
+            longest.len()
+        );
         assert!(shown(r#"{"a": [1, {}]}"#).contains("{\n  &#34;a&#34;: [\n    1,\n    {}\n  ]\n}"));
     }
 }

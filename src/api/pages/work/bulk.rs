@@ -1,0 +1,79 @@
+//! `/work/parked`: all parked items like these, counted first, and handled at once.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::{FilterTexts, ItemRow, read_filter};
+use crate::actor::store::requests::browse::{AT_ONCE, CountParked, Handling};
+use crate::actor::supervisor::HandleItems;
+use crate::api::Service;
+use crate::api::input::{self, Query};
+use crate::api::pages::form::Form;
+use crate::api::pages::frame::{Frame, Tab, Visitor};
+use crate::api::pages::page::{done, page};
+use crate::api::pages::parts::Empty;
+use crate::api::problem::Refused;
+use crate::api::routes::repeat::Repeat;
+
+/// Many parked items.
+#[derive(Template)]
+#[template(path = "bulk.html", config = "src/api/pages/askama.toml")]
+struct BulkPage {
+    frame: Frame,
+    filter: FilterTexts,
+    items: i64,
+    /// The number of the last of them.
+    last: i64,
+    /// There may be more: they come after these.
+    is_cut: bool,
+    first: Vec<ItemRow>,
+    nothing: Empty<'static>,
+    back: String,
+}
+
+pub(super) async fn show(
+    service: web::Data<Service>,
+    visitor: Visitor,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refused> {
+    let query = Query::parse(request.query_string(), &["entity", "source", "reason", "done"])?;
+    let filter = read_filter(&service, |name| query.get(name))?;
+    let texts = FilterTexts::of(&filter);
+    let parked = service.ask(CountParked { filter }).await?;
+    page(&BulkPage {
+        frame: Frame::new(visitor, Tab::Work, "Parked work, all at once"),
+        items: parked.items,
+        last: parked.last,
+        is_cut: parked.items >= AT_ONCE,
+        first: parked.first.into_iter().map(ItemRow::of).collect(),
+        nothing: Empty::new("Nothing is parked", "No parked item is like this."),
+        back: texts.link("/work", Some(("state", "parked"))),
+        filter: texts,
+    })
+}
+
+pub(super) async fn retry(service: web::Data<Service>, repeat: Repeat, form: Form) -> Result<HttpResponse, Refused> {
+    handle(&service, repeat, &form, Handling::Retry, "retried").await
+}
+
+pub(super) async fn drop_all(service: web::Data<Service>, repeat: Repeat, form: Form) -> Result<HttpResponse, Refused> {
+    handle(&service, repeat, &form, Handling::Drop, "dropped").await
+}
+
+async fn handle(
+    service: &Service,
+    repeat: Repeat,
+    form: &Form,
+    handling: Handling,
+    word: &str,
+) -> Result<HttpResponse, Refused> {
+    let filter = read_filter(service, |name| form.raw(name))?;
+    let last = input::id(form.required("last")?, "the last item")?;
+    if repeat.is_done() {
+        // How many there were is not known any more.
+        return done("/work", word);
+    }
+    let handled = service.order(HandleItems { filter, last, handling, attempt: repeat.attempt }).await?;
+    let items: i64 = handled.iter().map(|(_, items)| items).sum();
+    done("/work", &format!("{word}-{items}"))
+}

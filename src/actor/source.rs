@@ -10,11 +10,13 @@ use slog::{Logger, info, warn};
 use tokio::sync::oneshot;
 
 use crate::domain::name::{EntityName, SourceName};
+use crate::domain::plan::WriteResult;
+use crate::domain::record::OperationKind;
 use crate::log::key;
-use crate::source::visit::{Reach, Visitor};
+use crate::source::visit::{Begun, Reach, Visitor};
 
 use super::entity::{EntityActor, SourceChanged};
-use super::errand::Errand;
+use super::errand::{Errand, WriteOrder, Written};
 use super::lock::whole;
 use super::supervision::{ActorPath, Drill, Ledger, Lifeline, Policy, Spec, panic_text, start};
 use super::workshop::Paused;
@@ -58,8 +60,11 @@ pub enum Health {
     Down { why: String, failures: u32, next_probe: Instant },
 }
 
-/// A visit that waits for its turn: makes it and answers, or answers why it is not made.
-type Waiting = Box<dyn FnOnce(Turn<'_>) -> Reach + Send>;
+/// A visit that waits for its turn: makes it, or is told why it is not made.
+type Waiting = Box<dyn FnOnce(Turn<'_>) -> Made + Send>;
+
+/// A visit that is over: what it shows of the source, and what answers whoever waits for it.
+type Made = (Reach, Box<dyn FnOnce() + Send>);
 
 enum Turn<'a> {
     Come(&'a Visitor),
@@ -96,6 +101,29 @@ pub fn start_alone(
     start(arbiter, spec, make).addr
 }
 
+/// Gives a write its turn, if it need not wait for anything; it is made when it is told to begin.
+#[derive(Message)]
+#[rtype(result = "Option<Reserved>")]
+pub(super) struct Reserve(pub(super) WriteOrder);
+
+/// A write that has its source's turn. It is let go of when this is dropped.
+pub(super) struct Reserved {
+    kind: OperationKind,
+    begin: oneshot::Sender<()>,
+    written: oneshot::Receiver<Written>,
+}
+
+impl Reserved {
+    /// Has the write made; that it is about to begin is on record.
+    pub(super) async fn make(self) -> Written {
+        if self.begin.send(()).is_err() {
+            return WriteResult::Held(AWAY.to_owned()).into();
+        }
+        let lost = || WriteResult::lost(self.kind, "whoever made it is gone".to_owned()).into();
+        self.written.await.unwrap_or_else(|_| lost())
+    }
+}
+
 impl<E: Errand> Message for Visit<E> {
     type Result = E::Answer;
 }
@@ -126,7 +154,10 @@ impl SourceActor {
     /// to this actor meanwhile does not touch them.
     fn pump(&self) {
         if let Some(turn) = ThreadTurn::take(&self.counter) {
-            tokio::task::spawn_blocking(move || turn.make_visits());
+            tokio::task::spawn_blocking(move || {
+                let first = turn.next();
+                turn.make_visits(first);
+            });
         }
     }
 }
@@ -148,16 +179,45 @@ impl ThreadTurn {
         if line.waiting.is_empty() {
             return None;
         }
-        line.turns += 1;
-        line.visiting = Some(line.turns);
-        Some(Self { counter: Arc::clone(counter), number: line.turns })
+        Some(Self { number: line.begin(), counter: Arc::clone(counter) })
     }
 
-    fn make_visits(self) {
+    /// Gives none unless a visit that came now would be the next, and be made.
+    fn take_if_idle(counter: &Arc<Counter>) -> Option<Self> {
+        if counter.down().is_some() {
+            return None;
+        }
+        let mut line = whole(&counter.line);
+        let is_idle = line.health == Health::Up && line.visiting.is_none() && line.waiting.is_empty();
+        is_idle.then(|| Self { number: line.begin(), counter: Arc::clone(counter) })
+    }
+
+    /// Makes a write that has its turn, when it is told to, and then the visits that have come meanwhile.
+    fn make_write(
+        self,
+        begun: Begun,
+        order: &WriteOrder,
+        (told, reply): (oneshot::Receiver<()>, oneshot::Sender<Written>),
+    ) {
+        let visitor = &self.counter.visitor;
+        let start = || told.blocking_recv().map_err(|_| "it was not decided".to_owned());
+        let made = catch_unwind(AssertUnwindSafe(|| visitor.write_begun(begun, order, start)));
+        let (written, reach) =
+            made.unwrap_or_else(|panic| (WriteResult::lost(order.kind, panic_text(panic)).into(), Reach::Unknown));
+        self.counter.learn(reach);
+        let next = self.next();
+        drop(reply.send(written));
+        self.make_visits(next);
+    }
+
+    /// Whoever is answered finds the turn ended already, if nobody else waits.
+    fn make_visits(self, mut next: Option<Waiting>) {
         let counter = &self.counter;
-        while let Some(next) = self.next() {
-            let reach = next(Turn::Come(&counter.visitor));
+        while let Some(visit) = next {
+            let (reach, answer) = visit(Turn::Come(&counter.visitor));
             counter.learn(reach);
+            next = self.next();
+            answer();
         }
     }
 
@@ -181,6 +241,12 @@ impl Drop for ThreadTurn {
 }
 
 impl Line {
+    fn begin(&mut self) -> u64 {
+        self.turns += 1;
+        self.visiting = Some(self.turns);
+        self.turns
+    }
+
     fn end(&mut self, number: u64) {
         self.visiting = self.visiting.filter(|current| *current != number);
     }
@@ -191,7 +257,7 @@ impl Counter {
     fn refuse(&self) {
         let Some(why) = self.down() else { return };
         let waiting = std::mem::take(&mut whole(&self.line).waiting);
-        waiting.into_iter().for_each(|refused| drop(refused(Turn::Refused(why.clone()))));
+        waiting.into_iter().for_each(|refused| refused(Turn::Refused(why.clone())).1());
     }
 
     /// Says why nothing may be started now.
@@ -270,12 +336,24 @@ impl<E: Errand> Handler<Visit<E>> for SourceActor {
                 Turn::Refused(why) => (queued.refused(why), Reach::Unknown),
             };
             // Whoever asked may be gone, and then nobody misses the answer.
-            drop(reply.send(answer));
-            reach
+            (reach, Box::new(move || drop(reply.send(answer))))
         }));
         self.pump();
         // A visit that was let go of before its turn came was never begun.
         Box::pin(async move { answer.await.unwrap_or_else(|_| errand.refused(AWAY.to_owned())) })
+    }
+}
+
+impl Handler<Reserve> for SourceActor {
+    type Result = Option<Reserved>;
+
+    fn handle(&mut self, Reserve(order): Reserve, _: &mut Context<Self>) -> Self::Result {
+        let turn = ThreadTurn::take_if_idle(&self.counter)?;
+        let begun = self.counter.visitor.begin_at_once(&order)?;
+        let ((begin, told), (reply, written)) = (oneshot::channel(), oneshot::channel());
+        let kind = order.kind;
+        tokio::task::spawn_blocking(move || turn.make_write(begun, &order, (told, reply)));
+        Some(Reserved { kind, begin, written })
     }
 }
 

@@ -89,8 +89,7 @@ impl Gate {
         let ticket = line.join();
         loop {
             if cancel.is_triggered() {
-                line.leave(ticket);
-                self.moved.notify_all();
+                self.leave(&mut line, ticket);
                 return Err(Cancelled);
             }
             let now = self.now();
@@ -99,12 +98,26 @@ impl Gate {
                 None => self.heed,
                 Some(Admission::Wait { until }) => self.heed.min(until.saturating_sub(now)),
                 Some(Admission::Go) => {
-                    line.leave(ticket);
-                    self.moved.notify_all();
+                    self.leave(&mut line, ticket);
                     return Ok(());
                 }
             };
             line = self.moved.wait_timeout(line, patience).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Lets one more invocation start if nobody need wait; tells whether it may.
+    pub fn pass_at_once(&self) -> bool {
+        let mut line = self.line();
+        planted(Mistake::NoThrottle)
+            || line.waiting.is_empty() && matches!(line.bucket.admit(self.now()), Admission::Go)
+    }
+
+    /// Leaves the line, and tells those who are in it still.
+    fn leave(&self, line: &mut Line, ticket: Ticket) {
+        line.leave(ticket);
+        if !line.waiting.is_empty() {
+            self.moved.notify_all();
         }
     }
 

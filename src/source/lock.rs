@@ -47,23 +47,48 @@ impl Lock {
         source: &SourceName,
         cancel: &Cancel,
     ) -> Result<Self, LockError> {
-        let directory = state_dir.join("locks");
-        let path = directory.join(format!("{entity}.{source}.lock"));
-        let opened = match open(&path) {
-            // Only the first of all finds no directory.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                std::fs::create_dir_all(&directory)
-                    .map_err(|source| LockError::Directory { path: directory.clone(), source })?;
-                open(&path)
-            }
-            opened => opened,
-        };
-        let file = opened.map_err(|source| LockError::File { path: path.clone(), source })?;
+        let (file, path) = file(state_dir, entity, source)?;
         match acquire(&file, |pause| cancel.wait(pause)) {
             Ok(Acquired::Yes) => Ok(Self { _file: file }),
             Ok(Acquired::GivenUp) => Err(LockError::Cancelled),
             Err(source) => Err(LockError::File { path, source }),
         }
+    }
+
+    /// Takes the lock if nobody has it.
+    ///
+    /// # Errors
+    /// Nothing is held then.
+    pub(crate) fn take_at_once(
+        state_dir: &Path,
+        entity: &EntityName,
+        source: &SourceName,
+    ) -> Result<Option<Self>, LockError> {
+        let (file, path) = file(state_dir, entity, source)?;
+        match acquire(&file, |_| true) {
+            Ok(Acquired::Yes) => Ok(Some(Self { _file: file })),
+            Ok(Acquired::GivenUp) => Ok(None),
+            Err(source) => Err(LockError::File { path, source }),
+        }
+    }
+}
+
+/// Opens the file of a source's lock; gives its path, too.
+fn file(state_dir: &Path, entity: &EntityName, source: &SourceName) -> Result<(File, PathBuf), LockError> {
+    let directory = state_dir.join("locks");
+    let path = directory.join(format!("{entity}.{source}.lock"));
+    let opened = match open(&path) {
+        // Only the first of all finds no directory.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(&directory)
+                .map_err(|source| LockError::Directory { path: directory.clone(), source })?;
+            open(&path)
+        }
+        opened => opened,
+    };
+    match opened {
+        Ok(file) => Ok((file, path)),
+        Err(source) => Err(LockError::File { path, source }),
     }
 }
 

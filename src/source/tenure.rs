@@ -98,16 +98,28 @@ impl Tenure {
     pub fn admit(&self) -> Result<Cancel, Over> {
         let mut state = self.state();
         loop {
-            match &*state {
-                _ if self.all.is_triggered() => return Err(Over),
-                _ if planted(Mistake::NoFencing) => return Ok(self.all.clone()),
-                State::Over => return Err(Over),
-                State::Granted { until, cancel } if until.is_none_or(|until| BootTime::now() < until) => {
-                    return Ok(cancel.clone());
-                }
-                State::Granted { .. } | State::Suspended => {}
+            if let Some(cancel) = self.admitted(&state)? {
+                return Ok(cancel);
             }
             state = self.changed.wait_timeout(state, HEED).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Gives what cancels programs, if they may run now.
+    pub fn admit_at_once(&self) -> Option<Cancel> {
+        self.admitted(&self.state()).ok().flatten()
+    }
+
+    /// Gives nothing while none may run.
+    fn admitted(&self, state: &State) -> Result<Option<Cancel>, Over> {
+        match state {
+            _ if self.all.is_triggered() => Err(Over),
+            _ if planted(Mistake::NoFencing) => Ok(Some(self.all.clone())),
+            State::Over => Err(Over),
+            State::Granted { until, cancel } if until.is_none_or(|until| BootTime::now() < until) => {
+                Ok(Some(cancel.clone()))
+            }
+            State::Granted { .. } | State::Suspended => Ok(None),
         }
     }
 

@@ -57,6 +57,14 @@ pub struct WriteOrder {
     pub read_back: bool,
 }
 
+impl WriteOrder {
+    /// Whether what it rests on must be read again before it is made.
+    fn is_to_be_rechecked(&self) -> bool {
+        let basis = self.basis.as_ref().filter(|_| self.key.is_some());
+        basis.is_some_and(|basis| BootTime::now() - basis.at > self.recheck)
+    }
+}
+
 /// What came of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -106,7 +114,8 @@ pub struct Visitor {
 }
 
 /// A visit that has begun: programs may be started, until it is cancelled.
-struct Begun {
+#[derive(Debug)]
+pub struct Begun {
     turn: Turn,
     cancel: Cancel,
 }
@@ -191,6 +200,38 @@ impl Visitor {
         })
     }
 
+    /// Begins a visit for a write, if nothing has to be waited for, nor read first: its program may be started.
+    pub fn begin_at_once(&self, order: &WriteOrder) -> Option<Begun> {
+        if order.is_to_be_rechecked() {
+            return None;
+        }
+        let cancel = self.tenure.admit_at_once()?;
+        // Whoever waits for the turn finds out why it cannot be had.
+        let turn = self.program.turn_at_once().ok().flatten()?;
+        if !self.gate.pass_at_once() {
+            return None;
+        }
+        self.tally.waited(self.program.entity(), Duration::ZERO);
+        Some(Begun { turn, cancel })
+    }
+
+    /// Makes a write in a visit that [has begun](Visitor::begin_at_once), as soon as `start` succeeds.
+    pub fn write_begun(
+        &self,
+        mut begun: Begun,
+        order: &WriteOrder,
+        start: impl FnOnce() -> Result<(), String>,
+    ) -> (Written, Reach) {
+        let context = begun.context_of(order);
+        match start() {
+            Ok(()) => {
+                points::pass(Point::Started);
+                self.make_write(&mut begun, order, &context)
+            }
+            Err(why) => (WriteResult::Held(why).into(), Reach::Unknown),
+        }
+    }
+
     /// Searches for an item: with `find` where the source has it, else with `list`.
     pub fn search(&self, record: InternalKey, operation: OperationId, document: &Json) -> (Searched, Reach) {
         let search = || {
@@ -245,10 +286,9 @@ impl Visitor {
         start: &dyn Fn() -> Result<(), String>,
     ) -> Result<(Written, Reach), NotBegun> {
         let mut begun = self.begin()?;
-        let mut context = begun.context(Some(order.record), Some(order.operation));
-        context.expected_sha256 = order.basis.as_ref().and_then(|basis| basis.sha256);
+        let mut context = begun.context_of(order);
         if let (Some(basis), Some(key)) = (&order.basis, &order.key)
-            && BootTime::now() - basis.at > order.recheck
+            && order.is_to_be_rechecked()
         {
             let afresh = begun.context(Some(order.record), None);
             let (taken, reach) = self.look(&mut begun, key, &afresh);
@@ -263,16 +303,19 @@ impl Visitor {
             return Ok((WriteResult::Held(why).into(), Reach::Unknown));
         }
         points::pass(Point::Started);
+        Ok(self.make_write(&mut begun, order, &context))
+    }
+
+    /// Runs the program of a write whose start is on record, and reads again what it has written, where that is asked for.
+    fn make_write(&self, begun: &mut Begun, order: &WriteOrder, context: &Context) -> (Written, Reach) {
         // The record may have taken long, or this process stood still: what runs is cut off if our time is over.
         self.tenure.check();
-        let (Written { result, output }, reach) = self.act(&mut begun.turn, order, &context);
+        let (Written { result, output }, reach) = self.act(&mut begun.turn, order, context);
         let (result, reach) = match result {
-            WriteResult::Done { key, .. } if order.kind != OperationKind::Delete => {
-                self.look_after(&mut begun, order, key)
-            }
+            WriteResult::Done { key, .. } if order.kind != OperationKind::Delete => self.look_after(begun, order, key),
             other => (other, reach),
         };
-        Ok((Written { result, output }, reach))
+        (Written { result, output }, reach)
     }
 
     /// Gives nothing if the source has no `find`.
@@ -381,6 +424,11 @@ impl Visitor {
 impl Begun {
     fn context(&self, internal_key: Option<InternalKey>, operation_id: Option<OperationId>) -> Context {
         Context { internal_key, operation_id, expected_sha256: None, cancel: self.cancel.clone() }
+    }
+
+    fn context_of(&self, order: &WriteOrder) -> Context {
+        let expected_sha256 = order.basis.as_ref().and_then(|basis| basis.sha256);
+        Context { expected_sha256, ..self.context(Some(order.record), Some(order.operation)) }
     }
 }
 

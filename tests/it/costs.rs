@@ -15,8 +15,8 @@ const TWO: &str = "
                               starts   trips  statements  commits
 create                             3      11          44        7
 nothing changed                    2       4          17        4
-update                             3       6          27        6
-update with history                3       7          28        6
+update                             3       5          26        5
+update with history                3       6          27        5
 delete                             3      10          36        6
 ";
 
@@ -25,8 +25,8 @@ const FIVE: &str = "
                               starts   trips  statements  commits
 create                             9      14          47       10
 nothing changed                    5       4          17        4
-update                             9       9          30        9
-update with history                9      10          31        9
+update                             9       8          29        8
+update with history                9       9          30        8
 delete                             9      13          39        9
 ";
 

@@ -36,8 +36,10 @@ impl Look {
         let waits = finish.as_ref().map(|finish| (blocked_by(&finish.end), word(&finish.end)));
         // Before this look ends, so that it is never thought that nothing is left to do.
         self.spread_relief(&plan, taken).await?;
+        let reserved = self.reserve(known, taken, &plan, &intents).await;
         points::pass(Point::Deciding);
-        match self.decide(known, taken, &plan, &intents, finish).await? {
+        let begins = plan.writes.keys().next().filter(|_| reserved.is_some());
+        match self.decide(known, taken, (&plan, begins), &intents, finish).await? {
             Decided::Recorded => {}
             Decided::Moved => return Ok(CarriedOut::Moved),
             Decided::Over(sources) => return Ok(CarriedOut::Over(sources)),
@@ -50,7 +52,7 @@ impl Look {
                 blocked_by
             }
             None => {
-                let results = self.write(known, taken, &plan, &intents).await;
+                let results = self.write(known, taken, &plan, &intents, reserved).await;
                 self.record(&plan, &intents, results).await?
             }
         };
@@ -58,11 +60,12 @@ impl Look {
         Ok(CarriedOut::Done { blocked_by })
     }
 
+    /// Records the decision; with it, that the write at the source `begins` is about to be started.
     async fn decide(
         &self,
         known: &Known,
         taken: &Readings,
-        plan: &Plan,
+        (plan, begins): (&Plan, Option<&SourceName>),
         intents: &Intents,
         finish: Option<Finish>,
     ) -> Result<Decided, StoreError> {
@@ -70,7 +73,10 @@ impl Look {
         let recorded = intents
             .iter()
             .filter(|(_, open)| open.kind != OperationKind::Create || !planted(Mistake::NoIntent))
-            .map(|(name, open)| (name.clone(), open.clone()));
+            .map(|(name, open)| {
+                let may_have_taken_effect = open.may_have_taken_effect || begins == Some(name);
+                (name.clone(), OpenOperation { may_have_taken_effect, ..open.clone() })
+            });
         let decision = Decide {
             entity: self.desk.entity.name.clone(),
             expected_version: known.record.version,

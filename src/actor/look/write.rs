@@ -13,41 +13,77 @@ use crate::points::{self, Point};
 use crate::store::StoreError;
 
 use super::super::errand::{Taken, Write, WriteOrder, Written};
-use super::super::source::visit;
+use super::super::source::{Reserve, Reserved, visit};
 use super::super::store::requests::look::RecordResults;
 use super::super::store::requests::queue::Finish;
 use super::decide::{Intents, outcome};
 use super::{Look, Readings, blocked_by, word};
 
 impl Look {
-    /// Makes the writes one after the other: no two runs at a record overlap where one changes something.
+    /// Makes the writes one after the other: no two runs at a record overlap where one changes something. The first may have
+    /// its turn already.
     pub(super) async fn write(
         &self,
         known: &Known,
         taken: &Readings,
         plan: &Plan,
         intents: &Intents,
+        mut reserved: Option<Reserved>,
     ) -> BTreeMap<SourceName, Written> {
         let mut results = BTreeMap::new();
         for (name, write) in &plan.writes {
-            let (Some(operation), Some(source)) = (intents.get(name), self.desk.entity.sources.get(name)) else {
-                continue;
-            };
-            let order = WriteOrder {
-                record: plan.record.id,
-                operation: operation.id,
-                kind: write.kind,
-                key: write.key.clone(),
-                document: write.document.clone(),
-                basis: basis(write, taken.get(name)),
-                recheck: source.recheck,
-                read_back: self.reads_back(known, name, write),
-            };
+            let reserved = reserved.take();
+            let Some(order) = self.order_of(known, taken, plan, (name, write), intents) else { continue };
             let Some(actor) = self.desk.sources.get(name) else { continue };
-            let start = self.desk.start_of(operation.id);
-            results.insert(name.clone(), visit(actor, Write { order, start }).await);
+            let written = match reserved {
+                Some(reserved) => reserved.make().await,
+                None => {
+                    let start = self.desk.start_of(order.operation);
+                    visit(actor, Write { order, start }).await
+                }
+            };
+            results.insert(name.clone(), written);
         }
         results
+    }
+
+    /// Takes its source's turn for the first write, where that can be had at once: then the decision and its start are recorded in
+    /// one. A write that waits must not count as begun, so it has none of this; nor has a create, which nothing but its own answer
+    /// may tell of, or one that would keep others waiting for the time of a commit.
+    pub(super) async fn reserve(
+        &self,
+        known: &Known,
+        taken: &Readings,
+        plan: &Plan,
+        intents: &Intents,
+    ) -> Option<Reserved> {
+        let (name, write) = plan.writes.first_key_value()?;
+        if write.kind != OperationKind::Update || self.desk.workshop.looks() > 1 {
+            return None;
+        }
+        let order = self.order_of(known, taken, plan, (name, write), intents)?;
+        self.desk.sources.get(name)?.send(Reserve(order)).await.ok().flatten()
+    }
+
+    /// `None` at a source that is not configured now.
+    fn order_of(
+        &self,
+        known: &Known,
+        taken: &Readings,
+        plan: &Plan,
+        (name, write): (&SourceName, &plan::Write),
+        intents: &Intents,
+    ) -> Option<WriteOrder> {
+        Some(WriteOrder {
+            record: plan.record.id,
+            operation: intents.get(name)?.id,
+            kind: write.kind,
+            key: write.key.clone(),
+            document: write.document.clone(),
+            basis: basis(write, taken.get(name)),
+            recheck: self.desk.entity.sources.get(name)?.recheck,
+            read_back: self.reads_back(known, name, write),
+        })
     }
 
     /// Whether the copy is read again after this write (`read_back`).

@@ -125,6 +125,15 @@ impl Program {
         Ok(Turn { program: Arc::clone(self), _lock: lock })
     }
 
+    /// Gives the source's turn, if it is nobody's.
+    ///
+    /// # Errors
+    /// The lock cannot be had; nothing ran.
+    pub fn turn_at_once(self: &Arc<Self>) -> Result<Option<Turn>, LockError> {
+        let lock = Lock::take_at_once(&self.state_dir, &self.entity, &self.source.name)?;
+        Ok(lock.map(|lock| Turn { program: Arc::clone(self), _lock: lock }))
+    }
+
     /// Hands the source's keys to `on_key` one by one as they are printed; needs no turn.
     ///
     /// `on_key` runs between two looks at the process: while it blocks, no deadline is watched.

@@ -168,3 +168,18 @@ fn everybody_passes_in_the_end_whoever_is_cancelled_and_whatever_is_set_meanwhil
     assert!(passed >= 12 * 40, "{passed} passed");
     assert_eq!(gate.state().waiting, 0);
 }
+
+#[test]
+fn whoever_cannot_wait_passes_only_where_there_is_a_token_and_nobody_waits() {
+    let open = gate(&NONE);
+    assert!(open.pass_at_once() && open.pass_at_once());
+    let shut = gate(&SHUT);
+    assert!(!shut.pass_at_once(), "it is empty");
+    let waiting = Passer::come(&shut, 1);
+    shut.line().bucket.change(pace(&NONE), Duration::ZERO);
+    assert!(!shut.pass_at_once(), "somebody was there before");
+    waiting.cancel.trigger();
+    shut.set(&NONE);
+    let _ = waiting.told.recv_timeout(DEADLINE).expect("it is told");
+    assert!(shut.pass_at_once());
+}

@@ -1,6 +1,18 @@
 //! What is decided is on record before the first write, as if every write had failed.
 
+use std::fs::File;
+
+use rstest::rstest;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::support::chaos::retcond_chaos;
+use crate::support::daemon::Daemon;
+use crate::support::runs::{RunEnd, RunEvent};
+
 use super::{ANN, BEA, STOP, Sh, Site, ask, introduce, three, two, until, wait_for_stop};
+
+/// How the write that is not settled stands, and whether it counts as begun.
+const OPEN: &str = "select concat_ws(' ', state, may_have_taken_effect) from operation where state <> 'done'";
 
 #[test]
 fn the_decision_and_an_intent_for_each_write_are_on_record_before_the_first_write() {
@@ -79,5 +91,58 @@ fn no_write_is_begun_by_a_daemon_that_cannot_record_its_intent() {
     ask(&site, "alter table operation drop constraint full_disk");
     site.notify("crm", "a");
     assert_eq!(site.system("billing").documents(), [BEA]);
+    daemon.stop();
+}
+
+#[rstest]
+fn an_update_that_was_decided_and_begun_in_one_commit_is_made_once_wherever_the_daemon_dies(
+    #[values(("decided:1", 0), ("started:1", 0), ("ran:1", 1))] (point, made): (&str, usize),
+) {
+    let site = Site::new(&two());
+    introduce(&site).stop();
+    let mut daemon = Daemon::spawn_by(&site, retcond_chaos(&[("RETCON_KILL_AT", point)]));
+    daemon.wait_until_ready();
+    site.system("crm").put("a", BEA);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    daemon.wait();
+    daemon.bury();
+    assert_eq!(ask(&site, OPEN), ["in-flight t"]);
+    assert_eq!(site.runs().count("billing", "update"), made);
+    let daemon = site.start();
+    site.wait_until_at_rest();
+    assert_eq!(site.system("billing").documents(), [BEA]);
+    assert_eq!(site.system("crm").documents(), [BEA]);
+    assert_eq!((site.runs().count("billing", "update"), site.runs().count("crm", "update")), (1, 0));
+    assert_eq!(ask(&site, OPEN), [""; 0]);
+    daemon.stop();
+}
+
+#[test]
+fn an_update_that_waits_for_its_turn_is_not_begun_and_a_copy_that_goes_meanwhile_was_deleted() {
+    let site = Site::new(&[Sh.source("billing").with("recheck = \"1h\""), Sh.source("crm")]);
+    let daemon = introduce(&site);
+    site.system("crm").fault("read", STOP);
+    site.system("crm").put("a", BEA);
+    let is_read = |run: &&RunEvent| run.source == "billing" && run.operation == "read" && run.end == RunEnd::Ended(0);
+    let reads = || site.runs().0.iter().filter(is_read).count();
+    let before = reads();
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    wait_for_stop(&site, &daemon, "crm");
+    until(|| (reads() > before).then_some(()), || format!("{:#?}", site.runs()));
+    // Somebody has a turn of billing that is not the daemon.
+    let turn = File::open(site.path().join("state/locks/customer.billing.lock")).expect("it was locked before");
+    until(|| flock(&turn, FlockOperation::NonBlockingLockExclusive).ok(), || "the read has it still");
+    site.system("crm").set("go");
+    until(|| (ask(&site, OPEN) == ["in-flight f"]).then_some(()), || ask(&site, OPEN).join(", "));
+    site.system("billing").remove("sh-1");
+    daemon.kill();
+    drop(turn);
+    site.system("crm").heal();
+    let daemon = site.start();
+    site.wait_until_at_rest();
+    // It was deleted by somebody who had not seen the edit, and that is no doubt.
+    assert_eq!(ask(&site, "select kind from conflict where closed_at is null"), ["edit-delete"]);
+    assert_eq!(ask(&site, "select id from operation where state = 'in-doubt'"), [""; 0]);
+    assert_eq!((site.runs().count("billing", "update"), site.system("crm").documents()), (0, vec![BEA.to_owned()]));
     daemon.stop();
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub struct Cancel(Option<Arc<Switch>>);
 
 #[derive(Debug)]
 struct Switch {
+    is_triggered: AtomicBool,
     fd: OwnedFd,
     /// What is triggered with it.
     children: Mutex<Vec<Weak<Switch>>>,
@@ -23,10 +25,11 @@ struct Switch {
 impl Switch {
     fn open() -> io::Result<Arc<Self>> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Arc::new(Self { fd, children: Mutex::default() }))
+        Ok(Arc::new(Self { is_triggered: AtomicBool::new(false), fd, children: Mutex::default() }))
     }
 
     fn trigger(&self) {
+        self.is_triggered.store(true, Ordering::Release);
         // Fails only where the counter is full: it has been triggered then.
         let _ = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
         self.children().iter().filter_map(Weak::upgrade).for_each(|child| child.trigger());
@@ -77,7 +80,7 @@ impl Cancel {
 
     /// Tells whether it has been triggered.
     pub fn is_triggered(&self) -> bool {
-        self.wait(Duration::ZERO)
+        self.0.as_deref().is_some_and(|switch| switch.is_triggered.load(Ordering::Acquire))
     }
 
     /// Waits until it is triggered, for `at_most`; tells whether it has been.

@@ -3,6 +3,7 @@
 //! Each figure stands beside its floor: the same daemon with one entity, the same look without the slow neighbour.
 
 mod daemon;
+mod report;
 
 use std::fs;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use daemon::Daemon;
+use report::{Bound, Report};
 use retcon::api::client::Client;
 use retcon::api::wire::work::{Notification, WorkState};
 use tempfile::TempDir;
@@ -26,48 +28,40 @@ const WATCHED: Duration = Duration::from_secs(30);
 const LOOKS: usize = 100;
 
 fn main() {
+    let mut report = Report::new(
+        "entities",
+        &format!(
+            "A daemon of {ENTITIES} entities with {SOURCES} sources each that has nothing to do, beside one of a single such entity; and \
+             a look at a record beside an entity with 200 items whose source takes 5 s a call, beside a look without that neighbour."
+        ),
+    );
     let site = Site::new();
-    println!("{ENTITIES} entities with {SOURCES} sources each, beside one such entity");
     site.configure(1);
     drop(site.start());
     let (one, few) = site.measure();
     site.configure(ENTITIES);
     let (many, all) = site.measure();
-    let row = |what: &str, few: String, all: String, ratio: f64, bound: &str| {
-        println!("{what:<28}{few:>12}{all:>12}{ratio:>9.2}   {bound}");
-    };
-    println!("{:<28}{:>12}{:>12}{:>9}   bound for many", "", "one", "many", "ratio");
-    let ratio = many.as_secs_f64() / one.as_secs_f64();
-    row("until all are up", format!("{one:.0?}"), format!("{many:.0?}"), ratio, "5 s");
-    let mib = |memory: u64| format!("{:.1} MiB", memory as f64 / 1024.0);
-    row("memory", mib(few.memory), mib(all.memory), all.memory as f64 / few.memory as f64, "64 MiB");
-    let share = |busy: f64| format!("{:.2} %", busy * 100.0);
-    row("of a core, idle", share(few.busy), share(all.busy), all.busy / few.busy, "1 %");
-
-    println!(
-        "\na look at a record, beside an entity that is idle, and beside one with 200 items whose source takes 5 s a call"
-    );
-    let (idle, beside) = in_turns(&Site::new(), &Site::new());
-    let ratio = beside.as_secs_f64() / idle.as_secs_f64();
-    row("median of a look", format!("{idle:.1?}"), format!("{beside:.1?}"), ratio, "twice");
+    let up = (many.as_secs_f64(), one.as_secs_f64());
+    report.within("until all are up", "s", &[up], Bound::AtMost(5.0));
+    let mib = |idle: &Idle| idle.memory as f64 / 1024.0;
+    report.within("memory", "MiB", &[(mib(&all), mib(&few))], Bound::AtMost(64.0));
+    report.within("of a core, idle", "%", &[(all.busy * 100.0, few.busy * 100.0)], Bound::AtMost(1.0));
+    let looks = in_turns(&Site::new(), &Site::new());
+    report.compare("a look beside a slow neighbour", "ms", &looks, Bound::AtMost(2.0));
+    report.write();
 }
 
-/// Times looks at two sites in turns, so that a busy machine slows both; the second has a neighbour that is slow.
-fn in_turns(quiet: &Site, beside: &Site) -> (Duration, Duration) {
+/// Times looks in turns at a site that has a neighbour that is slow, and at one that has not; in milliseconds.
+fn in_turns(quiet: &Site, beside: &Site) -> Vec<(f64, f64)> {
     let daemons = [quiet, beside].map(|site| {
         site.configure_neighbours();
         site.start()
     });
     beside.flood("slow");
-    let times = (0..LOOKS).map(|key| (quiet.look_time(key), beside.look_time(key)));
-    let (idle, busy): (Vec<Duration>, Vec<Duration>) = times.unzip();
+    let millis = |time: Duration| time.as_secs_f64() * 1000.0;
+    let times = (0..LOOKS).map(|key| (millis(beside.look_time(key)), millis(quiet.look_time(key)))).collect();
     drop(daemons);
-    (median(idle), median(busy))
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
+    times
 }
 
 /// A directory in which daemons are started, with a private PostgreSQL of its own.

@@ -3,6 +3,7 @@
 //! They stand beside their floor: pgbench inserting single rows into the same server, with as many clients, in turns.
 
 mod daemon;
+mod report;
 mod socket;
 
 use std::fs;
@@ -13,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use daemon::Daemon;
+use report::{Bound, Report};
 use socket::{Connection, ask, is_ready};
 
 /// How long one measurement takes, and how many of each are made, in turns.
@@ -29,6 +31,11 @@ const INSERT: &str = "\\set n random(1, 1000000000)\n\
     insert into bench_ingest (entity, source, foreign_key) values ('customer', 'crm', :n);\n";
 
 fn main() {
+    let mut report = Report::new(
+        "ingest",
+        "Notifications a second that are acknowledged, each durable; beside pgbench inserting single rows into the same server, \
+         with as many clients as are named last.",
+    );
     let dir = daemon::directory();
     fs::write(dir.path().join("retcon.toml"), CONFIG).expect("a configuration");
     fs::write(dir.path().join("insert.sql"), INSERT).expect("a script");
@@ -38,24 +45,15 @@ fn main() {
     let table = "create table bench_ingest (id bigint generated always as identity primary key, entity text not null, \
                  source text not null, foreign_key text not null)";
     psql(dir.path(), table);
-    println!("acknowledgements a second, each durable; beside pgbench inserting single rows into the same server");
-    println!("{:<34}{:>12}{:>12}{:>9}", "", "retcon", "pgbench", "ratio");
+    let least = |beside, clients| if (clients, beside) == (64, 8) { Bound::AtLeast(1.0) } else { Bound::None };
     for (clients, beside) in [(1, 1), (8, 8), (64, 64), (64, 8)] {
-        row(&format!("{clients} clients, pgbench {beside}"), &measure(dir.path(), clients, 1, beside));
+        let rounds = measure(dir.path(), clients, 1, beside);
+        report.compare(&format!("{clients} clients, pgbench {beside}"), "/s", &rounds, least(beside, clients));
     }
-    row(&format!("8 clients, batches of {BATCH}, rows"), &measure(dir.path(), 8, BATCH, 8));
+    let rounds = measure(dir.path(), 8, BATCH, 8);
+    report.compare(&format!("8 clients, batches of {BATCH}, pgbench 8"), "/s", &rounds, Bound::AtLeast(3.0));
     drop(daemon);
-}
-
-/// Prints the medians.
-fn row(what: &str, rounds: &[(f64, f64)]) {
-    let median = |of: fn(&(f64, f64)) -> f64| {
-        let mut all: Vec<f64> = rounds.iter().map(of).collect();
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
-    };
-    let (ours, floor) = (median(|round| round.0), median(|round| round.1));
-    println!("{what:<34}{ours:>12.0}{floor:>12.0}{:>9.2}", ours / floor);
+    report.write();
 }
 
 /// Measures notifications and inserted rows a second, in turns.

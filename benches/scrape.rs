@@ -3,13 +3,15 @@
 //! It stands beside its floor: the one count that the database makes for it, asked for alone.
 
 mod daemon;
+mod report;
 mod socket;
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use daemon::Daemon;
+use report::{Bound, Report};
 use socket::{ask, is_ready};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -33,6 +35,14 @@ const FILL: &str = "
     analyze";
 
 fn main() {
+    let mut report = Report::new(
+        "scrape",
+        &format!(
+            "A scrape of `/metrics` with {ENTITIES} entities of {} sources and 100,000 records, beside the one count that the \
+             database makes for it, asked for alone.",
+            SOURCES.len()
+        ),
+    );
     let dir = daemon::directory();
     let runtime = Runtime::new().expect("a runtime");
     configure(&dir);
@@ -42,17 +52,14 @@ fn main() {
         runtime.block_on(client.batch_execute(statement)).expect("rows");
     }
     let count = include_str!("../src/store/sql/entity/count.sql");
-    let floor = times(|| assert_eq!(runtime.block_on(client.query(count, &[])).expect("counts").len(), ENTITIES));
+    let counts = times(|| assert_eq!(runtime.block_on(client.query(count, &[])).expect("counts").len(), ENTITIES));
     let mut size = 0;
     let scrapes = times(|| size = scrape(dir.path()).len());
-    println!("a scrape with {ENTITIES} entities of {} sources and 100,000 records", SOURCES.len());
-    println!("{:<12}{:>10}{:>10}   bound", "", "median", "longest");
-    let row = |what: &str, [median, longest]: [Duration; 2], bound: &str| {
-        println!("{what:<12}{:>10}{:>10}   {bound}", format!("{median:.1?}"), format!("{longest:.1?}"));
-    };
-    row("scrape", scrapes, "100 ms");
-    row("its count", floor, "");
-    println!("{:<12}{:>10}{:>10}   2 MiB", "size", format!("{:.2} MiB", size as f64 / f64::from(1 << 20)), "");
+    for (place, what) in ["median", "longest"].into_iter().enumerate() {
+        report.within(what, "ms", &[(scrapes[place], counts[place])], Bound::AtMost(100.0));
+    }
+    report.measure("size", "MiB", size as f64 / f64::from(1 << 20), Bound::AtMost(2.0));
+    report.write();
     drop(client);
     drop(daemon);
 }
@@ -66,16 +73,16 @@ fn configure(dir: &TempDir) {
     fs::write(dir.path().join("retcon.toml"), format!("{head}{entities}")).expect("a configuration");
 }
 
-/// Measures the median and the longest time.
-fn times(mut work: impl FnMut()) -> [Duration; 2] {
-    let mut times: Vec<Duration> = (0..TIMES)
+/// Measures the median and the longest time, in milliseconds.
+fn times(mut work: impl FnMut()) -> [f64; 2] {
+    let mut times: Vec<f64> = (0..TIMES)
         .map(|_| {
             let began = Instant::now();
             work();
-            began.elapsed()
+            began.elapsed().as_secs_f64() * 1000.0
         })
         .collect();
-    times.sort();
+    times.sort_by(f64::total_cmp);
     [times[TIMES / 2], times[TIMES - 1]]
 }
 

@@ -49,6 +49,14 @@ impl Report {
         let _ = writeln!(self.raw, "- {what}: {}", pairs.join(", "));
     }
 
+    /// Enters pairs likewise; the bound is one of our figure, whatever the floor.
+    pub fn within(&mut self, what: &str, unit: &str, rounds: &[(f64, f64)], bound: Bound) {
+        let (ours, floor): (Vec<f64>, Vec<f64>) = rounds.iter().copied().unzip();
+        let (ours, floor) = (median(ours), median(floor));
+        let ratio = format!("{:.2}", ours / floor);
+        self.row(what, &figure(ours, unit), &figure(floor, unit), &ratio, ours, bound);
+    }
+
     /// Enters a figure that has no floor; the bound is its own.
     pub fn measure(&mut self, what: &str, unit: &str, value: f64, bound: Bound) {
         self.row(what, &figure(value, unit), "", "", value, bound);

@@ -249,6 +249,6 @@ fn freshness(link: Option<&Link>, recorded: Option<String>, runs: &[PastRun], re
             when: Some(When::of(&run.at.to_string())),
         },
         (_, Some(at)) => Freshness { what: "last change recorded", when: Some(When::of(&at)) },
-        (_, None) => Freshness { what: if link.is_some() { "not since this is kept" } else { "never" }, when: None },
+        (_, None) => Freshness { what: if link.is_some() { "not known" } else { "never" }, when: None },
     }
 }

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::frame::{Frame, Tab, Visitor};
+use super::overview::grouped;
 use super::page::page;
 use super::parts::{Badge, Empty, Pager, Tone, When};
 use super::place::Place;
@@ -44,9 +45,9 @@ struct EntityRow {
     path: String,
     name: String,
     description: String,
-    records: i64,
-    conflicts: i64,
-    in_doubt: i64,
+    records: String,
+    conflicts: String,
+    in_doubt: String,
 }
 
 /// The records of one entity.
@@ -193,9 +194,9 @@ async fn entities(
             path: format!("/records/{}", entity.name),
             name: entity.name.to_string(),
             description: entity.description.clone(),
-            records: counts.records,
-            conflicts: counts.conflicts,
-            in_doubt: counts.in_doubt,
+            records: grouped(counts.records),
+            conflicts: grouped(counts.conflicts),
+            in_doubt: grouped(counts.in_doubt),
         }
     };
     let pager = Pager::new("/records", &[("name", &name)], after, next);

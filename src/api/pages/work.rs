@@ -9,6 +9,7 @@ use askama::Template;
 
 use super::form::Form;
 use super::frame::{Frame, Tab, Visitor};
+use super::overview::grouped;
 use super::page::{done, encoded, page};
 use super::parts::{Empty, Pager, When};
 use super::place::Place;
@@ -45,7 +46,7 @@ struct WorkPage {
 struct StateTab {
     word: &'static str,
     path: String,
-    count: i64,
+    count: String,
     is_here: bool,
 }
 
@@ -156,7 +157,7 @@ async fn list(service: web::Data<Service>, visitor: Visitor, request: HttpReques
     let tab = |(each, word, _)| StateTab {
         word,
         path: texts.link("/work", Some(("state", word))),
-        count: count(&counts, filter.entity.as_ref(), each),
+        count: grouped(count(&counts, filter.entity.as_ref(), each)),
         is_here: each == state,
     };
     let filters: Vec<(&str, &str)> = std::iter::once(("state", word)).chain(texts.pairs()).collect();
@@ -206,13 +207,13 @@ fn count(counts: &BTreeMap<EntityName, Counts>, entity: Option<&EntityName>, sta
 /// Says what was done, in the words of `done=`: `retried`, or `dropped-12` for many.
 fn notice(word: &str) -> Option<String> {
     let (word, number) = match word.split_once('-') {
-        Some((word, number)) => (word, Some(number.parse::<u64>().ok()?)),
+        Some((word, number)) => (word, Some(number.parse::<u32>().map(i64::from).ok()?)),
         None => (word, None),
     };
     let items = match number {
         None | Some(1) => "The item was".to_owned(),
         Some(0) => return Some("Nothing was left to be done: the items are not parked any more.".to_owned()),
-        Some(number) => format!("{number} items were"),
+        Some(number) => format!("{} items were", grouped(number)),
     };
     match word {
         "retried" => Some(format!("{items} made ready, with fresh attempts.")),

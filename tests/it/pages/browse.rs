@@ -183,7 +183,7 @@ fn the_sources_are_read_now_and_nothing_is_recorded() {
     shows(&shown, &["&#34;Anne&#34;", "an update of 1 field", "differs"]);
     assert!(!page(&site, "/records/customer/1").contains("Version 2"), "it was recorded");
     site.system("billing").fault_everywhere("echo nobody home >&2; exit 1");
-    shows(&page(&site, "/records/customer/1/now"), &[">unreachable<", "nobody home"]);
+    shows(&page(&site, "/records/customer/1/now"), &[">unreachable<", "nobody home", "not read"]);
     daemon.stop();
 }
 
@@ -276,7 +276,7 @@ fn parked_work_is_tried_again_and_dropped_alone_and_all_at_once() {
 
     let path = "/work/parked?entity=customer&source=crm&reason=refused";
     let bulk = page(&site, path);
-    shows(&bulk, &["2 parked items", "Retry all 2", "Drop all 2", "These are they"]);
+    shows(&bulk, &["2 parked items", "Retry all 2", "Drop all 2", "All of them"]);
     shows(&page(&site, "/work/parked?reason=something%20else"), &["0 parked items", "Nothing is parked"]);
     let last =
         bulk.split("name=\"last\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("it is there");
@@ -424,7 +424,7 @@ fn a_page_is_as_large_as_what_it_shows_however_much_there_is() {
         let shown = page(&site, path);
         assert!(shown.len() < 100_000, "{path} has {} bytes", shown.len());
     }
-    shows(&page(&site, "/work/parked"), &["10000 parked items", "There may be more."]);
+    shows(&page(&site, "/work/parked"), &["10,000 parked items", "There may be more."]);
     shows(&page(&site, "/records/customer?after=9990"), &["customer 10000", "To the beginning"]);
     daemon.stop();
 }

@@ -87,7 +87,7 @@ fn ending(text: &str) -> String {
 }
 
 /// Writes a number with its thousands apart: `12,345`.
-pub(super) fn grouped(number: i64) -> String {
+pub(in crate::api::pages) fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {

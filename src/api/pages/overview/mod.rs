@@ -30,6 +30,8 @@ use attention::Item;
 use matrix::Matrix;
 use tree::Tree;
 
+pub(super) use health::grouped;
+
 /// How much of each kind of what waits for a person is looked at.
 const LOOKED_AT: i64 = 20;
 

@@ -15,7 +15,7 @@ const LONGEST: usize = 8_000;
 #[derive(Template)]
 #[template(path = "parts/cell.html", config = "src/api/pages/askama.toml")]
 pub(crate) struct Cell {
-    /// For the style sheet: `text`, `number`, `truth`, `null`, `tree`, `none`.
+    /// For the style sheet: `text`, `number`, `truth`, `null`, `nested`, `none`.
     kind: &'static str,
     text: String,
     /// The beginning of a text that is long.
@@ -36,7 +36,7 @@ impl Cell {
             Json::Number(_) => "number",
             Json::Bool(_) => "truth",
             Json::Null => "null",
-            Json::Array(_) | Json::Object(_) => "tree",
+            Json::Array(_) | Json::Object(_) => "nested",
         };
         let text = match value {
             Json::Array(_) | Json::Object(_) => indented(value),

@@ -107,7 +107,7 @@ fn filled(page: NowPage, preview: &Preview, rules: &crate::domain::rules::Rules)
         let held = |(n, (name, copy)): (usize, (&crate::domain::name::SourceName, &CopyPreview))| {
             let value = row.values[n + 1];
             let (cell, differs) = match (present(copy), value) {
-                (None, _) => (Cell::no_document(), false),
+                (None, _) => (absent(copy), false),
                 (Some(_), None) => (Cell::no_field(), row.values[0].is_some()),
                 (Some(_), Some(value)) => (Cell::of(value), !same(Some(value), row.values[0], &row.at, rules)),
             };
@@ -131,6 +131,14 @@ fn filled(page: NowPage, preview: &Preview, rules: &crate::domain::rules::Rules)
         conflicts: preview.conflicts.iter().map(|conflict| spoken(&conflict.path.to_string())).collect(),
         warnings: preview.warnings.clone(),
         ..page
+    }
+}
+
+/// Says why nothing is shown of a copy: one that could not be read is not one that is not there.
+fn absent(copy: &CopyPreview) -> Cell {
+    match &copy.reading {
+        Some(Reading::Unreachable(_) | Reading::Broken(_)) => Cell::word("not read"),
+        Some(Reading::Present(_) | Reading::Missing) | None => Cell::no_document(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::api::Service;
 use crate::api::input::{self, Query};
 use crate::api::pages::form::Form;
 use crate::api::pages::frame::{Frame, Tab, Visitor};
+use crate::api::pages::overview::grouped;
 use crate::api::pages::page::{done, page};
 use crate::api::pages::parts::Empty;
 use crate::api::problem::Refused;
@@ -22,6 +23,8 @@ struct BulkPage {
     frame: Frame,
     filter: FilterTexts,
     items: i64,
+    /// Likewise, as it is shown.
+    shown: String,
     /// The number of the last of them.
     last: i64,
     /// There may be more: they come after these.
@@ -43,6 +46,7 @@ pub(super) async fn show(
     page(&BulkPage {
         frame: Frame::new(visitor, Tab::Work, "Parked work, all at once"),
         items: parked.items,
+        shown: grouped(parked.items),
         last: parked.last,
         is_cut: parked.items >= AT_ONCE,
         first: parked.first.into_iter().map(ItemRow::of).collect(),

@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help setup tools build demo test kill-points check bench chaos
+.PHONY: help setup tools build demo test pictures kill-points check bench chaos
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,6 +22,9 @@ demo: build ## the whole thing in a minute, in a temporary directory
 test: tools ## every test
 	$(CARGO) test --locked -p retcon-chaos
 	$(CARGO) test --locked
+
+pictures: tools ## every page with nothing, something and much on it, light and dark, on a desk and on a phone: target/screenshots
+	RETCON_PICTURES=1 $(CARGO) test --locked --test it -- pages::every::
 
 kill-points: setup ## kill -9 at every named point, every time that it is passed, in a table
 	@RETCON_KILL_TIMES=1000 $(CARGO) test --locked --test it -- --nocapture kill_points:: > target/kill-points.txt 2>&1; \

@@ -4,6 +4,7 @@
 //! role each method of each path names. A browser signs in with it once, and then comes with a cookie.
 
 mod allowance;
+mod attempts;
 mod audit;
 mod caller;
 mod guard;

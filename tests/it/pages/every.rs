@@ -1,6 +1,6 @@
-//! Every page, with something of everything on it: what holds for all of them, and pictures to be looked at.
+//! Every page, with nothing, something and ten thousand of everything on it: what holds for all of them, and pictures to be looked at.
 //!
-//! `RETCON_PICTURES=1` writes each page x {desktop, phone} x {light, dark} to target/screenshots.
+//! `RETCON_PICTURES=1` writes them to target/screenshots (`make pictures`).
 
 use std::fs;
 use std::net::SocketAddr;
@@ -78,6 +78,38 @@ fn populate(site: &Site) {
     site.retcon(&["notify", "customer", "crm", "4715"]).exits(0);
 }
 
+/// Ten thousand records, each with a conflict, a write in doubt, a held deletion, parked work, and somebody who did something.
+const MUCH: &str = r#"
+    insert into entity (name, last_internal_key) values ('customer', 10000)
+    on conflict (name) do update set last_internal_key = 10000;
+    insert into record (entity, id, version, agreed)
+    select 'customer', n, 1, format('{"name": "Customer %s", "email": "c%s@example.com"}', n, n)::json from generate_series(1, 10000) as n;
+    insert into version (entity, record, version, cause, changes, state)
+    select 'customer', n, 1, '{"kind": "sync"}', '[]', 'live' from generate_series(1, 10000) as n;
+    insert into foreign_key (entity, source, key, record, state)
+    select 'customer', source, 'k' || n, n, 'current' from generate_series(1, 10000) as n, unnest('{billing,crm}'::text[]) as source;
+    insert into link (entity, record, source, state, foreign_key, shadow, ack, in_step)
+    select 'customer', id, source, 'linked', 'k' || id, agreed, agreed, true
+    from record, unnest('{billing,crm}'::text[]) as source;
+    insert into conflict (entity, record, path, path_hash, kind, agreed, contenders, contended, opened_at)
+    select 'customer', n, '"/name"', 'x', 'edit-edit', '"Ann"', contenders, contenders, now() - n * interval '1 minute'
+    from generate_series(1, 10000) as n,
+         (select '[{"sources": ["billing"], "value": "Anna"}, {"sources": ["crm"], "value": "Anne"}]'::json as contenders) as c;
+    insert into operation (id, entity, record, source, kind, state, document, carries, version, attempts, last_end)
+    select gen_random_uuid(), 'customer', n, 'billing', 'update', 'in-doubt', '{"name": "Anna"}',
+           '{"unknown": [], "owed": []}', 1, 3, 'killed by signal 9'
+    from generate_series(1, 10000) as n;
+    insert into work_item (entity, subject, source, foreign_key, record, state, attempts, last_error)
+    select 'customer', 'copy', 'crm', 'k' || n, n, 'parked', 5, 'billing: exit status 3: the name is too long'
+    from generate_series(1, 10000) as n;
+    insert into held_delete (entity, record, source, foreign_key)
+    select 'customer', n, 'crm', 'k' || n from generate_series(1, 10000) as n;
+    insert into audit (who, via, peer, act, target, request, status, ended_at)
+    select 'ann', 'token', '192.0.2.7:50123', 'retry', '/v1/work-items/' || n || '/retry', '{}', 200, now()
+    from generate_series(1, 10000) as n;
+    analyze;
+"#;
+
 /// Whether a page is served: others may still be on their way.
 fn is_there(address: SocketAddr, token: &str, path: &str) -> bool {
     let status = Call::get(path).with("Accept", "text/html").bearing(token).send(address).status;
@@ -112,48 +144,94 @@ fn pictures() -> Option<PathBuf> {
     wanted.then(|| target.join("screenshots"))
 }
 
+/// Looks at pages in one browser, and takes down what is wrong.
+struct Inspection<'a> {
+    browser: &'a Browser,
+    axe: String,
+    pictures: Option<PathBuf>,
+    /// What the names of pictures begin with.
+    prefix: &'static str,
+    found: Vec<String>,
+}
+
+impl Inspection<'_> {
+    /// Looks at the page that is open, in each of these windows, light and dark.
+    #[track_caller]
+    fn look(&mut self, name: &str, looks: &[(Size, bool)]) {
+        for (size, is_dark) in looks {
+            self.browser.resize(*size);
+            self.browser.darken(*is_dark);
+            let name = format!(
+                "{}{name}-{}-{}",
+                self.prefix,
+                match size {
+                    Size::Desktop => "desktop",
+                    Size::Phone => "phone",
+                },
+                if *is_dark { "dark" } else { "light" }
+            );
+            let wrong = violations(self.browser, &self.axe);
+            self.found.extend(wrong.into_iter().map(|wrong| format!("{name}: {wrong}")));
+            let wide = self.browser.script("return document.documentElement.scrollWidth - innerWidth", Vec::new());
+            if wide.as_i64().is_some_and(|wide| wide > 0) {
+                self.found.push(format!("{name}: {wide} pixels wider than the window"));
+            }
+            if let Some(directory) = &self.pictures {
+                fs::create_dir_all(directory).expect("a directory");
+                fs::write(directory.join(format!("{name}.png")), self.browser.picture()).expect("a file");
+            }
+        }
+        self.browser.resize(Size::Desktop);
+        self.browser.darken(false);
+    }
+}
+
+/// Looks at every page of a site.
+#[track_caller]
+fn inspect(address: SocketAddr, token: &str, prefix: &'static str, looks: &[(Size, bool)]) {
+    let browser = Browser::start(address);
+    let mut inspection = Inspection { browser: &browser, axe: axe(), pictures: pictures(), prefix, found: Vec::new() };
+    browser.open("/login").sees("Your token");
+    inspection.look("login", looks);
+    browser.sign_in(token, "/");
+    for (name, path) in PAGES.iter().filter(|(_, path)| is_there(address, token, path)) {
+        browser.complaints();
+        browser.open(path);
+        inspection.look(name, looks);
+        assert!(!browser.script("return document.title", Vec::new()).to_string().contains("taken"), "{name}");
+        let complaints = browser.complaints();
+        let complaints: Vec<&String> = complaints.iter().filter(|told| !told.contains("404")).collect();
+        assert!(complaints.is_empty(), "{name}: {complaints:?}");
+    }
+    assert!(inspection.found.is_empty(), "{}", inspection.found.join("\n"));
+}
+
 #[test]
 fn every_page_is_fit_for_everybody_in_light_and_dark_on_a_phone_and_on_a_desk() {
     let site = populated();
     let (daemon, address) = tcp::start(&site);
     populate(&site);
     let token = token(&site, "ann", "operate", &[]);
-    let (axe, pictures) = (axe(), pictures());
-    let browser = Browser::start(address);
-    browser.open("/login").sees("Your token");
-    let mut found = Vec::new();
-    let mut look = |name: &str| {
-        for (size, size_name) in [(Size::Desktop, "desktop"), (Size::Phone, "phone")] {
-            for (is_dark, theme) in [(false, "light"), (true, "dark")] {
-                browser.resize(size);
-                browser.darken(is_dark);
-                found
-                    .extend(violations(&browser, &axe).into_iter().map(|v| format!("{name} {size_name} {theme}: {v}")));
-                let wide = browser.script("return document.documentElement.scrollWidth - innerWidth", Vec::new());
-                if wide.as_i64().is_some_and(|wide| wide > 0) {
-                    found.push(format!("{name} {size_name}: {wide} pixels wider than the window"));
-                }
-                if let Some(directory) = &pictures {
-                    fs::create_dir_all(directory).expect("a directory");
-                    fs::write(directory.join(format!("{name}-{size_name}-{theme}.png")), browser.picture())
-                        .expect("a file");
-                }
-            }
-        }
-        browser.resize(Size::Desktop);
-        browser.darken(false);
-    };
-    look("login");
-    browser.sign_in(&token, "/");
-    for (name, path) in PAGES.iter().filter(|(_, path)| is_there(address, &token, path)) {
-        browser.complaints();
-        browser.open(path);
-        look(name);
-        assert!(!browser.script("return document.title", Vec::new()).to_string().contains("taken"), "{name}");
-        let complaints = browser.complaints();
-        let complaints: Vec<&String> = complaints.iter().filter(|told| !told.contains("404")).collect();
-        assert!(complaints.is_empty(), "{name}: {complaints:?}");
-    }
-    assert!(found.is_empty(), "{}", found.join("\n"));
+    let everywhere = [(Size::Desktop, false), (Size::Desktop, true), (Size::Phone, false), (Size::Phone, true)];
+    inspect(address, &token, "", &everywhere);
+    daemon.stop();
+}
+
+#[test]
+fn every_page_is_fit_for_everybody_where_there_is_nothing_yet() {
+    let site = Site::new(&[Sh.source("billing"), Sh.source("crm")]);
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "view", &[]);
+    inspect(address, &token, "nothing-", &[(Size::Desktop, false), (Size::Phone, true)]);
+    daemon.stop();
+}
+
+#[test]
+fn every_page_is_fit_for_everybody_where_there_are_ten_thousand_of_everything() {
+    let site = Site::new(&[Sh.source("billing"), Sh.source("crm")]);
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "operate", &[]);
+    site.database().run(MUCH);
+    inspect(address, &token, "much-", &[(Size::Desktop, false), (Size::Phone, true)]);
     daemon.stop();
 }

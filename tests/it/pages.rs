@@ -6,3 +6,5 @@ mod overview;
 mod every;
 mod browse;
 mod browse_by_hand;
+mod deciding;
+mod decisions;

@@ -15,6 +15,7 @@ const STYLES: &[&str] = &[
     include_str!("assets/parts.css"),
     include_str!("assets/overview.css"),
     include_str!("assets/browse.css"),
+    include_str!("assets/conflicts.css"),
 ];
 
 /// They change with the program alone, and their names with them.

@@ -51,6 +51,10 @@ mod work;
 mod sources;
 mod configuration;
 mod audit;
+mod words;
+mod comes;
+mod conflicts;
+mod undo;
 
 use actix_web::http::Method;
 use actix_web::web;
@@ -74,6 +78,8 @@ fn places() -> impl Iterator<Item = Place> {
         sources::places(),
         configuration::places(),
         audit::places(),
+        conflicts::places(),
+        undo::places(),
     ];
     pages.into_iter().flatten()
 }
@@ -100,7 +106,9 @@ mod tests {
         for (method, path, needs) in needs() {
             let role = match (method, path) {
                 (_, "/login" | "/assets/{name}") => Needs::Nothing,
-                (Method::POST, "/logout") | (Method::GET | Method::HEAD, _) => Needs::Role(Role::View),
+                (Method::POST, "/logout" | "/conflicts/{id}/preview") | (Method::GET | Method::HEAD, _) => {
+                    Needs::Role(Role::View)
+                }
                 _ => Needs::Role(Role::Operate),
             };
             assert_eq!(needs, role, "{path}");

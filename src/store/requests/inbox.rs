@@ -181,17 +181,17 @@ pub struct BatchRow {
     pub orders: i64,
     /// RFC 3339 in UTC.
     pub at: String,
-    /// How many were decided. Orders that ended long ago are forgotten, and counted nowhere.
+    /// How many were carried out. Orders that ended long ago are forgotten, and counted nowhere.
     pub applied: i64,
     /// How many were not applied: the conflict had moved, or was closed, or the order was dropped.
     pub refused: i64,
     /// How many failed, and wait for a person.
     pub parked: i64,
-    /// How many are still to come.
+    /// How many are still to come, or under way.
     pub coming: i64,
 }
 
-/// Lists the orders of a batch by number that were not carried out.
+/// Lists the orders of a batch by number that were refused, or that failed.
 #[derive(Debug, Clone)]
 pub struct ListBatch {
     pub id: BatchId,
@@ -199,7 +199,7 @@ pub struct ListBatch {
     pub limit: i64,
 }
 
-/// An order of a batch that was not carried out.
+/// An order of a batch that was refused, or that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchItem {
     pub item: WorkItemId,

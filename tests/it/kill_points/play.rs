@@ -12,7 +12,7 @@ use crate::support::chaos::retcond_chaos;
 use crate::support::daemon::Daemon;
 use crate::support::runs::{RunEnd, Runs};
 use crate::support::site::Site;
-use crate::support::socket::{Answer, call};
+use crate::support::socket::{Answer, call, call_with};
 use crate::support::system::{Language, System};
 use crate::support::wait::until;
 
@@ -59,6 +59,7 @@ pub(super) fn play(ends: &[&str]) -> Outcome {
     play.update();
     play.disagree();
     play.undo();
+    play.decide_what_was_shown();
     play.reload();
     play.introduce_another();
     play.delete();
@@ -205,6 +206,21 @@ impl<'a> Play<'a> {
         assert_eq!(causes, ["sync", "sync", "resolution", "undo"], "{history}");
     }
 
+    /// Two users contradict each other at two fields, and a person decides both on a page, after having seen what that comes to.
+    #[track_caller]
+    fn decide_what_was_shown(&mut self) {
+        let (crm, billing) = (self.system("crm"), self.system("billing"));
+        crm.put("1", r#"{"city":"Bonn","name":"Eve","number":12345678901234567890.10}"#);
+        billing.put(&billing.only_key(), r#"{"city":"Rom","name":"Fay","number":12345678901234567890.10}"#);
+        self.notify("crm", "1");
+        self.insist("decided on the page", decide_on_the_page);
+        self.expect(&[r#"{"city":"Bonn","name":"Eve","number":12345678901234567890.10}"#]);
+        let history = self.request("GET", "/v1/records/customer/1/history", None, &[200]).json();
+        let decided = history["items"].as_array().expect("a list").iter();
+        let decided = decided.filter(|item| item["cause"]["conflicts"].as_array().is_some_and(|all| all.len() == 2));
+        assert_eq!(decided.count(), 1, "{history}");
+    }
+
     #[track_caller]
     fn reload(&mut self) {
         let path = self.site.path().join("retcon.toml");
@@ -217,7 +233,7 @@ impl<'a> Play<'a> {
     fn introduce_another(&mut self) {
         self.system("billing").put("2", r#"{"name":"Dan"}"#);
         self.notify("billing", "2");
-        self.expect(&[r#"{"name":"Bob","number":12345678901234567890.10}"#, r#"{"name":"Dan"}"#]);
+        self.expect(&[r#"{"city":"Bonn","name":"Eve","number":12345678901234567890.10}"#, r#"{"name":"Dan"}"#]);
         assert!(!runs_of(self.site, "delete").iter().any(|_| true), "a delete: {:#?}", self.site.runs());
     }
 
@@ -252,6 +268,26 @@ impl<'a> Play<'a> {
             deletes: count("delete"),
         }
     }
+}
+
+/// Has a page say what a decision comes to, and sends its form; `None` as long as a conflict is open.
+fn decide_on_the_page(site: &Site) -> Option<()> {
+    let socket = site.socket();
+    let open = call(&socket, "GET", "/v1/conflicts", None).ok().filter(|answer| answer.status == 200)?.json();
+    let open = open["items"].as_array()?.clone();
+    let Some(first) = open.first() else { return Some(()) };
+    let chosen = |conflict: &Value| format!("pick-{0}=take:crm&revision-{0}={1}", conflict["id"], conflict["revision"]);
+    let chosen = open.iter().map(chosen).collect::<Vec<_>>().join("&");
+    let send = |path: &str, form: &str| {
+        let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "text/html")];
+        call_with(&socket, "POST", &format!("/conflicts/{}/{path}", first["id"]), &headers, Some(form.as_bytes())).ok()
+    };
+    let shown = send("preview", &chosen).filter(|answer| answer.status == 200)?;
+    let hidden = |name: &str| shown.body.split_once(&format!("name=\"{name}\" value=\""))?.1.split('"').next();
+    let form = format!("{chosen}&shown={}&once={}", hidden("shown")?.replace(';', "%3B"), hidden("once")?);
+    let answer = send("resolve", &form)?;
+    assert!([303, 409, 503].contains(&answer.status), "{answer}");
+    None
 }
 
 fn sorted(system: System) -> Vec<String> {

@@ -117,7 +117,7 @@ fn is_there(address: SocketAddr, token: &str, path: &str) -> bool {
 }
 
 /// axe, as packaging/setup.sh has it.
-fn axe() -> String {
+pub(super) fn axe() -> String {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target directory");
     let libraries = fs::read_dir(target.join("tools/lib")).into_iter().flatten().flatten();
     let found = libraries
@@ -128,7 +128,7 @@ fn axe() -> String {
 
 /// What axe finds wrong with the page that is open.
 #[track_caller]
-fn violations(browser: &Browser, axe: &str) -> Vec<String> {
+pub(super) fn violations(browser: &Browser, axe: &str) -> Vec<String> {
     browser.script(axe, Vec::new());
     let run = "const done = arguments[arguments.length - 1];
         axe.run(document).then(r => done(r.violations.map(v =>
@@ -138,7 +138,7 @@ fn violations(browser: &Browser, axe: &str) -> Vec<String> {
     found.as_array().into_iter().flatten().map(Value::to_string).collect()
 }
 
-fn pictures() -> Option<PathBuf> {
+pub(super) fn pictures() -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target directory");
     let wanted = std::env::var_os("RETCON_PICTURES").is_some_and(|wanted| !wanted.is_empty());
     wanted.then(|| target.join("screenshots"))

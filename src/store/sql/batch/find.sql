@@ -1,4 +1,5 @@
--- Finds a batch, with what has become of its orders as far as they are remembered. An order that is decided has no command any more.
+-- Finds a batch, with what has become of its orders as far as they are remembered. One that is decided is still to come as long as its
+-- writes are.
 select batch.id, batch.entity, batch.path, batch.kind, batch.sources, batch.decision, batch.orders, batch.at,
        counted.applied, counted.refused, counted.parked, counted.coming
 from batch
@@ -8,7 +9,7 @@ cross join lateral (
     from (
         select case
             when work_item.state = 'done' and work_item.outcome in ('refused', 'stale', 'dropped') then 'refused'
-            when work_item.state = 'done' or work_item.command is null then 'applied'
+            when work_item.state = 'done' then 'applied'
             when work_item.state = 'parked' then 'parked'
             else 'coming'
         end as became

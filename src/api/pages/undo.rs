@@ -1,0 +1,191 @@
+//! `/records/{entity}/{id}/undo`: what it comes to if a version is taken back, and that just that is done.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::comes::Comes;
+use super::form::Form;
+use super::frame::{Frame, Tab, Visitor};
+use super::page::{done, encoded, page_as};
+use super::parts::Trouble;
+use super::place::Place;
+use super::words;
+use crate::actor::store::requests::queue::Deed;
+use crate::actor::supervisor::{Apply, GetPreview, Ordered, Previewed};
+use crate::api::Service;
+use crate::api::input::{self, Query};
+use crate::api::problem::{Code, Refused};
+use crate::api::routes::{orders, repeat::Repeat};
+use crate::domain::key::InternalKey;
+use crate::domain::name::EntityName;
+use crate::domain::plan::{Fate, Moved, Shown};
+
+#[derive(Template)]
+#[template(path = "undo.html", config = "src/api/pages/askama.toml")]
+struct UndoPage {
+    frame: Frame,
+    path: String,
+    record_path: String,
+    entity: String,
+    record: i64,
+    version: i64,
+    trouble: Option<Trouble>,
+    /// The places that a later version changed again.
+    blocked: Vec<String>,
+    shown: Option<String>,
+    comes: Option<Comes>,
+    is_reading: bool,
+}
+
+pub(super) fn places() -> Vec<Place> {
+    vec![Place::at("/records/{entity}/{id}/undo").show(show).act(undo)]
+}
+
+/// What is to be taken back.
+struct Wanted {
+    entity: EntityName,
+    record: InternalKey,
+    version: i64,
+}
+
+/// What there is to say of it.
+struct Said {
+    status: StatusCode,
+    trouble: Option<Trouble>,
+    blocked: Vec<String>,
+}
+
+impl Wanted {
+    fn read((entity, id): &(String, String), version: &str) -> Result<Self, Refused> {
+        let record = InternalKey(input::id(id, "a record")?);
+        Ok(Self { entity: input::entity(entity)?, record, version: input::id(version, "a version")? })
+    }
+}
+
+async fn show(
+    service: web::Data<Service>,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refused> {
+    if !visitor.may_act() {
+        return Err(Refused::new(Code::Forbidden, "to undo takes a token with the role operate"));
+    }
+    let query = Query::parse(request.query_string(), &["version", "done"])?;
+    let version = query.get("version").ok_or_else(|| input::malformed("the address does not say which version"))?;
+    let wanted = Wanted::read(&path, version)?;
+    if let Some(notice) = notice(&visitor) {
+        let undone = template(visitor, &wanted, None, Vec::new());
+        let frame = undone.frame.with_notice(Some(notice));
+        return page_as(StatusCode::OK, &UndoPage { frame, ..undone });
+    }
+    look(&service, visitor, &wanted, Said { status: StatusCode::OK, trouble: None, blocked: Vec::new() }).await
+}
+
+async fn undo(
+    service: web::Data<Service>,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+    form: Form,
+    repeat: Repeat,
+) -> Result<HttpResponse, Refused> {
+    let wanted = Wanted::read(&path, form.required("version")?)?;
+    let shown: Shown = form
+        .required("shown")?
+        .parse()
+        .map_err(|_| input::malformed("the form does not say what was shown: load its page anew"))?;
+    let (entity, record, deed) = (wanted.entity.clone(), wanted.record, Deed::Undo { version: wanted.version });
+    let ordered = orders::carry_out(&service, repeat, |attempt| Apply { entity, record, deed, shown, attempt }).await?;
+    let here = format!("{}/undo?version={}", record_path(&wanted), wanted.version);
+    match ordered {
+        Ordered::Applied { .. } => done(&here, "undone"),
+        Ordered::Pending(_) | Ordered::Failed { .. } => done(&here, "pending"),
+        Ordered::Moved(moved) => {
+            let trouble = Some(Trouble::new("The values moved meanwhile", told(&moved)));
+            look(&service, visitor, &wanted, Said { status: StatusCode::CONFLICT, trouble, blocked: Vec::new() }).await
+        }
+        other => refused(visitor, &wanted, other),
+    }
+}
+
+/// What was just done here.
+fn notice(visitor: &Visitor) -> Option<&'static str> {
+    match visitor.done() {
+        Some("undone") => Some("It is undone, as a version of its own."),
+        Some("pending") => Some("It is stored, and is carried out as soon as the systems can be asked."),
+        Some(_) | None => None,
+    }
+}
+
+fn told(moved: &Moved) -> String {
+    let who = if moved.copies.is_empty() { String::new() } else { format!(" by {}", words::names(&moved.copies)) };
+    format!(
+        "It would have come to something else than you were shown{who}, so nothing was undone. This is what it comes to now."
+    )
+}
+
+fn record_path(wanted: &Wanted) -> String {
+    format!("/records/{}/{}", encoded(wanted.entity.as_str()), wanted.record.0)
+}
+
+async fn look(service: &Service, visitor: Visitor, wanted: &Wanted, said: Said) -> Result<HttpResponse, Refused> {
+    let deed = Some(Deed::Undo { version: wanted.version });
+    let asked = GetPreview { entity: wanted.entity.clone(), record: wanted.record, deed };
+    let (mut said, mut is_reading, mut ready) = (said, false, None);
+    match service.order(asked).await? {
+        Previewed::Ready(found) if found.preview.fate == Fate::Done => ready = Some(found),
+        Previewed::Ready(_) | Previewed::Reading => is_reading = true,
+        Previewed::Refused(why) => return refused(visitor, wanted, why),
+        Previewed::Unserved(why) => {
+            let detail = format!("{} cannot be looked at here and now: {why}.", wanted.entity);
+            said = Said {
+                status: StatusCode::CONFLICT,
+                trouble: Some(Trouble::new("There is no preview now", detail)),
+                ..said
+            };
+        }
+        Previewed::Failed(why) => {
+            let trouble = Some(Trouble::new("There is no preview now", why));
+            said = Said { status: StatusCode::SERVICE_UNAVAILABLE, trouble, ..said };
+        }
+    }
+    let template = UndoPage {
+        shown: ready.as_ref().map(|ready| ready.preview.shown.to_string()),
+        comes: ready.as_ref().map(|ready| Comes::of(ready)),
+        is_reading,
+        ..template(visitor, wanted, said.trouble, said.blocked)
+    };
+    page_as(said.status, &template)
+}
+
+fn refused(visitor: Visitor, wanted: &Wanted, why: Ordered) -> Result<HttpResponse, Refused> {
+    let places = match why {
+        Ordered::Blocked(places) => places.iter().map(words::place).collect(),
+        other => {
+            let unknown = || Refused::new(Code::UnknownVersion, format_args!("there is no version {}", wanted.version));
+            return orders::answer(other, unknown);
+        }
+    };
+    let detail = "What this version changed was changed again by a later one. Undo that one first.";
+    let trouble = Some(Trouble::new("It cannot be undone by itself", detail));
+    page_as(StatusCode::CONFLICT, &template(visitor, wanted, trouble, places))
+}
+
+fn template(visitor: Visitor, wanted: &Wanted, trouble: Option<Trouble>, blocked: Vec<String>) -> UndoPage {
+    let title = format!("Undo version {} of {} {}", wanted.version, wanted.entity, wanted.record.0);
+    let record_path = record_path(wanted);
+    UndoPage {
+        frame: Frame::new(visitor, Tab::Records, title),
+        path: format!("{record_path}/undo"),
+        record_path,
+        entity: wanted.entity.to_string(),
+        record: wanted.record.0,
+        version: wanted.version,
+        trouble,
+        blocked,
+        shown: None,
+        comes: None,
+        is_reading: false,
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::health::grouped;
 use super::matrix::open;
 use super::{Badge, When};
 use crate::actor::reloader::FileState;
@@ -14,8 +15,9 @@ use crate::domain::merge::ConflictKind;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::record::OperationKind;
 
-/// How many are shown.
+/// How many are shown, and how many of one kind: the latest ten thousand of one should not hide what else there is.
 const SHOWN: usize = 12;
+const OF_A_KIND: usize = 4;
 
 /// How much of an error is shown, in characters.
 const ERROR: usize = 200;
@@ -64,7 +66,11 @@ pub(super) fn of_database(waiting: Vec<Waiting>, survey: &Survey) -> Vec<Item> {
     items.extend(deletes.into_iter().map(|(entity, (source, since))| {
         let counts = held(&entity);
         let reason = format!("more went missing at once than max_deletes lets through, the latest in {source}");
-        let title = if counts == 1 { format!("{entity}: 1 deletion") } else { format!("{entity}: {counts} deletions") };
+        let title = if counts == 1 {
+            format!("{entity}: 1 deletion")
+        } else {
+            format!("{entity}: {} deletions", grouped(counts))
+        };
         let path = format!("/deletes?entity={entity}");
         Item { since, word: "held", tone: Tone::Open, title, reason, path, counts }
     }));
@@ -164,6 +170,14 @@ fn of_actor(actor: &ActorStatus) -> Option<Item> {
 /// Puts the latest first and keeps so many; gives how many more wait.
 pub(super) fn arrange(items: &mut Vec<Item>, survey: &Survey) -> i64 {
     items.sort_by(|one, other| other.since.cmp(&one.since));
+    if items.len() > SHOWN {
+        let mut kinds: BTreeMap<&'static str, usize> = BTreeMap::new();
+        items.retain(|item| {
+            let of_kind = kinds.entry(item.word).or_default();
+            *of_kind += 1;
+            *of_kind <= OF_A_KIND
+        });
+    }
     items.truncate(SHOWN);
     let all: i64 = survey.entities.iter().map(|entity| open(&entity.counts)).sum();
     let shown: i64 = items.iter().map(|item| item.counts).sum();

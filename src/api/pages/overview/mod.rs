@@ -46,7 +46,7 @@ struct OverviewPage {
     /// What waits for a person, the latest first; the rest is behind the links.
     items: Vec<Item>,
     /// How many more there are.
-    more: i64,
+    more: Option<String>,
     /// Why that cannot be told.
     trouble: Option<Trouble>,
     matrix: Matrix,
@@ -86,6 +86,7 @@ async fn show(service: web::Data<Service>, visitor: Visitor, request: HttpReques
     };
     items.extend(attention::of_daemon(&survey, &rejected));
     let more = attention::arrange(&mut items, &survey);
+    let more = (more > 0).then(|| health::grouped(more));
     let happened = if survey.knows_counts { happened(&service).await.unwrap_or_default() } else { Vec::new() };
     let frame = Frame::new(visitor, Tab::Overview, "Overview").with_health(health);
     page(&OverviewPage { frame, items, more, trouble, matrix, happened, tree: Tree::of(&survey.actors) })

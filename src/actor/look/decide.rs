@@ -13,6 +13,7 @@ use crate::log::key;
 use crate::points::{self, Mistake, Point, planted};
 use crate::store::StoreError;
 
+use super::super::source::Reserved;
 use super::super::store::requests::look::{Decide, DecideWithin, Decided, Recall};
 use super::super::store::requests::queue::{Confirm, Finish};
 use super::{CarriedOut, Look, Readings, blocked_by, word};
@@ -36,10 +37,9 @@ impl Look {
         let waits = finish.as_ref().map(|finish| (blocked_by(&finish.end), word(&finish.end)));
         // Before this look ends, so that it is never thought that nothing is left to do.
         self.spread_relief(&plan, taken).await?;
-        let reserved = self.reserve(known, taken, &plan, &intents).await;
+        let mut reserved = self.reserve(known, taken, &plan, &intents).await;
         points::pass(Point::Deciding);
-        let begins = plan.writes.keys().next().filter(|_| reserved.is_some());
-        match self.decide(known, taken, (&plan, begins), &intents, finish).await? {
+        match self.decide(known, taken, &plan, (&intents, &mut reserved), finish).await? {
             Decided::Recorded => {}
             Decided::Moved => return Ok(CarriedOut::Moved),
             Decided::Over(sources) => return Ok(CarriedOut::Over(sources)),
@@ -60,15 +60,17 @@ impl Look {
         Ok(CarriedOut::Done { blocked_by })
     }
 
-    /// Records the decision; with it, that the write at the source `begins` is about to be started.
+    /// Records the decision; with it, that the first write is about to be started, if its turn is reserved. Nobody is kept waiting for
+    /// that turn while it is found out what became of the decision.
     async fn decide(
         &self,
         known: &Known,
         taken: &Readings,
-        (plan, begins): (&Plan, Option<&SourceName>),
-        intents: &Intents,
+        plan: &Plan,
+        (intents, reserved): (&Intents, &mut Option<Reserved>),
         finish: Option<Finish>,
     ) -> Result<Decided, StoreError> {
+        let begins = plan.writes.keys().next().filter(|_| reserved.is_some());
         let doubts = plan.in_doubt.iter().map(|(name, open)| (name.clone(), open.clone()));
         let recorded = intents
             .iter()
@@ -96,9 +98,12 @@ impl Look {
         };
         let request = DecideWithin { decision, limits: self.limits(plan) };
         match self.desk.ask(request).await {
-            Err(StoreError::Unavailable(_)) if self.is_decided(known, plan, intents).await? => Ok(Decided::Recorded),
-            // It is known now that nothing was committed, so it may be tried again.
-            Err(StoreError::Unavailable(_)) => Ok(Decided::Moved),
+            Err(StoreError::Unavailable(_)) => {
+                *reserved = None;
+                let is_decided = self.is_decided(known, plan, intents).await?;
+                // If not, it is known now that nothing was committed, so it may be tried again.
+                Ok(if is_decided { Decided::Recorded } else { Decided::Moved })
+            }
             other => other,
         }
     }

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use retcon::domain::key::InternalKey;
+use retcon::domain::merge::{ConflictKind, Decision};
 use retcon::store::migrate::{MIGRATIONS, MigrateError};
+use retcon::store::requests::inbox::OrderAlike;
 use retcon::store::requests::lease::{DaemonId, Enlist, GiveUp, Resign, Serve};
 use retcon::store::requests::queue::{EnqueueRecord, Finish, FinishItems, Order, PurgeFinished, Release, WorkItemId};
 use retcon::store::requests::view::{DropWorkItem, RetryWorkItem};
@@ -75,6 +77,35 @@ fn a_person_may_ask_again(#[values(Moment::BeforeCommit, Moment::AfterCommit)] m
         Moment::AfterCommit => 2,
     };
     check("-- Stores what a person has ordered", Some(Order::Undo { version: 1 }), expected(1 + orders));
+}
+
+#[rstest]
+fn many_are_ordered_once(#[values(Moment::BeforeCommit, Moment::AfterCommit)] moment: Moment) {
+    let database = postgres::store();
+    for key in ["a", "b"] {
+        block_on(record(&database, "crm", key));
+    }
+    let conflicts = "insert into conflict (entity, record, path, path_hash, kind, contenders, contended)
+        select 'customer', n, '\"/x\"', '', 'held', '[]', '[]' from generate_series(1, 2) as n";
+    block_on(rows(&database, conflicts));
+    let order = OrderAlike {
+        form: uuid::Uuid::from_u128(7),
+        entity: customer(),
+        path: "/x".parse().expect("a pointer"),
+        kind: ConflictKind::Held,
+        sources: vec![source("crm")],
+        decision: Decision::Keep,
+        shown: vec![(1, 1), (2, 1)],
+    };
+    let ordered = "select concat_ws(' ', batch, record, state) from work_item where batch is not null order by id";
+    // A number that a transaction took that was undone is gone.
+    let number = match moment {
+        Moment::BeforeCommit => 2,
+        Moment::AfterCommit => 1,
+    };
+    let expected = [1, 2].map(|record| format!("{number} {record} ready"));
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    check(&database, ("-- Enters a batch of orders", moment), order, (ordered, &expected));
 }
 
 #[rstest]

@@ -66,6 +66,15 @@ impl Json {
         Self::Object(members.into_iter().map(|(name, value)| (Text::from(name), value)).collect())
     }
 
+    /// Tells how deeply arrays and objects are nested in it: 0 for what is neither.
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) => 0,
+            Self::Array(elements) => 1 + elements.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Object(members) => 1 + members.iter().map(|(_, value)| value.depth()).max().unwrap_or(0),
+        }
+    }
+
     /// Returns the member `name` of an object.
     pub fn member(&self, name: &str) -> Option<&Json> {
         self.as_object()?.get_wtf8(name.as_bytes())

@@ -55,6 +55,7 @@ mod log_lines;
 mod documents;
 mod outcomes;
 mod unknown_commits;
+mod unreadable;
 mod visits;
 mod throttle;
 mod offline_sources;

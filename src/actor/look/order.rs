@@ -1,7 +1,8 @@
 //! What a person has ordered: a resolution or an undo, as far as it can be judged before the sources are read.
 
 use crate::domain::history::Version;
-use crate::domain::merge::{Contender, Decision};
+use crate::domain::json::Json;
+use crate::domain::merge::{Conflict, Decision};
 use crate::domain::name::SourceName;
 use crate::domain::plan::{Fate, Moved, Owed, Plan, Preview, Resolution, Will};
 use crate::domain::record::{Known, OpenConflict};
@@ -138,7 +139,7 @@ fn resolved(known: &Known, Choice { conflict, revision, decision }: &Choice) -> 
     if open.revision != *revision && !planted(Mistake::StaleResolution) {
         return Err(Ordered::Stale(Some(standing(open))));
     }
-    if let Some(why) = senseless(known, &open.conflict.contenders, decision) {
+    if let Some(why) = senseless(known, &open.conflict, decision) {
         return Err(Ordered::Senseless(why));
     }
     Ok(Resolution {
@@ -149,7 +150,7 @@ fn resolved(known: &Known, Choice { conflict, revision, decision }: &Choice) -> 
     })
 }
 
-fn senseless(known: &Known, contenders: &[Contender], decision: &Decision) -> Option<String> {
+fn senseless(known: &Known, Conflict { path, contenders, .. }: &Conflict, decision: &Decision) -> Option<String> {
     match decision {
         Decision::Take(source) if !contenders.iter().any(|contender| contender.sources.contains(source)) => {
             let names: Vec<_> =
@@ -158,6 +159,10 @@ fn senseless(known: &Known, contenders: &[Contender], decision: &Decision) -> Op
         }
         Decision::Keep if known.record.version == 0 => {
             Some("nothing is agreed yet that could be kept: take a source, give a value, or say absent".to_owned())
+        }
+        // A document that could not be read again must never be agreed.
+        Decision::Value(value) if path.tokens().len() + value.depth() > Json::MAX_DEPTH => {
+            Some(format!("with this value the document would be nested deeper than {}", Json::MAX_DEPTH))
         }
         Decision::Take(_) | Decision::Value(_) | Decision::Absent | Decision::Keep => None,
     }

@@ -60,6 +60,13 @@ fn nesting_is_bounded() {
 }
 
 #[test]
+fn depth_counts_what_the_parser_bounds() {
+    for (text, depth) in [("1", 0), ("[]", 1), ("{}", 1), (r#"{"a":[1,{"b":2}],"c":3}"#, 3)] {
+        assert_eq!(text.parse::<Json>().expect("it is JSON").depth(), depth, "{text}");
+    }
+}
+
+#[test]
 fn quotations_in_errors_are_short() {
     let long = "x".repeat(100_000);
     let error = Json::parse(format!("{{\"{long}\":1,\"{long}\":2}}").as_bytes()).expect_err("it stands twice");

@@ -48,7 +48,7 @@ pub(in crate::store) async fn known(
     record: InternalKey,
 ) -> Result<Option<Known>, Fault> {
     let rows = session.list(RECALL, &[&entity.as_str(), &vec![record.0]]).await?;
-    Ok(all_known(&rows)?.remove(&record))
+    all_known(&rows)?.remove(&record).transpose()
 }
 
 /// The statement that recalls all records of which the transaction has claimed items; [`all_known`] reads its rows.
@@ -56,8 +56,8 @@ pub(in crate::store) fn recall_claimed(entity: &EntityName) -> Step {
     Step::new(RECALL, [Box::new(entity.as_str().to_owned()), Box::new(None::<Vec<i64>>)])
 }
 
-/// Reads what is known of records.
-pub(in crate::store) fn all_known(rows: &[Row]) -> Result<BTreeMap<InternalKey, Known>, Fault> {
+/// Reads what is known of records, each by itself: one that cannot be read keeps no other from being looked at.
+pub(in crate::store) fn all_known(rows: &[Row]) -> Result<BTreeMap<InternalKey, Result<Known, Fault>>, Fault> {
     let mut parts: BTreeMap<InternalKey, Parts<'_>> = BTreeMap::new();
     let mut tidies = BTreeMap::new();
     for row in rows {
@@ -67,8 +67,8 @@ pub(in crate::store) fn all_known(rows: &[Row]) -> Result<BTreeMap<InternalKey, 
         }
     }
     // A part whose record is not there cannot be: they are read in one state of the database.
-    let all = parts.into_iter().filter_map(|(record, parts)| Some(parts.known(record, parts.record?, &tidies)));
-    all.map(|known| known.map(|known| (known.record.id, known))).collect()
+    let known = |(id, parts): (InternalKey, Parts<'_>)| Some((id, parts.known(id, parts.record?, &tidies)));
+    Ok(parts.into_iter().filter_map(known).collect())
 }
 
 /// The rows of a record, sorted by what they are about.

@@ -56,7 +56,7 @@ fn claimed(rows: &[Vec<Row>]) -> Result<Claimed, Fault> {
 }
 
 /// Groups the rows, which stand in the order of their looks.
-fn looks(rows: &[Row], mut known: BTreeMap<InternalKey, Known>) -> Result<Vec<ClaimedLook>, Fault> {
+fn looks(rows: &[Row], mut known: BTreeMap<InternalKey, Result<Known, Fault>>) -> Result<Vec<ClaimedLook>, Fault> {
     let mut looks: Vec<ClaimedLook> = Vec::new();
     let mut last = None;
     for row in rows {
@@ -64,7 +64,8 @@ fn looks(rows: &[Row], mut known: BTreeMap<InternalKey, Known>) -> Result<Vec<Cl
         if last != Some(place) {
             let subject = subject(row)?;
             let known = match &subject {
-                Subject::Record(record) => known.remove(record),
+                // Where it cannot be read, the look says so: it recalls the record itself, and fails alone.
+                Subject::Record(record) => known.remove(record).and_then(Result::ok),
                 Subject::UnknownKey { .. } => None,
             };
             looks.push(ClaimedLook { subject, items: Vec::new(), known });

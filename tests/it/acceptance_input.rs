@@ -64,7 +64,7 @@ fn routes_answer_bad_requests_with_problems() {
     let notifications = "/v1/notifications";
     let too_many = format!(r#"{{"notifications":[{}]}}"#, vec![notification("1"); 1001].join(","));
     for (method, path, body, status, code) in [
-        ("GET", "/", None, 404, "unknown-route"),
+        ("GET", "/nonsense", None, 404, "unknown-route"),
         ("GET", "/v1/nonsense", None, 404, "unknown-route"),
         ("PUT", notifications, None, 405, "method-not-allowed"),
         ("DELETE", "/v1/status", None, 405, "method-not-allowed"),

@@ -37,7 +37,7 @@ fn bad_input_of_every_route_is_refused_with_its_status_and_code() {
         ("POST", "/v1/deletes/approve", Some("{}"), 400, "malformed", "entity"),
         ("POST", "/v1/deletes/approve", Some(r#"{"entity":"customers"}"#), 404, "unknown-entity", "customers"),
         ("POST", "/v1/deletes/approve", Some(r#"{"entity":"customer","id":1}"#), 400, "malformed", "id"),
-        ("GET", "/", None, 404, "unknown-route", "/"),
+        ("GET", "/nonsense", None, 404, "unknown-route", "/"),
         ("GET", "/v1", None, 404, "unknown-route", "/v1"),
         ("GET", "/v1/status/", None, 404, "unknown-route", "/v1/status/"),
         ("POST", "/v1/frob", Some("{}"), 404, "unknown-route", "/v1/frob"),

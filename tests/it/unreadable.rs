@@ -30,7 +30,7 @@ fn a_value_with_which_the_document_would_be_nested_too_deeply_is_no_resolution()
 
     resolve(126).has_status(200);
     let agreed = format!(r#"{{"o":{{"n":{}}}}}"#, nested(126));
-    assert_eq!(crm.get("a").as_deref(), Some(agreed.as_str()));
+    assert_eq!(crm.get("a").as_deref().map(str::trim_end), Some(agreed.as_str()));
     site.http("GET", "/v1/records/customer/1", None).has_status(200);
     site.notify("crm", "a");
     daemon.stop();

@@ -18,7 +18,7 @@ use crate::store::requests::browse::{HandledItems, Handling, WorkFilter};
 use crate::store::requests::inbox::{BatchId, OrderAlike};
 use crate::store::requests::queue::{Deed, Enqueued, Notification, WorkItemId};
 use crate::store::requests::repeatable::Attempt;
-use crate::store::requests::view::{Approved, Counts, Handled};
+use crate::store::requests::view::{Approved, CountedDeletes, Counts, Handled};
 use crate::store::{StoreError, Usage};
 
 use super::supervision::{ActorStatus, Supervision};
@@ -186,6 +186,8 @@ pub struct Standing {
 #[rtype(result = "Result<Approved, Refusal>")]
 pub struct ApproveDeletes {
     pub entity: EntityName,
+    /// Only those that were counted so.
+    pub counted: Option<CountedDeletes>,
     /// Of the request with a key that says so.
     pub attempt: Option<Attempt>,
 }

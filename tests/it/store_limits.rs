@@ -125,7 +125,7 @@ async fn a_deletion_that_is_held_stays_held_while_there_is_room_until_a_person_a
     holding(&store, all[0], &[("crm", "k0")]).await;
     assert_eq!(held(&store).await, first, "it is one row, however often it is found");
     assert_eq!(run(&store, removing(&store, all[0], 9).await).await, over(&["crm"]));
-    let approve = ApproveDeletes { entity: customer() };
+    let approve = ApproveDeletes { entity: customer(), counted: None };
     let Approved { deletes, items: asked } = run(&store, approve.clone()).await;
     assert_eq!((deletes, asked.len()), (1, 1));
     assert_eq!(items(&claim_one(&store).await), asked);

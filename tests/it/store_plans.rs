@@ -127,6 +127,7 @@ const READ_WHOLE: &[(&str, &[&str])] = &[
     ("conflict/count_inbox.sql", &["conflict_inbox", "conflict_open"]),
     ("conflict/list_groups.sql", &["conflict_alike"]),
     ("held_delete/approve.sql", &["held_delete"]),
+    ("held_delete/count.sql", &["held_delete"]),
     ("operation/recover.sql", &["operation_unsettled"]),
     ("work_item/count_blocked.sql", &["work_item_blocked"]),
     ("work_item/probe.sql", &["work_item_blocked"]),

@@ -210,11 +210,12 @@ impl Handler<DecideAlike> for Supervisor {
 impl Handler<ApproveDeletes> for Supervisor {
     type Result = ResponseFuture<Result<Approved, Refusal>>;
 
-    fn handle(&mut self, ApproveDeletes { entity, attempt }: ApproveDeletes, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, approve: ApproveDeletes, _: &mut Context<Self>) -> Self::Result {
+        let ApproveDeletes { entity, counted, attempt } = approve;
         let (actor, store) = (self.entity(&entity), self.store.addr.clone());
         Box::pin(async move {
             let actor = actor?;
-            let approved = put(&store, Ask(Once { request: view::ApproveDeletes { entity }, attempt })).await?;
+            let approved = put(&store, Ask(Once { request: view::ApproveDeletes { entity, counted }, attempt })).await?;
             actor.do_send(Wake);
             Ok(approved)
         })

@@ -7,11 +7,12 @@ use askama::Template;
 
 use super::form::Form;
 use super::frame::{Frame, Tab, Visitor};
+use super::overview::grouped;
 use super::page::{done, encoded, page};
 use super::parts::{Empty, Pager, When};
 use super::place::Place;
 use crate::actor::store::requests::repeatable::Effect;
-use crate::actor::store::requests::view::{DeleteRow, ListDeletes};
+use crate::actor::store::requests::view::{CountDeletes, CountedDeletes, DeleteRow, ListDeletes};
 use crate::actor::supervisor::ApproveDeletes;
 use crate::api::Service;
 use crate::api::input::{self, Query};
@@ -29,6 +30,8 @@ struct DeletesPage {
     /// The entity to which the list is limited.
     entity: Option<String>,
     held: Vec<Held>,
+    /// What of the entity would be approved: so many, up to that number.
+    counted: Option<CountedDeletes>,
     pager: Pager,
 }
 
@@ -60,6 +63,21 @@ impl DeletesPage {
         self.held.iter().map(|held| held.entity.as_str()).collect()
     }
 
+    fn question(&self, counted: &CountedDeletes) -> String {
+        match counted.deletes {
+            1 => "Is this deletion meant?".to_owned(),
+            many => format!("Are these {} deletions meant?", grouped(many)),
+        }
+    }
+
+    /// Says what a press of the button does.
+    fn button(&self, counted: &CountedDeletes) -> String {
+        match counted.deletes {
+            1 => "Carry out the one deletion".to_owned(),
+            many => format!("Carry out all {}", grouped(many)),
+        }
+    }
+
     fn nothing(&self) -> Empty<'static> {
         Empty::new(
             "No deletion is held",
@@ -77,26 +95,69 @@ async fn list(service: web::Data<Service>, visitor: Visitor, request: HttpReques
     let window = query.window()?;
     let entity = query.get("entity").map(input::entity).transpose()?;
     let entity_name = entity.as_ref().map(ToString::to_string);
+    // Counted first, so that nothing is counted that is not shown, here or in what follows.
+    let counted = match &entity {
+        Some(entity) => Some(service.ask(CountDeletes { entity: entity.clone() }).await?),
+        None => None,
+    };
     let found = service.ask(ListDeletes { entity, after: window.after, limit: window.limit }).await?;
     let filters = [("entity", entity_name.as_deref().unwrap_or_default())];
     let pager = Pager::new("/deletes", &filters, window.after, found.next);
-    let notice = visitor
-        .done()
-        .filter(|word| *word == APPROVED)
-        .map(|_| "Approved: each record is looked at once more, and what is still missing is deleted everywhere else.");
+    let notice = visitor.done().and_then(|word| notice(word, !found.items.is_empty()));
     let frame = Frame::new(visitor, Tab::None, "Deletions that are held").with_notice(notice);
     let held = found.items.into_iter().map(Held::from).collect();
-    page(&DeletesPage { frame, entity: entity_name, held, pager })
+    let counted = counted.filter(|counted| counted.deletes > 0);
+    page(&DeletesPage { frame, entity: entity_name, held, counted, pager })
+}
+
+/// Says what was approved, in the words of `done=`: `approved-3`.
+fn notice(word: &str, is_more_held: bool) -> Option<String> {
+    let (word, number) = word.split_once('-')?;
+    let number: u32 = number.parse().ok()?;
+    let said = match number {
+        _ if word != APPROVED => return None,
+        0 => return Some("Nothing was approved: what was counted is not what is held by now.".to_owned()),
+        1 => "One deletion is approved: its record is looked at once more, and if the copy is still missing, it is \
+              deleted everywhere else."
+            .to_owned(),
+        many => format!(
+            "{} deletions are approved: each record is looked at once more, and what is still missing is deleted \
+             everywhere else.",
+            grouped(i64::from(many))
+        ),
+    };
+    let rest = if is_more_held { " What is listed here was not among them, and stays held." } else { "" };
+    Some(format!("{said}{rest}"))
 }
 
 async fn approve(service: web::Data<Service>, repeat: Repeat, form: Form) -> Result<HttpResponse, Refused> {
     let entity = input::entity(form.required("entity")?)?;
     let path = format!("/deletes?entity={}", encoded(entity.as_str()));
-    match repeat.effect {
-        Some(Effect::Approved(_)) => {}
+    let stale = || input::malformed("the form does not say what was counted: load its page anew");
+    let number = |name: &str| form.text(name).and_then(|text| text.parse().ok()).ok_or_else(stale);
+    let counted = Some(CountedDeletes { deletes: number("counted")?, last: number("last")? });
+    let approved = match repeat.effect {
+        Some(Effect::Approved(approved)) => approved,
         Some(Effect::Ordered(_) | Effect::Done) | None => {
-            service.order(ApproveDeletes { entity, attempt: repeat.attempt }).await?;
+            service.order(ApproveDeletes { entity, counted, attempt: repeat.attempt }).await?
+        }
+    };
+    done(&path, &format!("{APPROVED}-{}", approved.deletes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_how_many_were_approved_and_what_was_not() {
+        let said = |word| notice(word, false).unwrap_or_default();
+        assert!(said("approved-1").starts_with("One deletion is approved"));
+        assert!(said("approved-1200").starts_with("1,200 deletions are approved"));
+        assert!(said("approved-0").starts_with("Nothing was approved"));
+        assert!(notice("approved-3", true).is_some_and(|text| text.ends_with("stays held.")));
+        for other in ["", "approved", "approved-x", "approved--1", "refused-3"] {
+            assert_eq!(notice(other, true), None, "{other}");
         }
     }
-    done(&path, APPROVED)
 }

@@ -52,7 +52,7 @@ async fn approve(service: web::Data<Service>, repeat: Repeat, body: Bytes) -> Re
     let approved = match repeat.effect {
         Some(Effect::Approved(approved)) => approved,
         Some(Effect::Ordered(_) | Effect::Done) | None => {
-            service.order(ApproveDeletes { entity, attempt: repeat.attempt }).await?
+            service.order(ApproveDeletes { entity, counted: None, attempt: repeat.attempt }).await?
         }
     };
     Ok(HttpResponse::Ok().json(Approved::from(approved)))

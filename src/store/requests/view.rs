@@ -237,12 +237,28 @@ pub struct DeleteRow {
     pub held_at: String,
 }
 
+/// Counts the deletions of an entity that wait for a person.
+#[derive(Debug, Clone)]
+pub struct CountDeletes {
+    pub entity: EntityName,
+}
+
+/// The deletions of an entity that waited for a person when they were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedDeletes {
+    pub deletes: i64,
+    /// The number of the last of them.
+    pub last: i64,
+}
+
 /// Approves all deletions of an entity that wait now, and asks for a look at each of their records.
 ///
 /// What is held later is not approved. Asked again, it approves what is held then.
 #[derive(Debug, Clone)]
 pub struct ApproveDeletes {
     pub entity: EntityName,
+    /// Only those that were counted so: none, if others were held between them meanwhile.
+    pub counted: Option<CountedDeletes>,
 }
 
 /// What was approved.

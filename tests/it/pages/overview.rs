@@ -77,8 +77,9 @@ fn deletions_that_are_held_are_carried_out_by_a_form_that_acts_once() {
     let page = says(&site, "2 deletions held.");
     assert!(page.body.contains("href=\"/deletes?entity=customer\""), "{page}");
     let page = overview(&site, "/deletes?entity=customer");
-    let (_, rest) = page.body.split_once("name=\"once\" value=\"").unwrap_or_else(|| panic!("no form: {page}"));
-    let once = rest.split('"').next().unwrap_or_default();
+    assert!(page.body.contains("Carry out all 2"), "{page}");
+    let [once, last, counted] = ["once", "last", "counted"].map(|name| hidden(&page, name));
+    let counted = format!("last={last}&counted={counted}");
     let send = |fields: &str| {
         let headers = [("Accept", "text/html"), ("Content-Type", "application/x-www-form-urlencoded")];
         site.http_with("POST", "/deletes/approve", &headers, Some(fields))
@@ -86,18 +87,70 @@ fn deletions_that_are_held_are_carried_out_by_a_form_that_acts_once() {
     let refused = send("entity=customer").has_status(400);
     assert!(refused.body.contains("load its page anew"), "{refused}");
     for _ in 0..2 {
-        let answer = send(&format!("once={once}&entity=customer")).has_status(303);
-        assert_eq!(answer.header("location"), Some("/deletes?entity=customer&done=approved"), "{answer}");
+        let answer = send(&format!("once={once}&entity=customer&{counted}")).has_status(303);
+        assert_eq!(answer.header("location"), Some("/deletes?entity=customer&done=approved-2"), "{answer}");
     }
-    let other = send(&format!("once={once}&entity=supplier")).has_status(422);
+    let other = send(&format!("once={once}&entity=supplier&{counted}")).has_status(422);
     assert!(other.body.contains("with other values"), "{other}");
-    let page = overview(&site, "/deletes?entity=customer&done=approved");
-    assert!(page.body.contains("No deletion is held") && page.body.contains("Approved:"), "{page}");
+    let page = overview(&site, "/deletes?entity=customer&done=approved-2");
+    assert!(page.body.contains("No deletion is held") && page.body.contains("2 deletions are approved"), "{page}");
     site.wait_until_at_rest();
     assert!(site.system("billing").items().is_empty());
     let acts = site.get("/v1/audit");
     let approvals = acts["items"].as_array().into_iter().flatten().filter(|act| act["act"] == "approve").count();
     assert_eq!(approvals, 4, "every attempt is in the trail: {acts}");
+    daemon.stop();
+}
+
+/// What a form of a page sends that nobody types.
+#[track_caller]
+fn hidden(page: &Answer, name: &str) -> String {
+    let found = page.body.split_once(&format!("name=\"{name}\" value=\"")).and_then(|(_, rest)| rest.split_once('"'));
+    found.map(|(value, _)| value.to_owned()).unwrap_or_else(|| panic!("no field {name}: {page}"))
+}
+
+#[test]
+fn only_those_deletions_are_carried_out_that_were_counted_when_the_page_was_loaded() {
+    let site = Site::with("max_deletes = { count = 1, per = \"1h\" }", &[Sh.source("crm"), Sh.source("billing")]);
+    let daemon = site.start();
+    let keys = ["1", "2", "3", "4", "5", "6", "7"];
+    for key in keys {
+        site.system("crm").put(key, &format!(r#"{{"name": "{key}"}}"#));
+        site.notify("crm", key);
+    }
+    let go_missing = |keys: &[&str]| {
+        for key in keys {
+            site.system("crm").remove(key);
+            site.notify("crm", key);
+        }
+    };
+    go_missing(&keys[..4]);
+    let page = overview(&site, "/deletes?entity=customer");
+    assert!(page.body.contains("Carry out all 3"), "{page}");
+    let [once, last, counted] = ["once", "last", "counted"].map(|name| hidden(&page, name));
+    go_missing(&keys[4..]);
+    let send = |once: &str, counted: &str| {
+        let headers = [("Accept", "text/html"), ("Content-Type", "application/x-www-form-urlencoded")];
+        let fields = format!("once={once}&entity=customer&last={last}&counted={counted}");
+        let answer = site.http_with("POST", "/deletes/approve", &headers, Some(&fields)).has_status(303);
+        answer.header("location").map(str::to_owned).unwrap_or_else(|| panic!("it leads nowhere: {answer}"))
+    };
+    // There are more up to that number than somebody says they have seen.
+    let other = uuid::Uuid::new_v4().to_string();
+    assert_eq!(send(&other, "2"), "/deletes?entity=customer&done=approved-0");
+    assert_eq!(site.get("/v1/deletes")["items"].as_array().map(Vec::len), Some(6));
+    let place = send(&once, &counted);
+    assert_eq!(place, "/deletes?entity=customer&done=approved-3");
+    let page = overview(&site, &place);
+    assert!(page.body.contains("3 deletions are approved") && page.body.contains("and stays held"), "{page}");
+    assert!(page.body.contains("Carry out all 3"), "{page}");
+    site.wait_until_at_rest();
+    let held = site.get("/v1/deletes");
+    let held: Vec<_> = held["items"].as_array().into_iter().flatten().map(|held| &held["record"]).collect();
+    assert_eq!(held, [5, 6, 7]);
+    let mut left = site.system("billing").documents();
+    left.sort_unstable();
+    assert_eq!(left, ["5", "6", "7"].map(|key| format!(r#"{{"name":"{key}"}}"#)));
     daemon.stop();
 }
 

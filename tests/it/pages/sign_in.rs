@@ -236,7 +236,7 @@ fn who_may_only_look_is_shown_no_form_and_refused_as_a_person_is() {
     assert!(page(&acts).body.contains("action=\"/deletes/approve\""), "{}", page(&acts));
     let seen = page(&looks);
     assert!(seen.body.contains("customer 2") && !seen.body.contains("/deletes/approve"), "{seen}");
-    let fields = "once=67e55044-10b1-426f-9247-bb680e5fe0c8&entity=customer";
+    let fields = "once=67e55044-10b1-426f-9247-bb680e5fe0c8&entity=customer&last=1000&counted=1";
     let refused = send("/deletes/approve", address, fields).with("Cookie", &looks).send(address).has_status(403);
     assert!(
         refused.body.contains("needs the role operate") && refused.body.contains("Sign in with a token"),

@@ -11,9 +11,10 @@ use crate::store::requests::look::ask_all;
 use crate::store::requests::repeatable::{Effect, Effective};
 use crate::store::run::{Fault, Mode, Request, Session};
 
-use super::{ApproveDeletes, Approved, DeleteRow, ListDeletes, Page, page};
+use super::{ApproveDeletes, Approved, CountDeletes, CountedDeletes, DeleteRow, ListDeletes, Page, page};
 
 const LIST: &str = include_str!("../../sql/held_delete/list.sql");
+const COUNT: &str = include_str!("../../sql/held_delete/count.sql");
 const APPROVE: &str = include_str!("../../sql/held_delete/approve.sql");
 
 impl Request for ListDeletes {
@@ -43,13 +44,30 @@ fn delete_row(row: &Row) -> Result<DeleteRow, Fault> {
     })
 }
 
+impl Request for CountDeletes {
+    type Reply = CountedDeletes;
+
+    const ACTION: &'static str = "count held deletions";
+
+    const MODE: Mode = Mode::Statements;
+
+    const WRITES: bool = false;
+
+    async fn attempt(&self, session: &Session<'_>) -> Result<CountedDeletes, Fault> {
+        let row = session.find(COUNT, &[&self.entity.as_str()]).await?.ok_or(Fault::Moved)?;
+        Ok(CountedDeletes { deletes: get(&row, "deletes")?, last: get(&row, "last")? })
+    }
+}
+
 impl Request for ApproveDeletes {
     type Reply = Approved;
 
     const ACTION: &'static str = "approve deletions";
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Approved, Fault> {
-        let rows = session.list(APPROVE, &[&self.entity.as_str()]).await?;
+        let CountedDeletes { deletes, last } =
+            self.counted.unwrap_or(CountedDeletes { deletes: i64::MAX, last: i64::MAX });
+        let rows = session.list(APPROVE, &[&self.entity.as_str(), &last, &deletes]).await?;
         let records = rows.iter().map(|row| get(row, "record")).collect::<Result<BTreeSet<i64>, _>>()?;
         Ok(Approved { deletes: rows.len() as u64, items: ask_all(session, &self.entity, records).await? })
     }

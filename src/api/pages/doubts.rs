@@ -169,7 +169,8 @@ async fn settle(
 async fn try_settle(service: &Service, id: i64, repeat: Repeat, form: &Form) -> Result<Ordered, Refused> {
     let settlement = match form.text("word") {
         Some("absent") => Settlement::Absent,
-        Some("key") => Settlement::Key(input::key(form.required("key")?)?),
+        // Blanks belong to keys.
+        Some("key") => Settlement::Key(input::key(form.raw("key").unwrap_or_default())?),
         Some(_) | None => {
             return Err(input::malformed("the form says neither that there is a copy nor that there is none"));
         }
@@ -189,7 +190,7 @@ async fn again(
         return Err(refused);
     };
     let mut card = DoubtCard::of(row);
-    card.typed = form.text("key").unwrap_or_default().to_owned();
+    card.typed = form.raw("key").unwrap_or_default().to_owned();
     card.trouble = Some(Trouble::of_refused(&refused));
     let status = StatusCode::from_u16(refused.end().status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
     show(status, visitor, (String::new(), vec![card]), Pager::new("/doubts", &[], 1, None))

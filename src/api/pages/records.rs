@@ -216,10 +216,13 @@ async fn list(
     let source = query.get("source").map(|text| input::source(text, &entity.name)).transpose()?;
     source.as_ref().map(|name| service.source(&entity, name)).transpose()?;
     let (show, after) = (Show::read(&query)?, query.window()?.after);
-    let key = query.get("key").map(str::trim).unwrap_or_default().to_owned();
-    let found = match key.is_empty() {
-        true => None,
-        false => Some(search(&service, &entity, &key).await?),
+    let typed = query.get("key").unwrap_or_default();
+    let (key, found) = match typed.trim().is_empty() {
+        true => (String::new(), None),
+        false => {
+            let (key, found) = search_as_typed(&service, &entity, typed).await?;
+            (key.to_owned(), Some(found))
+        }
     };
     let (rows, next) = match found {
         Some(_) => (Vec::new(), None),
@@ -262,6 +265,20 @@ fn sources(entity: &Entity, chosen: &str) -> Vec<Choice> {
     let any = choice("", "any source", chosen.is_empty());
     let named = entity.sources.keys().map(|name| choice(name.as_str(), name.as_str(), name.as_str() == chosen));
     std::iter::once(any).chain(named).collect()
+}
+
+/// Finds the records that somebody means who typed this, with what of it names them: blanks belong to keys, and slip in with what is pasted.
+async fn search_as_typed<'t>(
+    service: &Service,
+    entity: &Entity,
+    typed: &'t str,
+) -> Result<(&'t str, Vec<Hit>), Refused> {
+    let found = search(service, entity, typed).await?;
+    let trimmed = typed.trim();
+    if !found.is_empty() || trimmed == typed {
+        return Ok((typed, found));
+    }
+    Ok((trimmed, search(service, entity, trimmed).await?))
 }
 
 /// Finds the records that a text names: as internal key, and as key in each source.

@@ -76,6 +76,42 @@ fn a_record_is_found_by_its_number_and_by_every_key_and_it_is_said_which_that_is
 }
 
 #[test]
+fn blanks_belong_to_keys() {
+    let site = site();
+    let daemon = site.start();
+    for (key, name) in [("7", "Ann"), (" 7", "Bob")] {
+        site.system("crm").put(key, &format!(r#"{{"name": "{name}"}}"#));
+        site.notify("crm", key);
+    }
+    let leads = |key: &str| {
+        let shown = page(&site, &format!("/records/customer?key={key}"));
+        ["customer/1\"", "customer/2\""].map(|record| shown.contains(&format!("/records/{record}")))
+    };
+    assert_eq!((leads("7"), leads("%207")), ([true, false], [false, true]));
+    assert_eq!(leads("7%20"), [true, false], "no copy bears that, and a blank slips in with what is pasted");
+    daemon.stop();
+    let site = doubtful();
+    let daemon = site.start();
+    let id = doubt(&page(&site, "/doubts"));
+    let path = format!("/doubts/{id}/settle");
+    site.system("billing").put(" b7 ", r#"{"name": "Ann"}"#);
+    let refused = send(&site, &path, "word=key&key=b7").has_status(422);
+    shows(&refused.body, &["value=\"b7\"", "has nothing under the key"]);
+    let refused = send(&site, &path, "word=key&key=+b8+").has_status(422);
+    shows(&refused.body, &["value=\" b8 \""]);
+    assert_eq!(act(&site, &path, "word=key&key=+b7+"), "/doubts?done=settled");
+    site.wait_until_at_rest();
+    assert_eq!(site.get("/v1/records/customer/1")["links"][0]["key"], " b7 ");
+    daemon.stop();
+}
+
+/// The number of the only doubt that is shown.
+#[track_caller]
+fn doubt(page: &str) -> String {
+    page.split("id=\"doubt-").nth(1).and_then(|rest| rest.split('"').next()).expect("a doubt").to_owned()
+}
+
+#[test]
 fn what_a_filter_cannot_mean_is_refused_in_words() {
     let site = site();
     let daemon = site.start();
@@ -240,7 +276,7 @@ fn a_doubt_is_settled_by_key_or_as_absent_and_a_wrong_key_comes_back_with_the_re
             &shown,
             &["Was a copy of customer 1 made in billing?", "&#34;Ann&#34;", "connection reset", "exit status 9"],
         );
-        let id = shown.split("id=\"doubt-").nth(1).and_then(|rest| rest.split('"').next()).expect("a doubt").to_owned();
+        let id = doubt(&shown);
         let path = format!("/doubts/{id}/settle");
         let again = send(&site, &path, "word=key&key=b9").has_status(422);
         shows(&again.body, &["value=\"b9\"", "has nothing under the key"]);

@@ -6,6 +6,7 @@ use askama::Template;
 
 use super::form::Form;
 use super::frame::{Frame, Tab, Visitor};
+use super::owed;
 use super::page::{done, page_as};
 use super::parts::{Badge, Cell, Empty, Pager, Tone, Trouble, When};
 use super::place::Place;
@@ -28,6 +29,8 @@ const ON_PAGE: i64 = 20;
 struct DoubtsPage {
     frame: Frame,
     entity: String,
+    /// What keeps a word that was given from being acted on.
+    trouble: Option<Trouble>,
     doubts: Vec<DoubtCard>,
     nothing: Empty<'static>,
     pager: Pager,
@@ -119,7 +122,7 @@ pub(super) fn places() -> Vec<Place> {
 }
 
 async fn list(service: web::Data<Service>, visitor: Visitor, request: HttpRequest) -> Result<HttpResponse, Refused> {
-    let query = Query::parse(request.query_string(), &["entity", "after", "done"])?;
+    let query = Query::parse(request.query_string(), &["entity", "after", "item", "done"])?;
     let entity = query.get("entity").map(input::entity).transpose()?;
     entity.as_ref().map(|name| service.entity(name)).transpose()?;
     let after = query.window()?.after;
@@ -127,7 +130,11 @@ async fn list(service: web::Data<Service>, visitor: Visitor, request: HttpReques
     let entity = entity.map(|name| name.to_string()).unwrap_or_default();
     let pager = Pager::new("/doubts", &[("entity", &entity)], after, listed.next);
     let doubts = listed.items.into_iter().map(DoubtCard::of).collect();
-    show(StatusCode::OK, visitor, (entity, doubts), pager)
+    let trouble = match query.get("item").filter(|_| visitor.done() == Some("pending")) {
+        Some(item) => owed::settlement(&service, item).await?.as_ref().map(owed::standing),
+        None => None,
+    };
+    show(StatusCode::OK, visitor, (entity, doubts), pager, trouble)
 }
 
 fn show(
@@ -135,17 +142,15 @@ fn show(
     visitor: Visitor,
     (entity, doubts): (String, Vec<DoubtCard>),
     pager: Pager,
+    trouble: Option<Trouble>,
 ) -> Result<HttpResponse, Refused> {
     let notice = match visitor.done() {
         Some("settled") => Some("Settled. What was waiting for it goes on."),
-        Some("pending") => {
-            Some("Your word is stored. It takes longer than usual to act on it; the record shows what comes of it.")
-        }
         Some(_) | None => None,
     };
     let nothing = Empty::new("Nothing is in doubt", "Of every write it is known whether it took effect.");
     let frame = Frame::new(visitor, Tab::Doubts, "In doubt").with_notice(notice);
-    page_as(status, &DoubtsPage { frame, entity, doubts, nothing, pager })
+    page_as(status, &DoubtsPage { frame, entity, trouble, doubts, nothing, pager })
 }
 
 async fn settle(
@@ -157,12 +162,19 @@ async fn settle(
 ) -> Result<HttpResponse, Refused> {
     let id = input::id(&id, "a doubt")?;
     match try_settle(&service, id, repeat, &form).await {
-        Ok(Ordered::Pending(_) | Ordered::Failed { .. }) => done("/doubts", "pending"),
+        Ok(Ordered::Pending(item)) => done(&format!("/doubts?item={}", item.0), "pending"),
+        Ok(Ordered::Failed { item, error }) => {
+            let trouble = owed::not_yet(item, Some(&error));
+            match again(&service, visitor, id, &form, (StatusCode::ACCEPTED, trouble)).await? {
+                Some(page) => Ok(page),
+                None => done(&format!("/doubts?item={}", item.0), "pending"),
+            }
+        }
         Ok(ordered) => match orders::answer(ordered, || unknown(id)) {
             Ok(_) => done("/doubts", "settled"),
-            Err(refused) => again(&service, visitor, id, &form, refused).await,
+            Err(refused) => back(&service, visitor, id, &form, refused).await,
         },
-        Err(refused) => again(&service, visitor, id, &form, refused).await,
+        Err(refused) => back(&service, visitor, id, &form, refused).await,
     }
 }
 
@@ -179,21 +191,33 @@ async fn try_settle(service: &Service, id: i64, repeat: Repeat, form: &Form) -> 
 }
 
 /// Shows the doubt once more to whoever was refused, with what was typed, and why.
-async fn again(
+async fn back(
     service: &Service,
     visitor: Visitor,
     id: i64,
     form: &Form,
     refused: Refused,
 ) -> Result<HttpResponse, Refused> {
+    let status = StatusCode::from_u16(refused.end().status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+    let trouble = Trouble::of_refused(&refused);
+    again(service, visitor, id, form, (status, trouble)).await?.ok_or(refused)
+}
+
+/// Shows the doubt once more, with what was typed, and what is wrong; `None` if it is settled by now.
+async fn again(
+    service: &Service,
+    visitor: Visitor,
+    id: i64,
+    form: &Form,
+    (status, trouble): (StatusCode, Trouble),
+) -> Result<Option<HttpResponse>, Refused> {
     let Some(row) = service.ask(FindDoubt { id: DoubtId(id) }).await?.filter(|row| !row.settled) else {
-        return Err(refused);
+        return Ok(None);
     };
     let mut card = DoubtCard::of(row);
     card.typed = form.raw("key").unwrap_or_default().to_owned();
-    card.trouble = Some(Trouble::of_refused(&refused));
-    let status = StatusCode::from_u16(refused.end().status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
-    show(status, visitor, (String::new(), vec![card]), Pager::new("/doubts", &[], 1, None))
+    card.trouble = Some(trouble);
+    show(status, visitor, (String::new(), vec![card]), Pager::new("/doubts", &[], 1, None), None).map(Some)
 }
 
 fn unknown(id: i64) -> Refused {

@@ -55,6 +55,7 @@ mod words;
 mod comes;
 mod conflicts;
 mod undo;
+mod owed;
 
 use actix_web::http::Method;
 use actix_web::web;

@@ -125,7 +125,6 @@ async fn show(
     let (fields, left_out) = fields(&entity, &known);
     let notice = match visitor.done() {
         Some("sync") => Some("A look at this record was asked for. What it finds is shown here as soon as it is over."),
-        Some("undone") => Some("Taken back: the sources are being written to."),
         Some(_) | None => None,
     };
     let conflicts =

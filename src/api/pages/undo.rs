@@ -9,17 +9,23 @@ use super::form::Form;
 use super::frame::{Frame, Tab, Visitor};
 use super::page::{done, encoded, page_as};
 use super::parts::Trouble;
+use super::owed::{self, Owed};
 use super::place::Place;
 use super::words;
 use crate::actor::store::requests::queue::Deed;
+use crate::actor::store::requests::view::{ListHistory, ShowRecord};
 use crate::actor::supervisor::{Apply, GetPreview, Ordered, Previewed};
 use crate::api::Service;
 use crate::api::input::{self, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::routes::{orders, repeat::Repeat};
+use crate::domain::json::Json;
 use crate::domain::key::InternalKey;
 use crate::domain::name::EntityName;
 use crate::domain::plan::{Fate, Moved, Shown};
+
+/// How many versions are looked through for the one that took another back.
+const LOOKED_THROUGH: i64 = 200;
 
 #[derive(Template)]
 #[template(path = "undo.html", config = "src/api/pages/askama.toml")]
@@ -36,6 +42,7 @@ struct UndoPage {
     shown: Option<String>,
     comes: Option<Comes>,
     is_reading: bool,
+    owed: Option<Owed>,
 }
 
 pub(super) fn places() -> Vec<Place> {
@@ -72,13 +79,18 @@ async fn show(
     if !visitor.may_act() {
         return Err(Refused::new(Code::Forbidden, "to undo takes a token with the role operate"));
     }
-    let query = Query::parse(request.query_string(), &["version", "done"])?;
+    let query = Query::parse(request.query_string(), &["version", "item", "done"])?;
     let version = query.get("version").ok_or_else(|| input::malformed("the address does not say which version"))?;
     let wanted = Wanted::read(&path, version)?;
-    if let Some(notice) = notice(&visitor) {
-        let undone = template(visitor, &wanted, None, Vec::new());
-        let frame = undone.frame.with_notice(Some(notice));
-        return page_as(StatusCode::OK, &UndoPage { frame, ..undone });
+    if matches!(visitor.done(), Some("undone" | "pending")) {
+        if let Some(version) = undone(&service, &wanted).await? {
+            return shown(&service, visitor, &wanted, version).await;
+        }
+        let item = query.get("item").filter(|_| visitor.done() == Some("pending"));
+        if let Some(row) = owed::order(&service, item, (&wanted.entity, wanted.record)).await? {
+            let trouble = Some(owed::standing(&row));
+            return page_as(StatusCode::OK, &template(visitor, &wanted, trouble, Vec::new()));
+        }
     }
     look(&service, visitor, &wanted, Said { status: StatusCode::OK, trouble: None, blocked: Vec::new() }).await
 }
@@ -100,7 +112,11 @@ async fn undo(
     let here = format!("{}/undo?version={}", record_path(&wanted), wanted.version);
     match ordered {
         Ordered::Applied { .. } => done(&here, "undone"),
-        Ordered::Pending(_) | Ordered::Failed { .. } => done(&here, "pending"),
+        Ordered::Pending(item) => done(&format!("{here}&item={}", item.0), "pending"),
+        Ordered::Failed { item, error } => {
+            let trouble = Some(owed::not_yet(item, Some(&error)));
+            page_as(StatusCode::ACCEPTED, &template(visitor, &wanted, trouble, Vec::new()))
+        }
         Ordered::Moved(moved) => {
             let trouble = Some(Trouble::new("The values moved meanwhile", told(&moved)));
             look(&service, visitor, &wanted, Said { status: StatusCode::CONFLICT, trouble, blocked: Vec::new() }).await
@@ -109,13 +125,28 @@ async fn undo(
     }
 }
 
-/// What was just done here.
-fn notice(visitor: &Visitor) -> Option<&'static str> {
-    match visitor.done() {
-        Some("undone") => Some("It is undone, as a version of its own."),
-        Some("pending") => Some("It is stored, and is carried out as soon as the systems can be asked."),
-        Some(_) | None => None,
-    }
+/// Finds the latest version that took this one back, among the latest ones.
+async fn undone(service: &Service, wanted: &Wanted) -> Result<Option<i64>, Refused> {
+    let (entity, record) = (wanted.entity.clone(), wanted.record);
+    let view = service.ask(ShowRecord { entity: entity.clone(), record }).await?;
+    let after = view.map_or(0, |view| (view.known.record.version - LOOKED_THROUGH).max(0));
+    let latest = service.ask(ListHistory { entity, record, after, limit: LOOKED_THROUGH }).await?.items;
+    let (kind, version) = (Json::from("undo".to_owned()), Json::from(wanted.version));
+    let is_undo = |cause: &Json| cause.member("kind") == Some(&kind) && cause.member("version") == Some(&version);
+    Ok(latest.iter().rev().find(|later| is_undo(&later.cause)).map(|later| later.version))
+}
+
+/// Says that it is undone, and what of that is still owed.
+async fn shown(
+    service: &Service,
+    visitor: Visitor,
+    wanted: &Wanted,
+    version: i64,
+) -> Result<HttpResponse, Refused> {
+    let owed = Owed::find(service, &wanted.entity, wanted.record).await?;
+    let undone = template(visitor, wanted, None, Vec::new());
+    let frame = undone.frame.with_notice(Some(format!("It is undone, as version {version}.")));
+    page_as(StatusCode::OK, &UndoPage { frame, owed, ..undone })
 }
 
 fn told(moved: &Moved) -> String {
@@ -187,5 +218,6 @@ fn template(visitor: Visitor, wanted: &Wanted, trouble: Option<Trouble>, blocked
         shown: None,
         comes: None,
         is_reading: false,
+        owed: None,
     }
 }

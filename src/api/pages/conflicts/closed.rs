@@ -8,6 +8,7 @@ use crate::actor::store::requests::inbox::{ListInbox, Within};
 use crate::actor::store::requests::view::{ConflictRow, ListHistory};
 use crate::api::Service;
 use crate::api::pages::frame::{Frame, Tab, Visitor};
+use crate::api::pages::owed::Owed;
 use crate::api::pages::page::{encoded, page};
 use crate::api::pages::parts::{Cell, When};
 use crate::api::pages::words;
@@ -27,6 +28,7 @@ struct ClosedPage {
     record_path: String,
     place: String,
     ended: Option<Ended>,
+    owed: Option<Owed>,
     /// Another conflict of the record that is open, and how many are.
     others: Option<(i64, String)>,
 }
@@ -40,15 +42,22 @@ struct Ended {
     undo: String,
 }
 
-/// Shows it; `version` is the one that is said to have decided it.
+/// Shows it; `version` is the one that is said to have decided it, and there may be an order that was stored for it.
 pub(super) async fn show(
     service: &Service,
     visitor: Visitor,
     conflict: ConflictRow,
-    version: Option<i64>,
+    (version, is_ordered): (Option<i64>, bool),
 ) -> Result<HttpResponse, Refused> {
     let (entity, record) = (conflict.entity.clone(), conflict.record);
-    let decided = find(service, &conflict, version).await?;
+    let asked = find(service, &conflict, version).await?;
+    // Only of what is on record it is said that it was just done, whatever stands in the address.
+    let is_applied = version.is_some() && asked.is_some();
+    let decided = match asked {
+        Some(decided) => Some(decided),
+        None => find(service, &conflict, None).await?,
+    };
+    let owed = if decided.is_some() { Owed::find(service, &entity, record).await? } else { None };
     let list = ListInbox { entity: entity.clone(), within: Within::Record(record), after: 0, limit: 100 };
     let open = service.ask(list).await?.items;
     let number = i64::try_from(open.len()).unwrap_or(i64::MAX);
@@ -63,8 +72,8 @@ pub(super) async fn show(
         )
     });
     let notice = match visitor.done() {
-        Some("applied") => Some("Applied: it is decided, recorded and written."),
-        Some("pending") => Some("Your decision was carried out meanwhile, or the systems came to agree."),
+        Some("applied") if is_applied => Some("Applied: it is decided and recorded."),
+        Some("pending") if is_ordered => Some("Your decision was carried out meanwhile, or the systems came to agree."),
         Some(_) | None => None,
     };
     let record_path = format!("/records/{}/{}", encoded(entity.as_str()), record.0);
@@ -87,6 +96,7 @@ pub(super) async fn show(
         place: words::place(&conflict.conflict.path),
         record_path,
         ended,
+        owed,
         others,
     })
 }

@@ -19,6 +19,7 @@ use crate::api::input;
 use crate::api::pages::comes::Comes;
 use crate::api::pages::form::Form;
 use crate::api::pages::frame::{Frame, Tab, Visitor};
+use crate::api::pages::owed;
 use crate::api::pages::page::{done, page, page_as};
 use crate::api::pages::parts::Trouble;
 use crate::api::problem::{Code, Refused};
@@ -54,7 +55,7 @@ pub(super) async fn preview(
     }
     let conflict = find(&service, &id).await?;
     if conflict.closed {
-        return closed::show(&service, visitor, conflict, None).await;
+        return closed::show(&service, visitor, conflict, (None, false)).await;
     }
     let choices = Choices::read(&form);
     if form.text("back").is_some() {
@@ -117,7 +118,12 @@ pub(super) async fn resolve(
     let path = format!("/conflicts/{}", conflict.id);
     match ordered {
         Ordered::Applied { version, .. } => done(&format!("{path}?version={version}"), "applied"),
-        Ordered::Pending(item) | Ordered::Failed { item, .. } => done(&format!("{path}?item={}", item.0), "pending"),
+        Ordered::Pending(item) => done(&format!("{path}?item={}", item.0), "pending"),
+        Ordered::Failed { item, error } => {
+            let trouble = Some(owed::not_yet(item, Some(&error)));
+            say(&service, visitor, conflict, Said { status: StatusCode::ACCEPTED, choices, trouble, ..Said::default() })
+                .await
+        }
         refused => refuse(&service, visitor, conflict, choices, refused).await,
     }
 }

@@ -13,6 +13,7 @@ use crate::actor::store::requests::view::{ConflictRow, FindConflict, ListHistory
 use crate::api::Service;
 use crate::api::input::{self, Query};
 use crate::api::pages::frame::{Frame, Tab, Visitor};
+use crate::api::pages::owed::{self, Owed};
 use crate::api::pages::page::{encoded, page, page_as};
 use crate::api::pages::parts::{Badge, Cell, Trouble, When};
 use crate::api::pages::words;
@@ -40,6 +41,8 @@ struct ConflictPage {
     trouble: Option<Trouble>,
     /// The version by which other fields were just decided, and where it is taken back.
     applied: Option<(i64, String)>,
+    /// What of that is still owed.
+    owed: Option<Owed>,
     /// What is another than it was when the person chose.
     moved: Vec<String>,
     fields: Vec<Field>,
@@ -115,18 +118,14 @@ pub(super) async fn show(
     let query = Query::parse(request.query_string(), &["done", "version", "item"])?;
     let conflict = find(&service, &id).await?;
     let version = query.get("version").map(|text| input::id(text, "a version")).transpose()?;
+    let item = query.get("item").filter(|_| visitor.done() == Some("pending"));
+    let ordered = owed::order(&service, item, (&conflict.entity, conflict.record)).await?;
     if conflict.closed {
-        return closed::show(&service, visitor, conflict, version).await;
+        return closed::show(&service, visitor, conflict, (version, ordered.is_some())).await;
     }
-    let trouble = query.get("item").filter(|_| visitor.done() == Some("pending")).map(pending);
+    let trouble = ordered.as_ref().map(owed::standing);
     let applied = version.filter(|_| visitor.done() == Some("applied"));
     say(&service, visitor, conflict, Said { trouble, applied, ..Said::default() }).await
-}
-
-fn pending(item: &str) -> Trouble {
-    let detail = format!("It is stored as work item {item}, and is carried out as soon as the systems can be asked.");
-    Trouble::new("Your decision is not carried out yet", detail)
-        .with_hint("Nothing is lost if you leave this page. Load it again in a while; if the values move meanwhile, nothing is applied.")
 }
 
 /// Finds a conflict by what stands in a path.
@@ -149,7 +148,7 @@ pub(super) async fn say(
     // The one that was asked for comes first.
     rows.sort_by_key(|row| (row.row.id != conflict.id, row.row.id));
     if rows.is_empty() {
-        return closed::show(service, visitor, conflict, None).await;
+        return closed::show(service, visitor, conflict, (None, false)).await;
     }
     let view = service.ask(ShowRecord { entity: entity.clone(), record }).await?;
     let view = view.ok_or_else(|| Refused::new(Code::UnknownRecord, "there is no such record"))?;
@@ -157,13 +156,19 @@ pub(super) async fn say(
     let history = ListHistory { entity: entity.clone(), record, after, limit: LOOKED_THROUGH };
     let history = service.ask(history).await?.items;
     let moved = if said.has_moved { moved(&said.choices, &rows) } else { Vec::new() };
+    // Only what is on record is told, whatever stands in the address.
+    let is_decision = |version: &Version| version.cause.member("kind") == Some(&Json::from("resolution".to_owned()));
+    let is_there = |applied: &i64| history.iter().any(|version| version.version == *applied && is_decision(version));
+    let applied = said.applied.filter(is_there);
+    let owed = if applied.is_some() { Owed::find(service, &entity, record).await? } else { None };
     let title = format!("Conflict: {entity} {}", record.0);
     let record_path = format!("/records/{}/{}", encoded(entity.as_str()), record.0);
     let template = ConflictPage {
         frame: Frame::new(visitor, Tab::Conflicts, title),
         id: conflict.id,
-        applied: said.applied.map(|version| (version, format!("{record_path}/undo?version={version}"))),
+        applied: applied.map(|version| (version, format!("{record_path}/undo?version={version}"))),
         record_path,
+        owed,
         entity: entity.to_string(),
         record: record.0,
         trouble: said.trouble,

@@ -17,6 +17,7 @@ pub use sessions::Sessions;
 pub use signers::Signers;
 pub use tokens::Tokens;
 
+pub(super) use attempts::Failure;
 pub(super) use audit::{enter, enter_refused, record};
 pub(super) use caller::{Caller, Connection, Peer};
 pub(super) use guard::{Guard, admit};

@@ -15,7 +15,7 @@ use super::parts::Trouble;
 use super::place::Place;
 use crate::actor::store::requests::access::{ActEnd, Via};
 use crate::api::Service;
-use crate::api::access::{Caller, Connection, Session, enter};
+use crate::api::access::{Caller, Connection, Failure, Session, enter};
 use crate::api::problem::{Code, Refused};
 use crate::api::routes::Needs;
 use crate::domain::access::Role;
@@ -88,26 +88,35 @@ async fn sign_in(
 
 /// Signs somebody in who shows a token; gives the value of `Set-Cookie`.
 async fn admit(service: &Service, token: &str, address: IpAddr, peer: &str) -> Result<String, Refused> {
-    let (attempts, via) = (service.sessions.attempts(), Via::Token { peer: peer.to_owned() });
-    attempts.pass(address)?;
+    let via = Via::Token { peer: peer.to_owned() };
     let token = if token.len() > LONGEST { "" } else { token };
-    let bearer = match service.tokens.find(token).await {
-        Ok(bearer) => bearer,
-        Err(refused) => {
-            enter(service, "unknown".to_owned(), via, "login", refused.end()).await?;
-            return Err(refused);
+    let (name, refused) = match service.tokens.find(token).await {
+        Ok(bearer) if bearer.grant.role >= Role::View => {
+            let ticket = service.sessions.open(service, &bearer).await?;
+            let end = ActEnd { status: StatusCode::SEE_OTHER.as_u16(), code: None };
+            enter(service, bearer.name.to_string(), via, "login", end).await?;
+            return Ok(ticket.cookie(service.is_over_tls()));
+        }
+        Ok(bearer) => {
+            let detail = "this token is for notifications alone: it opens no pages";
+            (bearer.name.to_string(), Refused::new(Code::Forbidden, detail))
+        }
+        Err(refused) if refused.code() == Code::Unauthorized => ("unknown".to_owned(), refused),
+        // Nobody can say now.
+        Err(refused) => return Err(refused),
+    };
+    let failure = service.sessions.attempts().fail(address);
+    let refused = match failure {
+        Failure::Usual => refused,
+        Failure::FirstTooMany | Failure::TooMany => {
+            let detail = "that opens nothing, and too many such attempts came from your address: try again in a minute";
+            Refused::new(Code::TooManyRequests, detail)
         }
     };
-    attempts.forgive(address);
-    let name = bearer.name.to_string();
-    if bearer.grant.role < Role::View {
-        let refused = Refused::new(Code::Forbidden, "this token is for notifications alone: it opens no pages");
+    if failure != Failure::TooMany {
         enter(service, name, via, "login", refused.end()).await?;
-        return Err(refused);
     }
-    let ticket = service.sessions.open(service, &bearer).await?;
-    enter(service, name, via, "login", ActEnd { status: StatusCode::SEE_OTHER.as_u16(), code: None }).await?;
-    Ok(ticket.cookie(service.is_over_tls()))
+    Err(refused)
 }
 
 async fn sign_out(service: web::Data<Service>, request: HttpRequest, caller: Caller) -> Result<HttpResponse, Refused> {

@@ -11,6 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpRequest, ResponseError, web};
 use bytes::Bytes;
 
+use super::page::protect;
 use crate::api::input;
 use crate::api::problem::{Code, Refused};
 use crate::api::routes::repeat;
@@ -83,10 +84,13 @@ impl FromRequest for Form {
 pub(super) async fn once(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let body = request.extract::<Bytes>().await?;
     request.set_payload(body.clone().into());
-    match key(request.request(), &body) {
-        Ok(key) => repeat::carry_out(request, key, next, PATIENCE).await,
-        Err(refused) => Ok(request.into_response(refused.error_response())),
-    }
+    let mut answer = match key(request.request(), &body) {
+        Ok(key) => repeat::carry_out(request, key, next, PATIENCE).await?,
+        Err(refused) => return Ok(request.into_response(refused.error_response())),
+    };
+    // Of an answer that is given once more its headers were not kept.
+    protect(answer.headers_mut());
+    Ok(answer)
 }
 
 fn key(request: &HttpRequest, body: &[u8]) -> Result<String, Refused> {

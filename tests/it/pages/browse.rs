@@ -128,6 +128,30 @@ fn what_a_filter_cannot_mean_is_refused_in_words() {
 }
 
 #[test]
+fn a_page_that_answers_a_form_once_more_forbids_the_browser_what_the_first_did() {
+    let site = site();
+    let daemon = site.start();
+    let body = format!("once={}&word=absent", uuid::Uuid::new_v4());
+    let send = || site.http_with("POST", "/doubts/1/settle", &[FORM, ("Accept", "text/html")], Some(&body));
+    let [first, again] = [send(), send()].map(|answer| answer.has_status(404));
+    assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), (None, Some("true")));
+    assert_eq!(first.body, again.body);
+    for name in [
+        "content-type",
+        "content-security-policy",
+        "referrer-policy",
+        "x-content-type-options",
+        "cross-origin-opener-policy",
+        "cross-origin-resource-policy",
+        "cache-control",
+    ] {
+        assert!(first.header(name).is_some(), "{name}: {first}");
+        assert_eq!(first.header(name), again.header(name), "{name}: {again}");
+    }
+    daemon.stop();
+}
+
+#[test]
 fn a_record_shows_its_copies_beside_each_other_and_marks_where_they_differ() {
     let site = site();
     let daemon = site.start();

@@ -152,13 +152,16 @@ impl Query {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(text)
             .map_err(|error| malformed(format_args!("the query cannot be read: {error}")))?
             .into_inner();
-        for (n, (name, _)) in pairs.iter().enumerate() {
+        for (n, (name, value)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 return Err(malformed(format_args!("unknown query parameter {name:?}; known here: {known}")));
             }
             if pairs.iter().skip(n + 1).any(|(other, _)| other == name) {
                 return Err(malformed(format_args!("query parameter {name:?} stands twice")));
+            }
+            if value.contains('\0') {
+                return Err(malformed(format_args!("query parameter {name:?} holds the character NUL")));
             }
         }
         Ok(Self(pairs))
@@ -242,9 +245,17 @@ mod tests {
 
     #[test]
     fn a_bad_window_is_refused_by_name() {
-        for bad in
-            ["limit=0", "limit=-1", "limit=%2B5", "limit=ten", "limit=1&limit=1", "after=x", "after=-1", "before=1"]
-        {
+        for bad in [
+            "limit=0",
+            "limit=-1",
+            "limit=%2B5",
+            "limit=ten",
+            "limit=1&limit=1",
+            "limit=%00",
+            "after=x",
+            "after=-1",
+            "before=1",
+        ] {
             let refusal = window(bad).expect_err(bad);
             let name = bad.split('=').next().unwrap_or_default();
             assert!(refusal.starts_with("malformed: ") && refusal.contains(name), "{bad}: {refusal}");

@@ -22,6 +22,9 @@ const MEDIA: &str = "application/x-www-form-urlencoded";
 /// The field that names this very form, as it was shown.
 const ONCE: &str = "once";
 
+/// What the names of fields begin with in which values of documents are typed.
+const TYPED: &str = "typed-";
+
 /// How long one that was sent twice waits for what comes of the first.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -38,10 +41,15 @@ impl Form {
             return Err(Refused::new(Code::UnsupportedMediaType, detail));
         }
         let text = std::str::from_utf8(body).map_err(|_| input::malformed("the form is not in UTF-8"))?;
-        let pairs = web::Query::<Vec<(String, String)>>::from_query(text);
-        Ok(Self(
-            pairs.map_err(|error| input::malformed(format_args!("the form cannot be read: {error}")))?.into_inner(),
-        ))
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(text)
+            .map_err(|error| input::malformed(format_args!("the form cannot be read: {error}")))?
+            .into_inner();
+        let holds_nul =
+            |(name, value): &&(String, String)| name.contains('\0') || value.contains('\0') && !takes_any(name);
+        match pairs.iter().find(holds_nul) {
+            None => Ok(Self(pairs)),
+            Some((name, _)) => Err(input::malformed(format_args!("the field {name:?} holds the character NUL"))),
+        }
     }
 
     /// What was typed into a field, without white space at its ends; `None` if that is nothing.
@@ -68,6 +76,11 @@ impl Form {
     pub(super) fn required(&self, name: &str) -> Result<&str, Refused> {
         self.text(name).ok_or_else(|| input::malformed(format_args!("the field {name:?} is empty")))
     }
+}
+
+/// Whether a field takes any text: one in which a value of a document is typed.
+fn takes_any(name: &str) -> bool {
+    name.starts_with(TYPED)
 }
 
 impl FromRequest for Form {
@@ -119,6 +132,16 @@ mod tests {
         assert_eq!(form.all("c").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(form.required("d").ok(), Some("\u{20ac}&"));
         assert!(form.required("b").is_err_and(|refused| refused.to_string().contains("\"b\" is empty")));
+    }
+
+    #[test]
+    fn nul_stands_in_a_value_that_is_typed_and_nowhere_else() {
+        let form = parse(MEDIA, "typed-7=a%00b&pick-7=typed").expect("a form");
+        assert_eq!(form.raw("typed-7"), Some("a\0b"));
+        for (body, name) in [("reason=%00", "\"reason\""), ("a=1&b%00=2", "\"b\\0\""), ("x=\0", "\"x\"")] {
+            let error = parse(MEDIA, body).expect_err(body);
+            assert!(error.starts_with("malformed") && error.contains(name), "{error}");
+        }
     }
 
     #[test]

@@ -128,6 +128,35 @@ fn what_a_filter_cannot_mean_is_refused_in_words() {
 }
 
 #[test]
+fn a_character_that_no_text_here_holds_is_refused_by_the_name_of_what_holds_it() {
+    let site = site();
+    let daemon = site.start();
+    for (path, name) in [
+        ("/work?reason=%00", "reason"),
+        ("/work/parked?reason=a%00", "reason"),
+        ("/audit?who=%00", "who"),
+        ("/audit?act=%00", "act"),
+        ("/conflicts?path=%00", "path"),
+        ("/records?name=%00", "name"),
+        ("/records/customer?key=%00", "key"),
+        ("/v1/records/customer?source=crm&key=%00", "key"),
+    ] {
+        let refused = site.http("GET", path, None).has_problem(400, "malformed");
+        assert!(refused.body.contains(name) && refused.body.contains("NUL"), "{refused}");
+    }
+    for (path, fields) in [
+        ("/work/parked/retry", "last=1&reason=%00"),
+        ("/work/parked/drop", "last=1&reason=x%00y"),
+        ("/deletes/approve", "entity=%00"),
+        ("/work/1/retry", "reason=%00"),
+    ] {
+        let refused = send(&site, path, fields).has_status(400);
+        assert!(refused.body.contains("holds the character NUL"), "{refused}");
+    }
+    daemon.stop();
+}
+
+#[test]
 fn a_page_that_answers_a_form_once_more_forbids_the_browser_what_the_first_did() {
     let site = site();
     let daemon = site.start();

@@ -7,10 +7,23 @@
 
   var PAUSE = 1000;
   var source = null, timer = 0, asked = 0, isAsking = false, isStale = false;
+  // What is being clicked on, and whether a part was left as it was because of that, or because something in it was marked.
+  var held = null, isLeft = false;
   var state = document.getElementById("live-state");
 
   function say(text) {
     if (state) { state.textContent = text; state.hidden = text === ""; }
+  }
+
+  function marked() {
+    var selection = document.getSelection();
+    return selection && !selection.isCollapsed ? selection.getRangeAt(0) : null;
+  }
+
+  // Whether somebody is clicking on something in a part, or has marked it, perhaps to copy it: that is over soon.
+  function isTouched(part) {
+    var range = marked();
+    return (held && part.contains(held)) || (range && range.intersectsNode(part));
   }
 
   // Whether somebody is at work in a part: what they have typed or chosen is not taken from them.
@@ -27,30 +40,71 @@
     });
   }
 
-  // Open details stay open, and the focus stays on the link or button of the same name.
+  // What a part says. The name by which a form is sent once is another each time, and what is unfolded is up to who looks.
+  function said(part) {
+    var copy = part.cloneNode(true);
+    copy.querySelectorAll("input[name=once]").forEach(function (once) { once.setAttribute("value", ""); });
+    copy.querySelectorAll("details").forEach(function (details) { details.removeAttribute("open"); });
+    return copy.outerHTML;
+  }
+
+  // What something does, as far as that can be seen: where it leads or what it sends, and what is written on it.
+  function meaning(element) {
+    if (element.tagName === "DETAILS") { element = element.querySelector("summary") || element; }
+    var sent = element.form ? Array.prototype.map.call(element.form.querySelectorAll("input[type=hidden]"), function (field) {
+      return field.name === "once" ? "" : field.name + "=" + field.value;
+    }) : [];
+    var to = element.form ? element.form.getAttribute("action") : element.getAttribute("href");
+    var text = element.matches("button, summary") ? element.textContent : "";
+    return JSON.stringify([to, sent, element.getAttribute("aria-label"), text]);
+  }
+
+  function withId(part, id) { return part.id === id ? part : part.querySelector("#" + CSS.escape(id)); }
+
+  // What stands in the new part in the place of something of the old one: what has its id; or in the same row, which is the nearest
+  // thing with an id, what means the same. If there are several of these, or were, there must be as many. It is nothing of another row.
+  function twin(element, fresh) {
+    if (element.id) { return withId(fresh, element.id); }
+    var row = element.closest("[id]"), there = withId(fresh, row.id), meant = meaning(element);
+    if (!there) { return null; }
+    var alike = function (row) {
+      return Array.prototype.filter.call(row.querySelectorAll(element.tagName), function (each) {
+        return !each.id && each.closest("[id]") === row && meaning(each) === meant;
+      });
+    };
+    var before = alike(row), after = alike(there);
+    return before.length === after.length ? after[before.indexOf(element)] : null;
+  }
+
+  // Open details stay open, and the focus stays where it is.
   function replace(old, fresh) {
-    Array.prototype.forEach.call(old.querySelectorAll("details[id][open]"), function (open) {
-      var same = fresh.querySelector("#" + CSS.escape(open.id));
+    old.querySelectorAll("details[open]").forEach(function (open) {
+      var same = twin(open, fresh);
       if (same) { same.open = true; }
     });
     var active = old.contains(document.activeElement) ? document.activeElement : null;
-    var tag = active && active.tagName, text = active && active.textContent, href = active && active.getAttribute("href");
+    var same = active && twin(active, fresh);
     old.replaceWith(fresh);
-    if (!active) { return; }
-    var same = Array.prototype.find.call(fresh.querySelectorAll(tag), function (each) {
-      return each.textContent === text && each.getAttribute("href") === href;
-    });
     if (same) { same.focus({ preventScroll: true }); }
   }
 
   function take(text) {
     var page = new DOMParser().parseFromString(text, "text/html");
-    Array.prototype.forEach.call(parts(document), function (old) {
+    isLeft = false;
+    parts(document).forEach(function (old) {
       var fresh = page.getElementById(old.id);
-      if (fresh && fresh.outerHTML !== old.outerHTML && !isBusy(old)) { replace(old, document.importNode(fresh, true)); }
+      if (!fresh || said(fresh) === said(old)) { return; }
+      if (isTouched(old)) { isLeft = true; } else if (!isBusy(old)) { replace(old, document.importNode(fresh, true)); }
     });
     document.dispatchEvent(new CustomEvent("retcon-live"));
   }
+
+  // What was left as it is may be replaced now: the page is asked for once more.
+  function goOn() {
+    if (isLeft && source && !held && !marked()) { isLeft = false; soon(); }
+  }
+
+  function letGo() { if (held) { held = null; goOn(); } }
 
   function ask() {
     timer = 0;
@@ -93,6 +147,11 @@
     if (timer) { clearTimeout(timer); timer = 0; }
   }
 
+  document.addEventListener("pointerdown", function (event) { if (event.button === 0) { held = event.target; } }, true);
+  document.addEventListener("pointermove", function (event) { if (event.buttons === 0) { letGo(); } }, true);
+  ["pointerup", "pointercancel", "dragend"].forEach(function (over) { document.addEventListener(over, letGo, true); });
+  window.addEventListener("blur", letGo);
+  document.addEventListener("selectionchange", goOn);
   document.addEventListener("visibilitychange", function () { if (document.hidden) { stop(); } else { start(); } });
   window.addEventListener("pagehide", stop);
   window.addEventListener("pageshow", function () { if (!document.hidden) { start(); } });

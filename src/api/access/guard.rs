@@ -35,6 +35,9 @@ const NOTIFICATIONS: &str = "/v1/notifications";
 /// The header of what a page does by itself: nobody is there for that.
 const BY_ITSELF: &str = "x-retcon-live";
 
+/// What a page follows by itself, and begins again by itself.
+const EVENTS: &str = "/v1/events";
+
 /// The header in which a browser says where a request comes from.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -154,7 +157,7 @@ impl Guard {
         }
         let (bearer, session) = self.bearer(request).await?;
         bearer.pass()?;
-        if let Some(session) = session.as_ref().filter(|_| !request.headers().contains_key(BY_ITSELF)) {
+        if let Some(session) = session.as_ref().filter(|_| is_somebody(request)) {
             self.service.sessions.touch(&self.service, session).await;
         }
         if bearer.grant.role < needed {
@@ -194,6 +197,11 @@ impl Guard {
                 "method" => %request.method(), key::ERROR => %refused);
         }
     }
+}
+
+/// Whether somebody is there for a request, and no page makes it by itself.
+fn is_somebody(request: &ServiceRequest) -> bool {
+    !request.headers().contains_key(BY_ITSELF) && request.path() != EVENTS
 }
 
 /// Whether a request that comes with a cookie is known to come from a page of ours, if it changes anything. A browser sends the

@@ -85,6 +85,25 @@ fn the_cookie_is_kept_from_scripts_and_other_sites_and_serves_the_api_and_the_ev
 }
 
 #[test]
+fn what_a_page_asks_for_by_itself_keeps_no_session_alive() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let cookie = sign_in(address, &token(&site, "ann", "view", &[]));
+    site.database().run("update session set last_seen_at = now() - interval '50 minutes'");
+    let used = || {
+        let lately = "select count(*) from session where last_seen_at > now() - interval '40 minutes'";
+        site.database().number(lately)
+    };
+    let ask = |call: Call| call.with("Cookie", &cookie).send(address).has_status(200);
+    ask(Call::new("HEAD", "/v1/events"));
+    ask(look("/").with("X-Retcon-Live", "1"));
+    assert_eq!(used(), 0);
+    ask(look("/"));
+    assert_eq!(used(), 1);
+    daemon.stop();
+}
+
+#[test]
 fn a_token_that_is_none_and_one_for_notifications_open_nothing_and_are_entered_into_the_trail() {
     let site = site();
     let (daemon, address) = tcp::start(&site);

@@ -137,6 +137,10 @@ impl Guard {
             return Err(Refused::new(Code::Misdirected, detail));
         }
         match all(request.headers(), &header::ORIGIN).find(|origin| !names.is_own_page(origin, host)) {
+            None if is_of_unnamed_page(request) => {
+                let detail = "a browser says that the page is another site's which would change something";
+                Err(Refused::new(Code::ForeignOrigin, detail))
+            }
             None => Ok(()),
             Some(origin) => {
                 let detail = format!(
@@ -202,6 +206,14 @@ impl Guard {
 /// Whether somebody is there for a request, and no page makes it by itself.
 fn is_somebody(request: &ServiceRequest) -> bool {
     !request.headers().contains_key(BY_ITSELF) && request.path() != EVENTS
+}
+
+/// Whether a browser says that a request which may change something comes of another page, and does not name it.
+fn is_of_unnamed_page(request: &ServiceRequest) -> bool {
+    let headers = request.headers();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_foreign = || all(headers, &FETCH_SITE).any(|site| matches!(site, "cross-site" | "same-site"));
+    !is_read && !headers.contains_key(header::ORIGIN) && is_foreign()
 }
 
 /// Whether a request that comes with a cookie is known to come from a page of ours, if it changes anything. A browser sends the

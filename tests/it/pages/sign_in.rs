@@ -85,6 +85,29 @@ fn the_cookie_is_kept_from_scripts_and_other_sites_and_serves_the_api_and_the_ev
 }
 
 #[test]
+fn what_a_browser_says_is_of_another_site_changes_nothing_whatever_it_comes_with() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "operate", &[]);
+    let host = address.to_string();
+    let sign_in = || Call::new("POST", "/login").host(Some(&host)).form(&format!("token={token}"));
+    let reload = || Call::new("POST", "/v1/reload").host(Some(&host)).bearing(&token);
+    for foreign in ["cross-site", "same-site"] {
+        sign_in().with("Sec-Fetch-Site", foreign).send(address).has_problem(403, "foreign-origin");
+        reload().with("Sec-Fetch-Site", foreign).send(address).has_problem(403, "foreign-origin");
+        // A link of another site may lead here, and a page under another of our names may ask.
+        look("/login").with("Sec-Fetch-Site", foreign).send(address).has_status(200);
+        let own = format!("http://{address}");
+        sign_in().with("Sec-Fetch-Site", foreign).with("Origin", &own).send(address).has_status(303);
+    }
+    // Programs say nothing of it, and neither does a browser of what somebody asks for themselves.
+    sign_in().send(address).has_status(303);
+    reload().send(address).has_status(200);
+    reload().with("Sec-Fetch-Site", "none").send(address).has_status(200);
+    daemon.stop();
+}
+
+#[test]
 fn what_a_page_asks_for_by_itself_keeps_no_session_alive() {
     let site = site();
     let (daemon, address) = tcp::start(&site);

@@ -215,7 +215,8 @@ impl Handler<ApproveDeletes> for Supervisor {
         let (actor, store) = (self.entity(&entity), self.store.addr.clone());
         Box::pin(async move {
             let actor = actor?;
-            let approved = put(&store, Ask(Once { request: view::ApproveDeletes { entity, counted }, attempt })).await?;
+            let approved =
+                put(&store, Ask(Once { request: view::ApproveDeletes { entity, counted }, attempt })).await?;
             actor.do_send(Wake);
             Ok(approved)
         })

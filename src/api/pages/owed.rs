@@ -119,7 +119,8 @@ pub(super) fn standing(row: &WorkItemRow) -> Trouble {
         WorkState::Parked => {
             let why = row.last_error.as_deref().unwrap_or("nobody knows why");
             let detail = format!("It failed too often, and waits for you as work item {}: {why}.", row.id.0);
-            Trouble::new("What you ordered is not carried out", detail).with_hint("Under Work it is tried again, or dropped.")
+            Trouble::new("What you ordered is not carried out", detail)
+                .with_hint("Under Work it is tried again, or dropped.")
         }
         WorkState::Done => {
             let outcome = row.outcome.as_deref().unwrap_or("done");

@@ -7,9 +7,9 @@ use askama::Template;
 use super::comes::Comes;
 use super::form::Form;
 use super::frame::{Frame, Tab, Visitor};
+use super::owed::{self, Owed};
 use super::page::{done, encoded, page_as};
 use super::parts::Trouble;
-use super::owed::{self, Owed};
 use super::place::Place;
 use super::words;
 use crate::actor::store::requests::queue::Deed;
@@ -137,12 +137,7 @@ async fn undone(service: &Service, wanted: &Wanted) -> Result<Option<i64>, Refus
 }
 
 /// Says that it is undone, and what of that is still owed.
-async fn shown(
-    service: &Service,
-    visitor: Visitor,
-    wanted: &Wanted,
-    version: i64,
-) -> Result<HttpResponse, Refused> {
+async fn shown(service: &Service, visitor: Visitor, wanted: &Wanted, version: i64) -> Result<HttpResponse, Refused> {
     let owed = Owed::find(service, &wanted.entity, wanted.record).await?;
     let undone = template(visitor, wanted, None, Vec::new());
     let frame = undone.frame.with_notice(Some(format!("It is undone, as version {version}.")));

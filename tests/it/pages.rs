@@ -5,6 +5,7 @@ mod browsing;
 mod overview;
 mod every;
 mod browse;
+mod refusals;
 mod browse_by_hand;
 mod deciding;
 mod decisions;

@@ -1,0 +1,72 @@
+//! What pages refuse, and how they say so.
+
+use super::browse::{FORM, send, site};
+
+#[test]
+fn what_a_filter_cannot_mean_is_refused_in_words() {
+    let site = site();
+    let daemon = site.start();
+    site.http("GET", "/records/customer?show=sideways", None).has_problem(400, "malformed");
+    site.http("GET", "/records/customer?source=ldap", None).has_problem(404, "unknown-source");
+    site.http("GET", "/records/custmer", None).has_problem(404, "unknown-entity");
+    site.http("GET", "/records/customer/1", None).has_problem(404, "unknown-record");
+    site.http("GET", "/records/customer/one", None).has_problem(400, "malformed");
+    site.http("GET", "/work?state=lost", None).has_problem(400, "malformed");
+    site.http("GET", "/audit?outcome=maybe", None).has_problem(400, "malformed");
+    site.http("GET", "/sources/customer/ldap", None).has_problem(404, "unknown-source");
+    site.http("GET", "/records/customer/1?below=1.2", None).has_problem(400, "malformed");
+    daemon.stop();
+}
+
+#[test]
+fn a_character_that_no_text_here_holds_is_refused_by_the_name_of_what_holds_it() {
+    let site = site();
+    let daemon = site.start();
+    for (path, name) in [
+        ("/work?reason=%00", "reason"),
+        ("/work/parked?reason=a%00", "reason"),
+        ("/audit?who=%00", "who"),
+        ("/audit?act=%00", "act"),
+        ("/conflicts?path=%00", "path"),
+        ("/records?name=%00", "name"),
+        ("/records/customer?key=%00", "key"),
+        ("/v1/records/customer?source=crm&key=%00", "key"),
+    ] {
+        let refused = site.http("GET", path, None).has_problem(400, "malformed");
+        assert!(refused.body.contains(name) && refused.body.contains("NUL"), "{refused}");
+    }
+    for (path, fields) in [
+        ("/work/parked/retry", "last=1&reason=%00"),
+        ("/work/parked/drop", "last=1&reason=x%00y"),
+        ("/deletes/approve", "entity=%00"),
+        ("/work/1/retry", "reason=%00"),
+    ] {
+        let refused = send(&site, path, fields).has_status(400);
+        assert!(refused.body.contains("holds the character NUL"), "{refused}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_page_that_answers_a_form_once_more_forbids_the_browser_what_the_first_did() {
+    let site = site();
+    let daemon = site.start();
+    let body = format!("once={}&word=absent", uuid::Uuid::new_v4());
+    let send = || site.http_with("POST", "/doubts/1/settle", &[FORM, ("Accept", "text/html")], Some(&body));
+    let [first, again] = [send(), send()].map(|answer| answer.has_status(404));
+    assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), (None, Some("true")));
+    assert_eq!(first.body, again.body);
+    for name in [
+        "content-type",
+        "content-security-policy",
+        "referrer-policy",
+        "x-content-type-options",
+        "cross-origin-opener-policy",
+        "cross-origin-resource-policy",
+        "cache-control",
+    ] {
+        assert!(first.header(name).is_some(), "{name}: {first}");
+        assert_eq!(first.header(name), again.header(name), "{name}: {again}");
+    }
+    daemon.stop();
+}

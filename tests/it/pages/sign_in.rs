@@ -118,7 +118,9 @@ fn what_a_page_asks_for_by_itself_keeps_no_session_alive() {
         site.database().number(lately)
     };
     let ask = |call: Call| call.with("Cookie", &cookie).send(address).has_status(200);
-    ask(Call::new("HEAD", "/v1/events"));
+    // Also if nothing is followed then: a stream would have no end.
+    let follow = Call::get("/v1/events?kind=none").with("Cookie", &cookie);
+    follow.send(address).has_problem(400, "malformed");
     ask(look("/").with("X-Retcon-Live", "1"));
     assert_eq!(used(), 0);
     ask(look("/"));

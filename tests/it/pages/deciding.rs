@@ -113,6 +113,29 @@ fn where_a_value_moved_after_the_preview_nothing_is_applied_and_the_choices_are_
 }
 
 #[test]
+fn of_two_people_who_decide_at_once_the_second_is_told_what_the_first_decided_and_applies_nothing() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let tokens = ["ann", "bob"].map(|name| token(&site, name, "operate", &[]));
+    edit(&site, "a", CRM, BILLING);
+    let [ann, bob, cid] = [&tokens[0], &tokens[1], &tokens[1]].map(|token| {
+        let browser = Browser::start(address);
+        browser.sign_in(token, "/conflicts/1").sees("2 fields are contested");
+        browser
+    });
+    ann.click("crm, name").click("crm, mail").click("Preview").sees("what it comes to");
+    bob.click("billing, name").click("billing, mail").click("Preview").sees("what it comes to");
+    cid.click("billing, name");
+    ann.click("Apply").sees("Applied: it is decided and recorded.");
+    bob.click("Apply").sees("It was decided meanwhile").sees("nothing of what you chose was applied");
+    bob.sees("What was decided").sees("\"Anne\"");
+    cid.click("Preview").sees("It was decided meanwhile").sees("\"Anne\"");
+    both_hold(&site, CRM);
+    assert_eq!(site.get("/v1/records/customer/1")["version"], 2, "the second decided nothing");
+    daemon.stop();
+}
+
+#[test]
 fn without_scripts_on_the_whole_way_and_a_value_that_moved_before_the_preview_is_told() {
     let site = site();
     let (daemon, address) = tcp::start(&site);

@@ -1,6 +1,7 @@
 //! The page of a conflict that is over: what became of it, and the way back.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::show::told_changes;
@@ -9,8 +10,8 @@ use crate::actor::store::requests::view::{ConflictRow, ListHistory};
 use crate::api::Service;
 use crate::api::pages::frame::{Frame, Tab, Visitor};
 use crate::api::pages::owed::Owed;
-use crate::api::pages::page::{encoded, page};
-use crate::api::pages::parts::{Cell, When};
+use crate::api::pages::page::{encoded, page_as};
+use crate::api::pages::parts::{Cell, Trouble, When};
 use crate::api::pages::words;
 use crate::api::problem::Refused;
 use crate::domain::history::Version;
@@ -27,6 +28,7 @@ struct ClosedPage {
     record: i64,
     record_path: String,
     place: String,
+    trouble: Option<Trouble>,
     ended: Option<Ended>,
     owed: Option<Owed>,
     /// Another conflict of the record that is open, and how many are.
@@ -42,17 +44,38 @@ struct Ended {
     undo: String,
 }
 
-/// Shows it; `version` is the one that is said to have decided it, and there may be an order that was stored for it.
+/// What is said of it besides what is on record.
+#[derive(Default)]
+pub(super) struct Ending {
+    pub(super) status: StatusCode,
+    pub(super) trouble: Option<Trouble>,
+    /// The version that is said to have decided it.
+    pub(super) version: Option<i64>,
+    /// Whether an order is stored that was to decide it.
+    pub(super) is_ordered: bool,
+}
+
+impl Ending {
+    /// That of somebody's form who thought the conflict was still open.
+    pub(super) fn late() -> Self {
+        let detail = "This conflict was over before your form came: nothing of what you chose was applied by it. \
+                      What became of the conflict is told below.";
+        let trouble = Some(Trouble::new("It was decided meanwhile", detail));
+        Self { status: StatusCode::CONFLICT, trouble, ..Self::default() }
+    }
+}
+
+/// Shows it.
 pub(super) async fn show(
     service: &Service,
     visitor: Visitor,
     conflict: ConflictRow,
-    (version, is_ordered): (Option<i64>, bool),
+    ending: Ending,
 ) -> Result<HttpResponse, Refused> {
     let (entity, record) = (conflict.entity.clone(), conflict.record);
-    let asked = find(service, &conflict, version).await?;
+    let asked = find(service, &conflict, ending.version).await?;
     // Only of what is on record it is said that it was just done, whatever stands in the address.
-    let is_applied = version.is_some() && asked.is_some();
+    let is_applied = ending.version.is_some() && asked.is_some();
     let decided = match asked {
         Some(decided) => Some(decided),
         None => find(service, &conflict, None).await?,
@@ -73,7 +96,9 @@ pub(super) async fn show(
     });
     let notice = match visitor.done() {
         Some("applied") if is_applied => Some("Applied: it is decided and recorded."),
-        Some("pending") if is_ordered => Some("Your decision was carried out meanwhile, or the systems came to agree."),
+        Some("pending") if ending.is_ordered => {
+            Some("Your decision was carried out meanwhile, or the systems came to agree.")
+        }
         Some(_) | None => None,
     };
     let record_path = format!("/records/{}/{}", encoded(entity.as_str()), record.0);
@@ -89,16 +114,18 @@ pub(super) async fn show(
             .collect(),
         undo: format!("{record_path}/undo?version={}", version.version),
     });
-    page(&ClosedPage {
+    let template = ClosedPage {
         frame: Frame::new(visitor, Tab::Conflicts, format!("Decided: {entity} {}", record.0)).with_notice(notice),
         entity: entity.to_string(),
         record: record.0,
         place: words::place(&conflict.conflict.path),
         record_path,
+        trouble: ending.trouble,
         ended,
         owed,
         others,
-    })
+    };
+    page_as(ending.status, &template)
 }
 
 /// Finds the version by which a person decided the conflict, among the latest ones.

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use super::choices::{Choices, Picked};
-use super::closed;
+use super::closed::{self, Ending};
 use super::show::{Said, chosen, find, say};
 use crate::actor::store::requests::inbox::{ListInbox, Within};
 use crate::actor::store::requests::queue::{Choice, Deed};
@@ -55,7 +55,7 @@ pub(super) async fn preview(
     }
     let conflict = find(&service, &id).await?;
     if conflict.closed {
-        return closed::show(&service, visitor, conflict, (None, false)).await;
+        return closed::show(&service, visitor, conflict, Ending::late()).await;
     }
     let choices = Choices::read(&form);
     if form.text("back").is_some() {

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::choices::{Choices, Given, Picked, Seen, seen, write_seen};
-use super::closed;
+use super::closed::{self, Ending};
 use crate::actor::store::requests::inbox::{InboxRow, ListInbox, Within};
 use crate::actor::store::requests::view::{ConflictRow, FindConflict, ListHistory, RecordView, ShowRecord};
 use crate::api::Service;
@@ -109,6 +109,17 @@ pub(super) struct Said {
     pub(super) has_moved: bool,
 }
 
+impl Said {
+    /// What of it is said where no conflict is open any more. An order that is stored stays one.
+    fn of_a_closed_one(self) -> Ending {
+        match self.status {
+            StatusCode::OK => Ending::default(),
+            StatusCode::ACCEPTED => Ending { status: self.status, trouble: self.trouble, ..Ending::default() },
+            _ => Ending::late(),
+        }
+    }
+}
+
 pub(super) async fn show(
     service: web::Data<Service>,
     visitor: Visitor,
@@ -121,7 +132,8 @@ pub(super) async fn show(
     let item = query.get("item").filter(|_| visitor.done() == Some("pending"));
     let ordered = owed::order(&service, item, (&conflict.entity, conflict.record)).await?;
     if conflict.closed {
-        return closed::show(&service, visitor, conflict, (version, ordered.is_some())).await;
+        let ending = Ending { version, is_ordered: ordered.is_some(), ..Ending::default() };
+        return closed::show(&service, visitor, conflict, ending).await;
     }
     let trouble = ordered.as_ref().map(owed::standing);
     let applied = version.filter(|_| visitor.done() == Some("applied"));
@@ -148,7 +160,7 @@ pub(super) async fn say(
     // The one that was asked for comes first.
     rows.sort_by_key(|row| (row.row.id != conflict.id, row.row.id));
     if rows.is_empty() {
-        return closed::show(service, visitor, conflict, (None, false)).await;
+        return closed::show(service, visitor, conflict, said.of_a_closed_one()).await;
     }
     let view = service.ask(ShowRecord { entity: entity.clone(), record }).await?;
     let view = view.ok_or_else(|| Refused::new(Code::UnknownRecord, "there is no such record"))?;

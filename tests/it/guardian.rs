@@ -295,6 +295,22 @@ fn a_program_of_which_its_daemon_could_not_tell_any_more_is_killed_by_its_mark()
 }
 
 #[test]
+fn a_program_that_takes_long_to_end_is_waited_for() {
+    let dir = open_directory();
+    let guardian = guardian(dir.path());
+    // The kernel shows no environment any more as soon as it begins to take the memory back.
+    let mut large = Command::new("perl");
+    large.args(["-e", "my $large = 'x' x 4e8; sleep 1000"]).envs([guardian.mark().variable()]);
+    let mut large = Stranger(large.spawn().expect("it starts"));
+    let pages = || -> Option<u64> {
+        fs::read_to_string(format!("/proc/{}/statm", large.0.id())).ok()?.split(' ').nth(1)?.parse().ok()
+    };
+    until(|| pages().filter(|pages| *pages > 80_000), || "it does not grow");
+    guardian.end();
+    assert!(!large.is_there(), "it is about to end only");
+}
+
+#[test]
 fn a_guardian_that_takes_nothing_holds_nobody_up_and_is_replaced() {
     let dir = open_directory();
     let guardian = guardian(dir.path());

@@ -1,6 +1,6 @@
 //! What a guardian's process does, from its start to its end.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,7 +13,8 @@ use slog::{Logger, error, warn};
 
 use super::super::boot_time::BootTime;
 use super::super::process::mark::Family;
-use super::super::process::{setup, table};
+use super::super::process::setup;
+use super::super::process::table::{self, Ending};
 use super::inbox::Inbox;
 use super::message::Message;
 use crate::config::model::{LogFormat, Severity};
@@ -48,6 +49,8 @@ struct Duty {
     timer: OwnedFd,
     /// All that were ever killed.
     killed: HashSet<Pid>,
+    /// Those of them that may not be gone yet.
+    ending: HashMap<Pid, Ending>,
     /// Whether it has been said that the daemon is silent.
     told: bool,
     log: Logger,
@@ -71,7 +74,8 @@ pub(super) fn stand(orders: &Orders) -> ExitCode {
         }
     };
     let (groups, killed) = (HashSet::new(), HashSet::new());
-    let duty = Duty { family: orders.family, groups, alive_until: None, timer, killed, told: false, log };
+    let ending = HashMap::new();
+    let duty = Duty { family: orders.family, groups, alive_until: None, timer, killed, ending, told: false, log };
     duty.stand(Inbox::new(rustix::stdio::stdin()));
     ExitCode::SUCCESS
 }
@@ -123,14 +127,18 @@ impl Duty {
         self.alive_until.is_some_and(|until| until <= BootTime::now())
     }
 
-    /// Kills what there is of the daemon's programs; tells how many processes there were.
+    /// Kills what there is of the daemon's programs; tells how many processes are not gone yet.
     fn strike(&mut self) -> usize {
         // One that is gone may soon be somebody else's number.
         self.groups.retain(|group| kill_process_group(*group, Signal::KILL) != Err(Errno::SRCH));
-        let found: Vec<Pid> =
-            table::all().into_iter().filter(|pid| table::kill_if(*pid, |pid| self.is_ours(pid))).collect();
-        self.killed.extend(&found);
-        found.len()
+        self.ending.retain(|_, ending| !ending.is_over_within(Duration::ZERO));
+        let kill = |pid: Pid| Some((pid, table::kill_if(pid, |pid| self.is_ours(pid))?));
+        let found: Vec<(Pid, Ending)> = table::all().into_iter().filter_map(kill).collect();
+        self.killed.extend(found.iter().map(|(pid, _)| pid));
+        for (pid, ending) in found {
+            self.ending.entry(pid).or_insert(ending);
+        }
+        self.ending.len()
     }
 
     /// Tells whether a process is of one of the daemon's programs.

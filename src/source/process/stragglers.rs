@@ -3,17 +3,22 @@
 //! A process that made a session or a group of its own escapes the group's SIGKILL. It is known by the mark of its run. What
 //! hides its environment on purpose stays.
 
+use std::time::Duration;
+
 use rustix::process::Pid;
 
 use super::super::guardian::Guardian;
 use super::mark::Mark;
-use super::table::{all, kill_if, last_number};
+use super::table::{Ending, all, kill_if, last_number};
 
 /// The greatest distance between two process numbers that is searched one by one; beyond it, `/proc` is listed.
 const NEAR: i32 = 4096;
 
 /// How often the search is repeated, as what was found may have started more.
 const ROUNDS: usize = 16;
+
+/// For how long one that was killed is waited for, each round: the kernel takes moments, if no device holds the process up.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Kills what the process `leader`, which has been reaped, left behind. Those that lead other runs, as the guardian knows, are not
 /// of this one, and need not be looked at.
@@ -23,9 +28,12 @@ pub(super) fn kill(leader: Pid, mark: &Mark, guardian: Option<&Guardian>) {
         if let Some(guardian) = guardian {
             guardian.leave_out_leaders(&mut suspects);
         }
-        let killed = suspects.into_iter().filter(|pid| kill_if(*pid, |pid| mark.is_on(pid))).count();
-        if killed == 0 {
+        let killed: Vec<Ending> = suspects.into_iter().filter_map(|pid| kill_if(pid, |pid| mark.is_on(pid))).collect();
+        if killed.is_empty() {
             return;
+        }
+        for ending in killed {
+            ending.is_over_within(PATIENCE);
         }
     }
 }

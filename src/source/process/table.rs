@@ -1,7 +1,10 @@
 //! The processes of this machine, as `/proc` has them.
 
 use std::fs;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, waitpid};
@@ -59,25 +62,44 @@ fn stat(pid: Pid) -> Option<String> {
     Some(stat.split_off(end + 1))
 }
 
-/// Kills a process if it is the right one; tells whether it is, and may be there still.
-pub(in crate::source) fn kill_if(pid: Pid, is_right: impl Fn(Pid) -> bool) -> bool {
+/// A process that was killed, and may not be gone yet: it holds its files, and ends what it had asked the kernel for, some time
+/// after its environment is not shown any more.
+pub(in crate::source) struct Ending(Option<OwnedFd>);
+
+impl Ending {
+    /// Waits until nothing is left of it, no thread either, for so long at most; tells whether that is so.
+    ///
+    /// One that could not be got hold of passes for gone: whoever looks for such processes finds it once more.
+    pub(in crate::source) fn is_over_within(&self, time: Duration) -> bool {
+        let Some(process) = &self.0 else { return true };
+        let time = Timespec::try_from(time).ok();
+        poll(&mut [PollFd::new(process, PollFlags::IN)], time.as_ref()).is_ok_and(|ready| ready > 0)
+    }
+}
+
+/// Kills a process if it is the right one; gives it if it is, and may be there still.
+pub(in crate::source) fn kill_if(pid: Pid, is_right: impl Fn(Pid) -> bool) -> Option<Ending> {
     if !is_right(pid) {
-        return false;
+        return None;
     }
     // Its number may be given to another process at any time, until a descriptor stands for it: look again with that.
-    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return false };
+    let process = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(process) => process,
+        Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => return Some(Ending(None)),
+        Err(_) => return None,
+    };
     if !is_right(pid) {
-        return false;
+        return None;
     }
     match pidfd_send_signal(&process, Signal::KILL) {
         Ok(()) => {}
-        Err(Errno::SRCH) => return false,
+        Err(Errno::SRCH) => return None,
         // It is another user's: all that can be done is to wait for its end.
-        Err(_) => return true,
+        Err(_) => return Some(Ending(Some(process))),
     }
     if kin(pid).is_some_and(|kin| kin.parent == getpid().as_raw_pid()) {
         // As process 1 of a container we are its parent now; it has been killed, so the wait is short.
         let _ = waitpid(Some(pid), WaitOptions::empty());
     }
-    true
+    Some(Ending(Some(process)))
 }

@@ -63,13 +63,14 @@ impl Desk {
 
     /// Puts a request to the store, once.
     pub(super) async fn ask<R: Request>(&self, request: R) -> Result<R::Reply, StoreError> {
-        put(&self.store, AskUnder(self.fence.clone(), request)).await
+        put(&self.store, AskUnder { fence: self.fence.clone(), looks: self.workshop.looks(), request }).await
     }
 
     /// Gives what puts the start of a write on record, right before its program is started.
     pub(super) fn start_of(&self, operation: OperationId) -> Start {
         let (store, fence, runtime) = (self.store.clone(), self.fence.clone(), Handle::current());
-        Box::new(move || match runtime.block_on(put(&store, AskUnder(fence.clone(), StartWrite { operation }))) {
+        let ask = move || AskUnder { fence: fence.clone(), looks: 1, request: StartWrite { operation } };
+        Box::new(move || match runtime.block_on(put(&store, ask())) {
             Ok(true) => Ok(()),
             Ok(false) => Err("it is settled already".to_owned()),
             Err(error) => Err(chain(&error)),

@@ -62,7 +62,12 @@ impl<R: Request> Message for Ask<R> {
 }
 
 /// Puts one request for who holds the lease of an entity.
-pub struct AskUnder<R>(pub Fence, pub R);
+pub struct AskUnder<R> {
+    pub fence: Fence,
+    /// How many looks of the entity are under way that may have something to record, too.
+    pub looks: u32,
+    pub request: R,
+}
 
 impl<R: Request> Message for AskUnder<R> {
     type Result = Result<R::Reply, StoreError>;
@@ -111,10 +116,10 @@ impl<R: Request> Handler<Ask<R>> for StoreActor {
 impl<R: Request> Handler<AskUnder<R>> for StoreActor {
     type Result = Answer<Result<R::Reply, StoreError>>;
 
-    fn handle(&mut self, AskUnder(fence, request): AskUnder<R>, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, AskUnder { fence, looks, request }: AskUnder<R>, _: &mut Context<Self>) -> Self::Result {
         let (store, herald) = (self.store.clone(), self.herald.clone());
         self.answer(R::ACTION, async move {
-            let reply = request.run_under(fence, &store).await;
+            let reply = request.run_among(looks, fence, &store).await;
             if R::WRITES {
                 herald.wake();
             }

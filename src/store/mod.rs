@@ -23,4 +23,5 @@ pub struct Store {
     pool: deadpool::managed::Pool<session::Sessions>,
     doubts: std::sync::Arc<session::Doubts>,
     shortage: std::sync::Arc<shortage::Shortage>,
+    lanes: std::sync::Arc<run::Lanes>,
 }

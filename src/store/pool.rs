@@ -94,7 +94,7 @@ impl Store {
             .wait_timeout(Some(WAIT_TIMEOUT))
             .build()
             .expect("a runtime was given, which is all that time-outs need");
-        Ok(Self { pool, doubts, shortage: Arc::new(Shortage::new(log)) })
+        Ok(Self { pool, doubts, shortage: Arc::new(Shortage::new(log)), lanes: Arc::default() })
     }
 
     /// Gives a session, opened now or kept from before; it goes back to the pool when it is dropped.

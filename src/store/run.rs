@@ -1,6 +1,7 @@
 //! How a request is run: on one session, in one transaction, and once more where a concurrent request undid it.
 
 mod talk;
+mod together;
 
 use std::error::Error;
 use std::future::Future;
@@ -17,6 +18,7 @@ use super::session::Object;
 
 pub use talk::Session;
 pub(super) use talk::{Parameter, Step};
+pub(super) use together::{Lanes, Recording, run_together};
 
 /// How often a request is tried while concurrent ones undo it.
 const ATTEMPTS: usize = 8;
@@ -50,7 +52,7 @@ pub trait Request: Send + Sync + Sized + 'static {
     /// [`StoreError::Unavailable`] if the database cannot be reached or the end of the commit is unknown;
     /// every request may be sent again then.
     fn run(self, store: &Store) -> impl Future<Output = Result<Self::Reply, StoreError>> + Send {
-        run(self, store, None)
+        run(self, store, None, Way::Short)
     }
 
     /// Runs it for who holds the lease of an entity.
@@ -58,7 +60,21 @@ pub trait Request: Send + Sync + Sized + 'static {
     /// # Errors
     /// As [`Request::run`]; [`StoreError::Deposed`] if the lease has another holder by now, and it is for the holder alone.
     fn run_under(self, fence: Fence, store: &Store) -> impl Future<Output = Result<Self::Reply, StoreError>> + Send {
-        run(self, store, Some(fence))
+        run(self, store, Some(fence), Way::Short)
+    }
+
+    /// Runs it for who holds the lease, where so many looks are under way that may have something to record, too: what can be
+    /// recorded together may wait a moment for it.
+    ///
+    /// # Errors
+    /// As [`Request::run_under`].
+    fn run_among(
+        self,
+        _looks: u32,
+        fence: Fence,
+        store: &Store,
+    ) -> impl Future<Output = Result<Self::Reply, StoreError>> + Send {
+        self.run_under(fence, store)
     }
 }
 
@@ -132,7 +148,16 @@ impl Fault {
     }
 }
 
-async fn run<R: Request>(request: R, store: &Store, fence: Option<Fence>) -> Result<R::Reply, StoreError> {
+/// Whether there may be anything to be considered of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Nothing that is known.
+    Short,
+    /// Something, as an attempt has shown.
+    Long,
+}
+
+async fn run<R: Request>(request: R, store: &Store, fence: Option<Fence>, way: Way) -> Result<R::Reply, StoreError> {
     let fence = fence.filter(|_| R::AUTHORITY == Authority::Server);
     if R::WRITES {
         store.may_write().await?;
@@ -140,7 +165,8 @@ async fn run<R: Request>(request: R, store: &Store, fence: Option<Fence>) -> Res
     let mut attempts = 1;
     loop {
         let object = store.session().await?;
-        let attempted = tokio::time::timeout(TIMEOUT, attempt(&request, &object, fence.as_ref(), attempts == 1)).await;
+        let is_first = way == Way::Short && attempts == 1;
+        let attempted = tokio::time::timeout(TIMEOUT, attempt(&request, &object, fence.as_ref(), is_first)).await;
         match attempted.unwrap_or(Err(Fault::Silent)) {
             Ok(reply) => return Ok(reply),
             Err(fault) if fault.is_overtaken() && attempts < ATTEMPTS => attempts += 1,

@@ -81,6 +81,7 @@ mod store_inbox;
 mod previews;
 mod store_races;
 mod store_recover;
+mod store_together;
 mod store_plans;
 mod costs;
 mod merge_costs;

@@ -61,7 +61,7 @@ impl FromStr for DaemonId {
 }
 
 /// The right to record what comes of an entity's work: void as soon as another daemon serves it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fence {
     pub entity: EntityName,
     pub number: i64,

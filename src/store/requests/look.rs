@@ -2,6 +2,7 @@
 
 mod rows;
 mod copies;
+mod sheet;
 mod conflicts;
 mod recall;
 mod introduce;
@@ -25,6 +26,7 @@ pub(in crate::store) use copies::release_held;
 pub(in crate::store) use limits::ask_all;
 pub(in crate::store) use recall::{all_known, known, recall_claimed};
 pub(in crate::store) use rows::{conflict, list, one};
+pub(in crate::store) use sheet::Sheet;
 
 /// Recalls all that is known of a record, in one round trip. Gives `None` if there is no such record.
 #[derive(Debug, Clone)]

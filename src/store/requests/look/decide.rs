@@ -2,23 +2,25 @@
 
 use tokio_postgres::Row;
 
-use crate::domain::record::{LinkState, OperationId, OperationKind, OperationState, RecordState};
+use crate::domain::key::ForeignKey;
+use crate::domain::name::SourceName;
+use crate::domain::record::{LinkState, OperationKind, OperationState, RecordState};
 use crate::store::columns::{JsonText, Word, get};
 use crate::store::encoding::encode_list;
+use crate::store::requests::lease::Fence;
 use crate::store::requests::queue::ids;
-use crate::store::run::{Authority, Fault, Request, Session, Step};
+use crate::store::run::{Authority, Fault, Recording, Request, Session, Step, run_together};
+use crate::store::{Store, StoreError};
 
 use super::conflicts::{Standing, changes};
-use super::copies::{self, Copies};
+use super::copies::{Copies, column};
 use super::limits::Verdict;
+use super::sheet::{Matched, Revised, Sheet};
 use super::{Decide, DecideWithin, Decided, Limits};
 
 pub(super) const FIND_RUNNING: &str = include_str!("../../sql/work_item/find_running.sql");
 const LIST_LINKED: &str = include_str!("../../sql/link/list_linked.sql");
 const LIST_CONFLICTS: &str = include_str!("../../sql/conflict/list_open.sql");
-const REVISE_RECORD: &str = include_str!("../../sql/record/revise.sql");
-const PUT_MATCH: &str = include_str!("../../sql/match_value/put.sql");
-pub(super) const DECIDE_ITEMS: &str = include_str!("../../sql/work_item/decide.sql");
 
 impl Request for Decide {
     type Reply = bool;
@@ -42,6 +44,24 @@ impl Request for DecideWithin {
     async fn attempt(&self, session: &Session<'_>) -> Result<Decided, Fault> {
         self.decision.within(&self.limits, session).await
     }
+
+    async fn run_under(self, fence: Fence, store: &Store) -> Result<Decided, StoreError> {
+        run_together(self, fence, 1, store).await
+    }
+
+    async fn run_among(self, looks: u32, fence: Fence, store: &Store) -> Result<Decided, StoreError> {
+        run_together(self, fence, looks, store).await
+    }
+}
+
+impl Recording for DecideWithin {
+    fn sheet(&self) -> Option<Sheet> {
+        self.decision.plain(&self.limits)
+    }
+
+    fn reply(&self) -> Decided {
+        Decided::Recorded
+    }
 }
 
 /// Reads whether any item of a look is still claimed.
@@ -52,30 +72,28 @@ pub(super) fn is_running(rows: &[Row]) -> Result<bool, Fault> {
 impl Decide {
     /// Records the decision, if these limits let it pass.
     async fn within(&self, limits: &Limits, session: &Session<'_>) -> Result<Decided, Fault> {
-        let copies = Copies { entity: &self.entity, record: self.record.id };
-        let linked = self.links.iter().filter(|(_, link)| link.state == LinkState::Linked);
-        let keys = linked.filter_map(|(source, link)| Some((source, link.key.as_ref()?)));
-        let ended = self.finish.as_ref().map_or_else(Vec::new, |finish| ids(&finish.items));
-        if session.may_be_short() && self.conflicts.is_empty() && limits.ask_nothing() {
-            let plain = copies.plain(Some(self.expected_version), self.created(), keys, ended);
-            let steps = self.steps(&copies, &[]).into_iter().chain(limits.steps(&copies, &Verdict::default()));
-            session.conclude(plain.into_iter().chain(steps).collect()).await?;
+        if session.may_be_short()
+            && let Some(sheet) = self.plain(limits)
+        {
+            session.conclude(sheet.transaction(&self.entity)).await?;
             return Ok(Decided::Recorded);
         }
+        let copies = Copies { entity: &self.entity, record: self.record.id };
+        let ended = self.ended_items();
         let steps = [
             copies.lock(),
             copies.step(LIST_CONFLICTS, []),
-            copies.list_holders(keys),
+            copies.list_holders(self.borne()),
             Step::new(FIND_RUNNING, [Box::new(ended.clone())]),
-            copies.step(LIST_LINKED, [Box::new(self.created())]),
+            copies.step(LIST_LINKED, [column(&self.created(), |source| source.as_str().to_owned())]),
         ];
         let [locked, standing, holders, running, linked] = session.pipeline_of(steps).await?;
         if !ended.is_empty() && !is_running(&running)? {
             // This was recorded before: only the word of it was lost.
             return Ok(Decided::Recorded);
         }
-        let version = locked.first().map(|row| get::<Option<i64>>(row, "version")).transpose()?.flatten();
-        if version != Some(self.expected_version) || !holders.is_empty() || self.has_joined(&linked)? {
+        let versions = locked.first().map(|row| get::<Vec<i64>>(row, "versions")).transpose()?.unwrap_or_default();
+        if versions != [self.expected_version] || !holders.is_empty() || self.has_joined(&linked)? {
             return Ok(Decided::Moved);
         }
         let verdict = limits.judge(session, &copies).await?;
@@ -83,15 +101,42 @@ impl Decide {
             return Ok(Decided::Over(verdict.over));
         }
         let standing = standing.iter().map(Standing::of_row).collect::<Result<Vec<_>, _>>()?;
-        let steps = self.steps(&copies, &standing).into_iter().chain(limits.steps(&copies, &verdict));
-        session.conclude(steps.collect()).await?;
+        let mut sheet = Sheet::default();
+        sheet.first.extend(changes(&copies, &standing, &self.conflicts, &self.closed_by));
+        self.enter(&mut sheet);
+        sheet.last.extend(limits.steps(&copies, &verdict));
+        session.conclude(sheet.writes(&self.entity)).await?;
         Ok(Decided::Recorded)
     }
 
+    /// Gives what is recorded if there turns out to be nothing to be considered; `None` if there is.
+    fn plain(&self, limits: &Limits) -> Option<Sheet> {
+        if !self.conflicts.is_empty() || !limits.ask_nothing() {
+            return None;
+        }
+        let (mut sheet, record) = (Sheet::default(), self.record.id);
+        sheet.lock(record, Some(self.expected_version), &self.ended_items());
+        self.created().into_iter().for_each(|source| sheet.expect_none(record, source));
+        self.borne().for_each(|(source, key)| sheet.expect_free(record, source, key));
+        self.enter(&mut sheet);
+        sheet.last.extend(limits.steps(&Copies { entity: &self.entity, record }, &Verdict::default()));
+        Some(sheet)
+    }
+
+    /// Gives the keys that the record's copies bear.
+    fn borne(&self) -> impl Iterator<Item = (&SourceName, &ForeignKey)> {
+        let linked = self.links.iter().filter(|(_, link)| link.state == LinkState::Linked);
+        linked.filter_map(|(source, link)| Some((source, link.key.as_ref()?)))
+    }
+
+    fn ended_items(&self) -> Vec<i64> {
+        self.finish.as_ref().map_or_else(Vec::new, |finish| ids(&finish.items))
+    }
+
     /// Gives the sources at which copies are to be created.
-    fn created(&self) -> Vec<String> {
+    fn created(&self) -> Vec<&SourceName> {
         let creates = self.operations.iter().filter(|(_, open)| open.kind == OperationKind::Create);
-        creates.map(|(source, _)| source.as_str().to_owned()).collect()
+        creates.map(|(source, _)| source).collect()
     }
 
     /// Tells whether a copy that is to be created was introduced since the recall.
@@ -105,58 +150,43 @@ impl Decide {
         Ok(false)
     }
 
-    /// Gives the writes that are settled now, or of which nobody knows the end.
-    fn moved(&self) -> impl Iterator<Item = OperationId> {
-        let doubts = self.operations.iter().filter(|(_, open)| open.state != OperationState::InFlight);
-        self.ended.iter().map(|(id, _)| *id).chain(doubts.map(|(_, open)| open.id))
-    }
-
-    /// Gives what is to be recorded, in its order: what ends makes room for what begins.
-    fn steps(&self, copies: &Copies<'_>, standing: &[Standing]) -> Vec<Step> {
-        let mut steps = Vec::new();
+    /// Enters what is to be recorded.
+    fn enter(&self, sheet: &mut Sheet) {
+        let record = self.record.id;
         let match_value = match self.record.state {
             RecordState::Live => self.match_value.clone(),
             RecordState::Deleted => None,
         };
-        steps.push(match self.record.version > self.expected_version {
-            true => self.revise_record(copies, match_value),
-            false => copies.step(PUT_MATCH, [Box::new(match_value)]),
-        });
-        steps.extend(changes(copies, standing, &self.conflicts, &self.closed_by));
-        if !self.ended.is_empty() {
-            steps.push(copies.end_operations(&self.ended, Vec::new()));
+        match self.record.version > self.expected_version {
+            true => sheet.revised.push(self.revised(match_value)),
+            false => sheet.matched.push(Matched { record: record.0, value: match_value }),
         }
-        if !self.operations.is_empty() {
-            let open: Vec<_> = self.operations.iter().map(|(source, operation)| (source, operation, None)).collect();
-            steps.push(copies.put_operations(&open));
+        self.ended.iter().for_each(|(id, end)| sheet.end(record, *id, end));
+        for (source, operation) in &self.operations {
+            sheet.put(record, source, operation, None);
+            if operation.state != OperationState::InFlight {
+                sheet.release(operation.id);
+            }
         }
-        steps.extend(copies::release_held(self.moved()));
-        if !self.retired.is_empty() {
-            steps.push(copies.retire_keys(&self.retired));
+        self.retired.iter().for_each(|gone| sheet.retire(record, gone));
+        self.links.iter().for_each(|(source, link)| sheet.link(record, source, link));
+        sheet.decide(ids(&self.decided_items));
+        if let Some(finish) = &self.finish {
+            sheet.finish(&self.entity, finish);
         }
-        if !self.links.is_empty() {
-            steps.push(copies.put_links(&self.links));
-        }
-        if !self.decided_items.is_empty() {
-            steps.push(Step::new(DECIDE_ITEMS, [Box::new(ids(&self.decided_items))]));
-        }
-        steps.extend(self.finish.as_ref().map(|finish| finish.step(&self.entity)));
-        steps
     }
 
-    fn revise_record(&self, copies: &Copies<'_>, match_value: Option<String>) -> Step {
-        copies.step(
-            REVISE_RECORD,
-            [
-                Box::new(self.record.state.word()),
-                Box::new(self.record.version),
-                Box::new(self.record.agreed.as_ref().map(JsonText::from)),
-                Box::new(match_value),
-                Box::new(JsonText::from(&self.cause)),
-                Box::new(encode_list(&self.changes)),
-                Box::new(encode_list(&self.conflicts)),
-                Box::new(encode_list(&self.overruled)),
-            ],
-        )
+    fn revised(&self, match_value: Option<String>) -> Revised {
+        Revised {
+            record: self.record.id.0,
+            state: self.record.state.word(),
+            version: self.record.version,
+            agreed: self.record.agreed.as_ref().map(JsonText::from),
+            match_value,
+            cause: JsonText::from(&self.cause),
+            changes: encode_list(&self.changes),
+            conflicts: encode_list(&self.conflicts),
+            overruled: encode_list(&self.overruled),
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::store::columns::{Word, get, unreadable, word};
 use crate::store::requests::queue::ids;
 use crate::store::run::{Authority, Fault, Request, Session, Step};
 
-use super::copies::Copies;
+use super::sheet::Sheet;
 use super::{Introduce, Introduced};
 
 const CREATE_ENTITY: &str = include_str!("../../sql/entity/create.sql");
@@ -150,11 +150,11 @@ impl Introduce {
         let key = Box::new(self.key.as_str().to_owned());
         let source = Box::new(self.source.as_str().to_owned());
         let link = Link { state: LinkState::Linked, key: Some(self.key.clone()), ..Link::unlinked() };
-        steps.extend([
-            Step::new(INTRODUCE_KEY, [entity(), source, key, Box::new(record.0)]).contested(),
-            Copies { entity: &self.entity, record }.put_links(&[(self.source.clone(), link)]),
-            Step::new(ASSIGN, [Box::new(ids(&self.items)), Box::new(record.0)]),
-        ]);
+        let mut sheet = Sheet::default();
+        sheet.link(record, &self.source, &link);
+        steps.push(Step::new(INTRODUCE_KEY, [entity(), source, key, Box::new(record.0)]).contested());
+        steps.extend(sheet.writes(&self.entity));
+        steps.push(Step::new(ASSIGN, [Box::new(ids(&self.items)), Box::new(record.0)]));
         session.pipeline(steps).await?;
         Ok(())
     }

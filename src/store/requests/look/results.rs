@@ -4,22 +4,20 @@ use tokio_postgres::Row;
 
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::name::SourceName;
-use crate::domain::record::{Link, LinkState, OperationId, Output};
+use crate::domain::record::{Link, LinkState, OperationId};
 use crate::store::columns::{get, parsed};
+use crate::store::requests::lease::Fence;
 use crate::store::requests::queue::{Finish, WorkEnd, ids};
-use crate::store::run::{Authority, Fault, Request, Session, Step};
+use crate::store::run::{Authority, Fault, Recording, Request, Session, Step, run_together};
+use crate::store::{Store, StoreError};
 
 use super::RecordResults;
-use super::copies::{self, Copies, column};
-use super::decide::{DECIDE_ITEMS, FIND_RUNNING, is_running};
+use super::copies::{Copies, column};
+use super::decide::{FIND_RUNNING, is_running};
+use super::sheet::Sheet;
 
-const REKEY_LINKS: &str = include_str!("../../sql/link/rekey.sql");
 const BLAME_LINKS: &str = include_str!("../../sql/link/blame.sql");
 const DOUBT_OPERATIONS: &str = include_str!("../../sql/operation/doubt.sql");
-const MARK_TIDYING: &str = include_str!("../../sql/source/mark_tidying.sql");
-
-/// Links by source.
-type Links = Vec<(SourceName, Link)>;
 
 /// A key that a write gave and that is another record's copy.
 struct TakenKey {
@@ -36,25 +34,41 @@ impl Request for RecordResults {
     const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
-        let copies = Copies { entity: &self.entity, record: self.record };
-        let linked = self.links.iter().filter_map(|(source, link)| Some((source, link.key.as_ref()?)));
-        let keys = self.keys.iter().map(|(source, key)| (source, key)).chain(linked);
-        let items = ids(&self.finish.items);
         if session.may_be_short() {
-            let plain = copies.plain(None, Vec::new(), keys, items);
-            session.conclude(plain.into_iter().chain(self.steps(&copies, &[])).collect()).await?;
+            session.conclude(self.plain().transaction(&self.entity)).await?;
             return Ok(());
         }
-        let steps = [copies.lock(), copies.list_holders(keys), Step::new(FIND_RUNNING, [Box::new(items)])];
+        let copies = Copies { entity: &self.entity, record: self.record };
+        let items = ids(&self.finish.items);
+        let steps = [copies.lock(), copies.list_holders(self.borne()), Step::new(FIND_RUNNING, [Box::new(items)])];
         let [_, holders, running] = session.pipeline_of(steps).await?;
         if !self.finish.items.is_empty() && !is_running(&running)? {
             // This was recorded before: only the word of it was lost.
             return Ok(());
         }
         let taken = holders.iter().map(taken_key).collect::<Result<Vec<_>, _>>()?;
-        session.conclude(self.steps(&copies, &taken)).await?;
+        let mut sheet = Sheet::default();
+        sheet.first.extend(doubts(&copies, &taken));
+        self.enter(&mut sheet, &taken);
+        session.conclude(sheet.writes(&self.entity)).await?;
         Ok(())
     }
+
+    async fn run_under(self, fence: Fence, store: &Store) -> Result<(), StoreError> {
+        run_together(self, fence, 1, store).await
+    }
+
+    async fn run_among(self, looks: u32, fence: Fence, store: &Store) -> Result<(), StoreError> {
+        run_together(self, fence, looks, store).await
+    }
+}
+
+impl Recording for RecordResults {
+    fn sheet(&self) -> Option<Sheet> {
+        Some(self.plain())
+    }
+
+    fn reply(&self) {}
 }
 
 fn taken_key(row: &Row) -> Result<TakenKey, Fault> {
@@ -66,69 +80,56 @@ fn taken_key(row: &Row) -> Result<TakenKey, Fault> {
 }
 
 impl RecordResults {
-    /// Gives what is to be recorded, in its order: what ends makes room for what begins.
-    fn steps(&self, copies: &Copies<'_>, taken: &[TakenKey]) -> Vec<Step> {
-        let mut steps = doubts(copies, taken);
-        if !self.ended.is_empty() {
-            let except = taken.iter().map(|taken| taken.source.as_str().to_owned()).collect();
-            steps.push(copies.end_operations(&self.ended, except));
-        }
-        if !self.operations.is_empty() {
-            let open: Vec<_> = self
-                .operations
-                .iter()
-                .map(|(source, open, last_end)| (source, open, Some(last_end.as_str())))
-                .collect();
-            steps.push(copies.put_operations(&open));
-        }
-        let kept = self.kept_outputs(taken);
-        if !kept.is_empty() {
-            steps.push(copies::keep_outputs(&kept));
-        }
-        steps.extend(copies::release_held(
-            self.ended.iter().map(|(id, _)| *id).chain(self.operations.iter().map(|(_, open, _)| open.id)),
-        ));
-        if !self.retired.is_empty() {
-            steps.push(copies.retire_keys(&self.retired));
-        }
+    /// Gives the keys that the record's copies bear, or are given.
+    fn borne(&self) -> impl Iterator<Item = (&SourceName, &ForeignKey)> {
+        let linked = self.links.iter().filter_map(|(source, link)| Some((source, link.key.as_ref()?)));
+        self.keys.iter().map(|(source, key)| (source, key)).chain(linked)
+    }
+
+    /// Gives what is recorded if there turns out to be nothing to be considered.
+    fn plain(&self) -> Sheet {
+        let mut sheet = Sheet::default();
+        sheet.lock(self.record, None, &ids(&self.finish.items));
+        self.borne().for_each(|(source, key)| sheet.expect_free(self.record, source, key));
+        self.enter(&mut sheet, &[]);
+        sheet
+    }
+
+    /// Enters what is to be recorded.
+    fn enter(&self, sheet: &mut Sheet, taken: &[TakenKey]) {
         let is_taken = |source: &SourceName| taken.iter().any(|taken| taken.source == *source);
-        let (links, rekeyed) = self.links_with_keys();
-        let links: Vec<_> = links.into_iter().filter(|(source, _)| !is_taken(source)).collect();
-        if !links.is_empty() {
-            steps.push(copies.put_links(&links));
+        self.ended.iter().for_each(|(id, end)| sheet.end(self.record, *id, end));
+        sheet.end_none_at(taken.iter().map(|taken| taken.source.as_str().to_owned()));
+        for (source, operation, last_end) in &self.operations {
+            sheet.put(self.record, source, operation, Some(last_end));
+            sheet.release(operation.id);
         }
-        let rekeyed: Vec<_> = rekeyed.into_iter().filter(|(source, _)| !is_taken(source)).collect();
-        if !rekeyed.is_empty() {
-            steps.extend([rekey(copies, &rekeyed), copies.put_keys(&rekeyed)]);
+        let kept = self.outputs.iter().filter(|(id, _)| !taken.is_empty() || !self.is_settled(*id));
+        kept.for_each(|(id, output)| sheet.keep(*id, output));
+        self.retired.iter().for_each(|gone| sheet.retire(self.record, gone));
+        for (source, link) in self.links.iter().filter(|(source, _)| !is_taken(source)) {
+            match self.new_key(source) {
+                None => sheet.link(self.record, source, link),
+                Some(key) => {
+                    let link = Link { state: LinkState::Linked, key: Some(key.clone()), ..link.clone() };
+                    sheet.link(self.record, source, &link);
+                }
+            }
         }
-        if !self.tidies.is_empty() {
-            let sources = column(&self.tidies, |source| source.as_str().to_owned());
-            steps.push(Step::new(MARK_TIDYING, [Box::new(self.entity.as_str().to_owned()), sources]));
-        }
-        if !self.decided_items.is_empty() {
-            steps.push(Step::new(DECIDE_ITEMS, [Box::new(ids(&self.decided_items))]));
-        }
-        steps.push(self.finish(taken).step(&self.entity));
-        steps
+        let is_linked = |source: &SourceName| self.links.iter().any(|(linked, _)| linked == source);
+        let rekeyed = self.keys.iter().filter(|(source, _)| !is_taken(source) && !is_linked(source));
+        rekeyed.for_each(|(source, key)| sheet.rekey(self.record, source, key));
+        self.tidies.iter().for_each(|source| sheet.tidies(source));
+        sheet.decide(ids(&self.decided_items));
+        sheet.finish(&self.entity, &self.finish(taken));
     }
 
-    /// Gives what programs said whose writes are not settled with this.
-    fn kept_outputs(&self, taken: &[TakenKey]) -> Vec<(OperationId, Output)> {
-        let is_settled = |id: &OperationId| taken.is_empty() && self.ended.iter().any(|(ended, _)| ended == id);
-        self.outputs.iter().filter(|(id, _)| !is_settled(id)).cloned().collect()
+    fn is_settled(&self, id: OperationId) -> bool {
+        self.ended.iter().any(|(ended, _)| *ended == id)
     }
 
-    /// Gives the links with their new keys, and then those of which only the key is new.
-    fn links_with_keys(&self) -> (Links, Links) {
-        let new_key = |source: &SourceName| self.keys.iter().find(|(keyed, _)| keyed == source).map(|(_, key)| key);
-        let with =
-            |link: &Link, key: &ForeignKey| Link { state: LinkState::Linked, key: Some(key.clone()), ..link.clone() };
-        let links = self.links.iter().map(|(source, link)| {
-            (source.clone(), new_key(source).map_or_else(|| link.clone(), |key| with(link, key)))
-        });
-        let alone = self.keys.iter().filter(|(source, _)| !self.links.iter().any(|(linked, _)| linked == source));
-        let unlinked = Link::unlinked();
-        (links.collect(), alone.map(|(source, key)| (source.clone(), with(&unlinked, key))).collect())
+    fn new_key(&self, source: &SourceName) -> Option<&ForeignKey> {
+        self.keys.iter().find(|(keyed, _)| keyed == source).map(|(_, key)| key)
     }
 
     /// A doubt is no work item: what is in doubt ends its items.
@@ -158,9 +159,4 @@ fn doubts(copies: &Copies<'_>, taken: &[TakenKey]) -> Vec<Step> {
         ),
         copies.step(BLAME_LINKS, [column(taken, source), column(taken, why)]),
     ]
-}
-
-fn rekey(copies: &Copies<'_>, rekeyed: &[(SourceName, Link)]) -> Step {
-    let key = |(_, link): &(_, Link)| link.key.as_ref().map(|key| key.as_str().to_owned());
-    copies.step(REKEY_LINKS, [column(rekeyed, |(source, _)| source.as_str().to_owned()), column(rekeyed, key)])
 }

@@ -67,8 +67,8 @@ impl Finish {
     pub(in crate::store) fn step(&self, entity: &EntityName) -> Step {
         match &self.end {
             WorkEnd::Done { outcome } => {
-                let entity = entity.as_str().to_owned();
-                Step::new(FINISH, [Box::new(entity), Box::new(ids(&self.items)), Box::new(*outcome)])
+                let (entity, outcomes) = (entity.as_str().to_owned(), vec![*outcome; self.items.len()]);
+                Step::new(FINISH, [Box::new(entity), Box::new(ids(&self.items)), Box::new(outcomes)])
             }
             WorkEnd::Again { due_in, error, blocked_by, spent, waiting } => PutBack {
                 items: ids(&self.items),

@@ -1,19 +1,18 @@
--- Stores which keys a record's copies bear now; a null key stands for no copy. Keys that they bore before are former ones.
+-- Stores which keys copies of records bear now. Keys that they bore before are former ones.
 with borne as (
-    select borne.source, borne.key
-    from unnest($3::text[], $4::text[]) as borne (source, key)
+    select borne.record, borne.source, borne.key
+    from unnest($2::bigint[], $3::text[], $4::text[]) as borne (record, source, key)
 ),
 former as (
     update foreign_key
     set state = 'former', changed_at = clock_timestamp()
     from borne
-    where foreign_key.entity = $1 and foreign_key.record = $2 and foreign_key.source = borne.source
-      and foreign_key.state = 'current' and foreign_key.key is distinct from borne.key
+    where foreign_key.entity = $1 and foreign_key.record = any ($2) and foreign_key.record = borne.record
+      and foreign_key.source = borne.source and foreign_key.state = 'current' and foreign_key.key <> borne.key
 )
 insert into foreign_key (entity, source, key, record, state)
-select $1, borne.source, borne.key, $2, 'current'
+select $1, borne.source, borne.key, borne.record, 'current'
 from borne
-where borne.key is not null
 on conflict (entity, source, key) do update set
     record = excluded.record,
     state = 'current',

@@ -1,13 +1,24 @@
--- Makes $3 the match value of a record, where it is free; null stands for none. A new record of which nothing was agreed yet keeps
--- the one that it was introduced with: that its copy cannot be read now does not make it another item.
-with gone as (
+-- Makes $3 the match values of the records $2, where they are free; null stands for none. A new record of which nothing was agreed yet
+-- keeps the one that it was introduced with: that its copy cannot be read now does not make it another item.
+with wanted as materialized (
+    select *
+    from unnest($2::bigint[], $3::text[]) as wanted (record, value)
+),
+gone as (
     delete from match_value
-    where entity = $1 and record = $2 and value is distinct from $3
-      and ($3::text is not null
-           or exists (select from record where entity = $1 and id = $2 and (version > 0 or state = 'deleted')))
+    using wanted
+    where match_value.entity = $1 and match_value.record = any ($2) and match_value.record = wanted.record
+      and match_value.value is distinct from wanted.value
+      and (wanted.value is not null
+           or (
+               select record.version > 0 or record.state = 'deleted'
+               from record
+               where record.entity = $1 and record.id = wanted.record
+           ))
 )
 insert into match_value (entity, value, record)
-select $1, wanted.value, $2
-from (values ($3::text)) as wanted (value)
+select $1, wanted.value, wanted.record
+from wanted
 where wanted.value is not null
+order by wanted.value
 on conflict (entity, value) do nothing

@@ -1,25 +1,51 @@
--- Ends in an error where there is more to be considered than a look that recalled a record has: it has another version than $3, or an
--- open conflict, or a copy in one of the sources $4, or one of the keys $6 at $5 is another record's copy, or none of the items $7
--- is claimed any more. Null stands for any version, with or without conflicts.
+-- Ends in an error where there is more to be considered than looks that recalled their records have: one of the records $2 has another
+-- version than that of $3, or an open conflict; or one of $4 has a copy in the source of $5; or a key of $8 at the source of $7 is the copy
+-- of another record than that of $6; or of the items $10 of a record of $9 none is claimed any more. A null version stands for any, with or
+-- without conflicts.
 select not_plain()
-where $3::bigint is not null and (
-          (select version from record where entity = $1 and id = $2) is distinct from $3
-          or exists (select from conflict where entity = $1 and record = $2 and closed_at is null)
-      )
+where exists (
+        select
+        from unnest($2::bigint[], $3::bigint[]) as expected (record, version)
+        where expected.version is not null and (
+            (select version from record where entity = $1 and id = expected.record) is distinct from expected.version
+            or (
+                select count(*)
+                from conflict
+                where conflict.entity = $1 and conflict.record = expected.record and conflict.closed_at is null
+            ) > 0
+        )
+    )
    or exists (
        select
-       from (select state from link where entity = $1 and record = $2 and source = any ($4::text[]) offset 0) as copy
+       from unnest($4::bigint[], $5::text[]) as created (record, source)
+       cross join lateral (
+           select link.state
+           from link
+           where link.entity = $1 and link.record = created.record and link.source = created.source
+           offset 0
+       ) as copy
        where copy.state = 'linked'
    )
    or exists (
        select
-       from unnest($5::text[], $6::text[]) as wanted (source, foreign_key)
+       from unnest($6::bigint[], $7::text[], $8::text[]) as wanted (record, source, foreign_key)
        cross join lateral (
            select link.record
            from link
            where link.entity = $1 and link.source = wanted.source and link.foreign_key = wanted.foreign_key
            offset 0
        ) as holder
-       where holder.record <> $2
+       where holder.record <> wanted.record
    )
-   or cardinality($7::bigint[]) > 0 and not exists (select from work_item where id = any ($7) and state = 'running')
+   or exists (
+       select
+       from unnest($9::bigint[], $10::bigint[]) as claimed (record, id)
+       left join lateral (
+           select work_item.state
+           from work_item
+           where work_item.id = claimed.id
+           offset 0
+       ) as item on true
+       group by claimed.record
+       having count(*) filter (where item.state = 'running') = 0
+   )

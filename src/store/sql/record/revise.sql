@@ -1,20 +1,30 @@
--- Records the next version of a record: what is agreed from now on, its place in the history, and the match value where that is
+-- Records the next versions of records: what is agreed from now on, its place in the history, and the match value where that is
 -- free; null stands for none.
-with revised as (
+with revised as materialized (
+    select *
+    from unnest($2::bigint[], $3::text[], $4::bigint[], $5::json[], $6::text[], $7::json[], $8::json[], $9::json[], $10::json[])
+        as revised (record, state, version, agreed, match_value, cause, changes, conflicts, overruled)
+),
+stored as (
     update record
-    set state = $3, version = $4, agreed = $5, changed_at = clock_timestamp()
-    where entity = $1 and id = $2
+    set state = revised.state, version = revised.version, agreed = revised.agreed, changed_at = clock_timestamp()
+    from revised
+    where record.entity = $1 and record.id = any ($2) and record.id = revised.record
 ),
 gone as (
     delete from match_value
-    where entity = $1 and record = $2 and value is distinct from $6
+    using revised
+    where match_value.entity = $1 and match_value.record = any ($2) and match_value.record = revised.record
+      and match_value.value is distinct from revised.match_value
 ),
 matching as (
     insert into match_value (entity, value, record)
-    select $1, wanted.value, $2
-    from (values ($6::text)) as wanted (value)
-    where wanted.value is not null
+    select $1, revised.match_value, revised.record
+    from revised
+    where revised.match_value is not null
+    order by revised.match_value
     on conflict (entity, value) do nothing
 )
 insert into version (entity, record, version, cause, changes, conflicts, overruled, state)
-values ($1, $2, $4, $7, $8, $9, $10, $3)
+select $1, revised.record, revised.version, revised.cause, revised.changes, revised.conflicts, revised.overruled, revised.state
+from revised

@@ -1,12 +1,18 @@
--- Ends running items as done, and with them the parked ones of the same records: what those waited for has been done.
-with ended as (
+-- Ends running items as done, those of $2 with the outcomes of $3, and with them the parked ones of the same records: what those waited
+-- for has been done.
+with finished as materialized (
+    select *
+    from unnest($2::bigint[], $3::text[]) as finished (id, outcome)
+),
+ended as (
     update work_item
-    set state = 'done', outcome = $3, last_error = null, finished_at = clock_timestamp()
-    where entity = $1 and id = any ($2) and state = 'running'
-    returning record
+    set state = 'done', outcome = finished.outcome, last_error = null, finished_at = clock_timestamp()
+    from finished
+    where work_item.entity = $1 and work_item.id = any ($2) and work_item.id = finished.id and work_item.state = 'running'
+    returning work_item.record, finished.outcome
 ),
 parked as (
-    select waiting.id
+    select waiting.id, ended.outcome
     from ended
     cross join lateral (
         select work_item.id
@@ -15,8 +21,8 @@ parked as (
           and work_item.id > 0 and work_item.command is null
         offset 0
     ) as waiting
-    union
-    select waiting.id
+    union all
+    select waiting.id, ended.outcome
     from ended
     cross join lateral (
         select foreign_key.source, foreign_key.key
@@ -34,5 +40,6 @@ parked as (
     ) as waiting
 )
 update work_item
-set state = 'done', outcome = $3, last_error = null, finished_at = clock_timestamp()
-where id = any (array(select id from parked)) and state = 'parked'
+set state = 'done', outcome = parked.outcome, last_error = null, finished_at = clock_timestamp()
+from parked
+where work_item.id = any (array(select id from parked)) and work_item.id = parked.id and work_item.state = 'parked'

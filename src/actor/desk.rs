@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Addr;
 use slog::Logger;
@@ -15,6 +16,7 @@ use crate::domain::record::OperationId;
 use crate::domain::schema::Schema;
 use crate::log::chain;
 use crate::metrics::Tally;
+use crate::source::boot_time::BootTime;
 use crate::store::{Request, StoreError};
 
 use super::errand::Start;
@@ -22,6 +24,9 @@ use super::source::SourceActor;
 use super::store::requests::lease::{Fence, StartWrite};
 use super::store::{AskUnder, StoreActor, put, until_there};
 use super::workshop::Workshop;
+
+/// For how long the database's word that a write may start is good.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The entity's configuration and the actors it works with; one for each configuration and each lease that runs.
 pub(super) struct Desk {
@@ -66,14 +71,20 @@ impl Desk {
         put(&self.store, AskUnder { fence: self.fence.clone(), looks: self.workshop.looks(), request }).await
     }
 
-    /// Gives what puts the start of a write on record, right before its program is started.
-    pub(super) fn start_of(&self, operation: OperationId) -> Start {
+    /// Gives what puts the start of a write on record, right before its program is started. One that was `begun` with its decision
+    /// is on record since then; where that is long ago, the database is asked for its word once more.
+    pub(super) fn start_of(&self, operation: OperationId, begun: Option<BootTime>) -> Start {
         let (store, fence, runtime) = (self.store.clone(), self.fence.clone(), Handle::current());
         let ask = move || AskUnder { fence: fence.clone(), looks: 1, request: StartWrite { operation } };
-        Box::new(move || match runtime.block_on(put(&store, ask())) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("it is settled already".to_owned()),
-            Err(error) => Err(chain(&error)),
+        Box::new(move || {
+            if begun.is_some_and(|begun| BootTime::now() - begun <= FRESH) {
+                return Ok(());
+            }
+            match runtime.block_on(put(&store, ask())) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err("it is settled already".to_owned()),
+                Err(error) => Err(chain(&error)),
+            }
         })
     }
 }

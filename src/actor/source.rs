@@ -25,6 +25,9 @@ use super::workshop::Paused;
 const FIRST_PROBE: Duration = Duration::from_secs(1);
 const LAST_PROBE: Duration = Duration::from_secs(30);
 
+/// How soon a write must be expected to have its turn that is decided and begun in one, though others come before it.
+const SOON: Duration = Duration::from_millis(50);
+
 /// Serializes the visits at one source; the next begins when the process of the last is reaped.
 pub struct SourceActor {
     counter: Arc<Counter>,
@@ -50,6 +53,8 @@ struct Line {
     /// The number of the thread's turn that makes visits; `None`: nobody does.
     visiting: Option<u64>,
     turns: u64,
+    /// How long the last visit took, its wait for the throttle included; `None`: there was none yet.
+    pace: Option<Duration>,
     health: Health,
 }
 
@@ -106,6 +111,11 @@ pub fn start_alone(
 #[rtype(result = "Option<Reserved>")]
 pub(super) struct Reserve(pub(super) WriteOrder);
 
+/// Asks whether a write will have its turn in moments, with nothing else in its way than the visits before it.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(super) struct Foresee(pub(super) WriteOrder);
+
 /// A write that has its source's turn. It is let go of when this is dropped.
 pub(super) struct Reserved {
     kind: OperationKind,
@@ -143,7 +153,7 @@ impl SourceActor {
         lifeline: Lifeline,
         log: Logger,
     ) -> Self {
-        let line = Line { waiting: VecDeque::new(), visiting: None, turns: 0, health: Health::Up };
+        let line = Line { waiting: VecDeque::new(), visiting: None, turns: 0, pace: None, health: Health::Up };
         let of_counter = lifeline.clone();
         let line = Mutex::new(line);
         let counter = Counter { name, visitor, entity, paused, lifeline: of_counter, log, line };
@@ -214,8 +224,10 @@ impl ThreadTurn {
     fn make_visits(self, mut next: Option<Waiting>) {
         let counter = &self.counter;
         while let Some(visit) = next {
+            let began = Instant::now();
             let (reach, answer) = visit(Turn::Come(&counter.visitor));
             counter.learn(reach);
+            whole(&counter.line).pace = Some(began.elapsed());
             next = self.next();
             answer();
         }
@@ -245,6 +257,12 @@ impl Line {
         self.turns += 1;
         self.visiting = Some(self.turns);
         self.turns
+    }
+
+    /// Tells whether all who have come before are expected to have had their turns in moments.
+    fn is_short(&self) -> bool {
+        let ahead = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX).saturating_add(1);
+        self.pace.is_some_and(|pace| pace.saturating_mul(ahead) <= SOON)
     }
 
     fn end(&mut self, number: u64) {
@@ -357,6 +375,18 @@ impl Handler<Reserve> for SourceActor {
     }
 }
 
+impl Handler<Foresee> for SourceActor {
+    type Result = bool;
+
+    fn handle(&mut self, Foresee(order): Foresee, _: &mut Context<Self>) -> Self::Result {
+        if self.counter.down().is_some() || !self.counter.visitor.is_free_for(&order) {
+            return false;
+        }
+        let line = whole(&self.counter.line);
+        line.health == Health::Up && line.is_short()
+    }
+}
+
 fn run<E: Errand>(errand: &E, visitor: &Visitor) -> (E::Answer, Reach) {
     catch_unwind(AssertUnwindSafe(|| errand.make(visitor)))
         .unwrap_or_else(|panic| (errand.lost(panic_text(panic)), Reach::Unknown))
@@ -375,5 +405,26 @@ impl Handler<Drill> for SourceActor {
 
     fn handle(&mut self, drill: Drill, ctx: &mut Context<Self>) {
         self.lifeline.drill(drill, ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(pace: Option<Duration>, waiting: usize) -> Line {
+        let visit = || -> Waiting { Box::new(|_| (Reach::Unknown, Box::new(|| {}))) };
+        let waiting = std::iter::repeat_with(visit).take(waiting).collect();
+        Line { waiting, visiting: None, turns: 0, pace, health: Health::Up }
+    }
+
+    #[test]
+    fn a_turn_is_near_where_those_before_it_take_no_longer_than_the_last_visit_did() {
+        let pace = SOON / 4;
+        assert!([0, 1, 2, 3].iter().all(|ahead| line(Some(pace), *ahead).is_short()));
+        assert!(!line(Some(pace), 4).is_short());
+        assert!(!line(Some(SOON * 2), 0).is_short());
+        assert!(!line(Some(Duration::MAX), 3).is_short());
+        assert!(!line(None, 0).is_short(), "nobody knows how long a visit takes");
     }
 }

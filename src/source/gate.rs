@@ -16,6 +16,9 @@ use super::process::cancel::Cancel;
 /// How long somebody who waits may take to notice that he is cancelled.
 const HEED: Duration = Duration::from_millis(100);
 
+/// How many may start at once where there is room.
+const ROOM: usize = 100;
+
 /// The throttle of one entity, shared by all its sources and by every configuration it comes to run under.
 ///
 /// Who waits first passes first.
@@ -111,6 +114,12 @@ impl Gate {
         let mut line = self.line();
         planted(Mistake::NoThrottle)
             || line.waiting.is_empty() && matches!(line.bucket.admit(self.now()), Admission::Go)
+    }
+
+    /// Tells whether so many could start now that nobody who is about to come will have to wait.
+    pub fn has_room(&self) -> bool {
+        let line = self.line();
+        line.waiting.is_empty() && line.bucket.wait(ROOM, self.now()).is_zero()
     }
 
     /// Leaves the line, and tells those who are in it still.

@@ -215,6 +215,12 @@ impl Visitor {
         Some(Begun { turn, cancel })
     }
 
+    /// Tells whether nothing but the source's turn would have to be waited for, nor anything be read first, before the program of a
+    /// write is started.
+    pub fn is_free_for(&self, order: &WriteOrder) -> bool {
+        !order.is_to_be_rechecked() && self.gate.has_room() && self.tenure.admit_at_once().is_some()
+    }
+
     /// Makes a write in a visit that [has begun](Visitor::begin_at_once), as soon as `start` succeeds.
     pub fn write_begun(
         &self,

@@ -11,11 +11,12 @@ use crate::domain::plan::{Fate, Plan};
 use crate::domain::record::{Known, OpenOperation, OperationId, OperationKind, OperationState, Reading, RecordState};
 use crate::log::key;
 use crate::points::{self, Mistake, Point, planted};
+use crate::source::boot_time::BootTime;
 use crate::store::StoreError;
 
-use super::super::source::Reserved;
 use super::super::store::requests::look::{Decide, DecideWithin, Decided, Recall};
 use super::super::store::requests::queue::{Confirm, Finish};
+use super::write::Place;
 use super::{CarriedOut, Look, Readings, blocked_by, word};
 
 /// The intents of a look's writes, by source.
@@ -37,9 +38,10 @@ impl Look {
         let waits = finish.as_ref().map(|finish| (blocked_by(&finish.end), word(&finish.end)));
         // Before this look ends, so that it is never thought that nothing is left to do.
         self.spread_relief(&plan, taken).await?;
-        let mut reserved = self.reserve(known, taken, &plan, &intents).await;
+        let mut place = self.reserve(known, taken, &plan, &intents).await;
+        let decided = BootTime::now();
         points::pass(Point::Deciding);
-        match self.decide(known, taken, &plan, (&intents, &mut reserved), finish).await? {
+        match self.decide(known, taken, &plan, (&intents, &mut place), finish).await? {
             Decided::Recorded => {}
             Decided::Moved => return Ok(CarriedOut::Moved),
             Decided::Over(sources) => return Ok(CarriedOut::Over(sources)),
@@ -52,7 +54,7 @@ impl Look {
                 blocked_by
             }
             None => {
-                let results = self.write(known, taken, &plan, &intents, reserved).await;
+                let results = self.write(known, taken, &plan, &intents, (place, decided)).await;
                 self.record(&plan, &intents, results).await?
             }
         };
@@ -60,17 +62,17 @@ impl Look {
         Ok(CarriedOut::Done { blocked_by })
     }
 
-    /// Records the decision; with it, that the first write is about to be started, if its turn is reserved. Nobody is kept waiting for
+    /// Records the decision; with it, that the first write is about to be started, if its turn is there or near. Nobody is kept waiting for
     /// that turn while it is found out what became of the decision.
     async fn decide(
         &self,
         known: &Known,
         taken: &Readings,
         plan: &Plan,
-        (intents, reserved): (&Intents, &mut Option<Reserved>),
+        (intents, place): (&Intents, &mut Place),
         finish: Option<Finish>,
     ) -> Result<Decided, StoreError> {
-        let begins = plan.writes.keys().next().filter(|_| reserved.is_some());
+        let begins = plan.writes.keys().next().filter(|_| place.begins());
         let doubts = plan.in_doubt.iter().map(|(name, open)| (name.clone(), open.clone()));
         let recorded = intents
             .iter()
@@ -99,7 +101,7 @@ impl Look {
         let request = DecideWithin { decision, limits: self.limits(plan) };
         match self.desk.ask(request).await {
             Err(StoreError::Unavailable(_)) => {
-                *reserved = None;
+                *place = Place::Later;
                 let is_decided = self.is_decided(known, plan, intents).await?;
                 // If not, it is known now that nothing was committed, so it may be tried again.
                 Ok(if is_decided { Decided::Recorded } else { Decided::Moved })

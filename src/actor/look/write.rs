@@ -10,35 +10,61 @@ use crate::domain::name::SourceName;
 use crate::domain::plan::{self, Conclusion, Owed, Plan, conclude};
 use crate::domain::record::{Known, Link, OpenOperation, OperationEnd, OperationId, OperationKind, Output, Reading};
 use crate::points::{self, Point};
+use crate::source::boot_time::BootTime;
 use crate::store::StoreError;
 
 use super::super::errand::{Taken, Write, WriteOrder, Written};
-use super::super::source::{Reserve, Reserved, visit};
+use super::super::source::{Foresee, Reserve, Reserved, visit};
 use super::super::store::requests::look::RecordResults;
 use super::super::store::requests::queue::Finish;
 use super::decide::{Intents, outcome};
 use super::{Look, Readings, blocked_by, word};
 
+/// What is known, before it is decided, of the turn of a look's first write.
+pub(super) enum Place {
+    /// It has its source's turn.
+    Taken(Reserved),
+    /// It will have it in moments.
+    Soon,
+    /// It may have to wait for long, or must not count as begun while it waits.
+    Later,
+}
+
+impl Place {
+    /// Whether the decision is to be the word that it starts.
+    pub(super) fn begins(&self) -> bool {
+        match self {
+            Self::Taken(_) | Self::Soon => true,
+            Self::Later => false,
+        }
+    }
+}
+
 impl Look {
     /// Makes the writes one after the other: no two runs at a record overlap where one changes something. The first may have
-    /// its turn already.
+    /// its turn already, or have been begun with the decision, which was put to the database at `decided`.
     pub(super) async fn write(
         &self,
         known: &Known,
         taken: &Readings,
         plan: &Plan,
         intents: &Intents,
-        mut reserved: Option<Reserved>,
+        (place, decided): (Place, BootTime),
     ) -> BTreeMap<SourceName, Written> {
         let mut results = BTreeMap::new();
+        let mut begun = place.begins().then_some(decided);
+        let mut reserved = match place {
+            Place::Taken(reserved) => Some(reserved),
+            Place::Soon | Place::Later => None,
+        };
         for (name, write) in &plan.writes {
-            let reserved = reserved.take();
+            let (reserved, begun) = (reserved.take(), begun.take());
             let Some(order) = self.order_of(known, taken, plan, (name, write), intents) else { continue };
             let Some(actor) = self.desk.sources.get(name) else { continue };
             let written = match reserved {
                 Some(reserved) => reserved.make().await,
                 None => {
-                    let start = self.desk.start_of(order.operation);
+                    let start = self.desk.start_of(order.operation, begun);
                     visit(actor, Write { order, start }).await
                 }
             };
@@ -47,22 +73,23 @@ impl Look {
         results
     }
 
-    /// Takes its source's turn for the first write, where that can be had at once: then the decision and its start are recorded in
-    /// one. A write that waits must not count as begun, so it has none of this; nor has a create, which nothing but its own answer
-    /// may tell of, or one that would keep others waiting for the time of a commit.
-    pub(super) async fn reserve(
-        &self,
-        known: &Known,
-        taken: &Readings,
-        plan: &Plan,
-        intents: &Intents,
-    ) -> Option<Reserved> {
-        let (name, write) = plan.writes.first_key_value()?;
-        if write.kind != OperationKind::Update || self.desk.workshop.looks() > 1 {
-            return None;
+    /// Takes its source's turn for the first write, where that can be had at once and keeps nobody else waiting for the time of a
+    /// commit; where others are looked at, finds out whether it will have it in moments. In both cases the decision and its start are
+    /// recorded in one. A write that waits for long must not count as begun, so it has none of this. Nor has a create, which nothing
+    /// but its own answer may tell of; nor one at a source that tidies, where an edit that was made meanwhile could be taken for it.
+    pub(super) async fn reserve(&self, known: &Known, taken: &Readings, plan: &Plan, intents: &Intents) -> Place {
+        let first = plan.writes.first_key_value().filter(|(_, write)| write.kind == OperationKind::Update);
+        let Some((name, write)) = first else { return Place::Later };
+        let order = self.order_of(known, taken, plan, (name, write), intents);
+        let (Some(order), Some(source)) = (order, self.desk.sources.get(name)) else { return Place::Later };
+        if self.desk.workshop.looks() <= 1 {
+            return source.send(Reserve(order)).await.ok().flatten().map_or(Place::Later, Place::Taken);
         }
-        let order = self.order_of(known, taken, plan, (name, write), intents)?;
-        self.desk.sources.get(name)?.send(Reserve(order)).await.ok().flatten()
+        let tidies = known.tidies.get(name).copied().unwrap_or(false);
+        match !tidies && source.send(Foresee(order)).await.unwrap_or(false) {
+            true => Place::Soon,
+            false => Place::Later,
+        }
     }
 
     /// `None` at a source that is not configured now.

@@ -8,6 +8,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::support::chaos::retcond_chaos;
 use crate::support::daemon::Daemon;
 use crate::support::runs::{RunEnd, RunEvent};
+use crate::support::system::Language::C;
 
 use super::{ANN, BEA, STOP, Sh, Site, ask, introduce, three, two, until, wait_for_stop};
 
@@ -144,5 +145,69 @@ fn an_update_that_waits_for_its_turn_is_not_begun_and_a_copy_that_goes_meanwhile
     assert_eq!(ask(&site, "select kind from conflict where closed_at is null"), ["edit-delete"]);
     assert_eq!(ask(&site, "select id from operation where state = 'in-doubt'"), [""; 0]);
     assert_eq!((site.runs().count("billing", "update"), site.system("crm").documents()), (0, vec![BEA.to_owned()]));
+    daemon.stop();
+}
+
+#[test]
+fn an_update_whose_turn_is_not_near_is_not_begun_beside_other_looks() {
+    let site = Site::new(&[Sh.source("billing").with("recheck = \"1h\""), Sh.source("crm")]);
+    let daemon = introduce(&site);
+    site.system("crm").fault("read", STOP);
+    // What takes so long every time is no matter of moments.
+    site.system("billing").fault("read", "sleep 0.1\n");
+    site.system("crm").put("a", BEA);
+    let is_read = |run: &&RunEvent| run.source == "billing" && run.operation == "read" && run.end == RunEnd::Ended(0);
+    let reads = || site.runs().0.iter().filter(is_read).count();
+    let before = reads();
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    wait_for_stop(&site, &daemon, "crm");
+    site.retcon(&["notify", "customer", "crm", "unknown"]).exits(0);
+    until(|| (reads() > before).then_some(()), || format!("{:#?}", site.runs()));
+    let turn = File::open(site.path().join("state/locks/customer.billing.lock")).expect("it was locked before");
+    until(|| flock(&turn, FlockOperation::NonBlockingLockExclusive).ok(), || "the read has it still");
+    site.system("crm").set("go");
+    until(|| (ask(&site, OPEN).len() == 1).then_some(()), || ask(&site, OPEN).join(", "));
+    assert_eq!(ask(&site, OPEN), ["in-flight f"]);
+    drop(turn);
+    site.system("crm").heal();
+    site.system("billing").heal();
+    site.wait_until_at_rest();
+    assert_eq!((site.system("billing").documents(), ask(&site, OPEN)), (vec![BEA.to_owned()], vec![]));
+    daemon.stop();
+}
+
+#[rstest]
+fn updates_of_many_records_at_once_are_all_made_wherever_the_daemon_dies(
+    #[values("deciding:3", "decided:1", "decided:4", "started:2", "ran:3", "recorded:2")] point: &str,
+) {
+    let site = Site::new(&[C.source("billing"), C.source("crm")]);
+    let mut daemon = site.start();
+    let keys: Vec<String> = (0..6).map(|number| format!("k{number}")).collect();
+    let put = |name: &str| {
+        for key in &keys {
+            site.system("crm").put(key, &format!(r#"{{"email":"{key}","name":"{name}"}}"#));
+        }
+        let one = |key: &String| format!(r#"{{"entity":"customer","source":"crm","key":"{key}"}}"#);
+        let all: Vec<String> = keys.iter().map(one).collect();
+        site.http("POST", "/v1/notifications", Some(&format!(r#"{{"notifications":[{}]}}"#, all.join(","))))
+            .has_status(202);
+    };
+    put("Ann");
+    site.wait_until_at_rest();
+    daemon.stop();
+    daemon = Daemon::spawn_by(&site, retcond_chaos(&[("RETCON_KILL_AT", point)]));
+    daemon.wait_until_ready();
+    put("Bea");
+    daemon.wait();
+    daemon.bury();
+    let daemon = site.start();
+    site.wait_until_at_rest();
+    let mut everywhere = [site.system("billing").documents(), site.system("crm").documents()];
+    everywhere.iter_mut().for_each(|documents| documents.sort());
+    assert_eq!(everywhere[0], everywhere[1]);
+    assert!(everywhere[0].iter().all(|document| document.contains("Bea")), "{everywhere:?}");
+    // One of them may have been cut off.
+    assert!((keys.len()..=keys.len() + 1).contains(&site.runs().count("billing", "update")), "{:#?}", site.runs());
+    assert_eq!((site.runs().count("crm", "update"), ask(&site, OPEN)), (0, vec![]));
     daemon.stop();
 }

@@ -9,3 +9,4 @@ mod refusals;
 mod browse_by_hand;
 mod deciding;
 mod decisions;
+mod owed;

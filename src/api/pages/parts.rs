@@ -3,6 +3,7 @@
 mod cell;
 mod when;
 mod spark;
+mod unseen;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -14,6 +15,7 @@ use crate::api::wire::problem::Problem;
 #[allow(unused_imports, reason = "parts of pages that are being written")]
 pub(super) use cell::Cell;
 pub(super) use spark::Spark;
+pub(super) use unseen::visible;
 pub(super) use when::{When, span, span_since};
 
 /// A state, as a word and a colour.

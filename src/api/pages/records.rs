@@ -8,7 +8,7 @@ use askama::Template;
 use super::frame::{Frame, Tab, Visitor};
 use super::overview::grouped;
 use super::page::page;
-use super::parts::{Badge, Empty, Pager, Tone, When};
+use super::parts::{Badge, Empty, Pager, Tone, When, visible};
 use super::place::Place;
 use crate::actor::store::requests::browse::{Among, BrowseRecords, FindNamed, KeyState, ListSome, Listed, Named};
 use crate::actor::store::requests::view::CountAll;
@@ -267,7 +267,9 @@ fn sources(entity: &Entity, chosen: &str) -> Vec<Choice> {
     std::iter::once(any).chain(named).collect()
 }
 
-/// Finds the records that somebody means who typed this, with what of it names them: blanks belong to keys, and slip in with what is pasted.
+/// Finds the records that somebody means who typed this, with what of it names them.
+///
+/// Blanks belong to keys; they slip in with what is pasted, too.
 async fn search_as_typed<'t>(
     service: &Service,
     entity: &Entity,
@@ -315,12 +317,16 @@ fn bears(named: &Named) -> String {
     }
 }
 
+/// Gives the first members of a document that tell something at a glance, shortened; of one that is long the beginning is known.
+pub(super) fn telling(beginning: &str) -> Vec<(String, String)> {
+    match Json::parse(beginning.as_bytes()) {
+        Ok(document) => telling_of(&document),
+        Err(_) => vec![(String::new(), short(beginning))],
+    }
+}
+
 /// Gives the first members of a document that tell something at a glance, shortened.
-fn telling(beginning: &str) -> Vec<(String, String)> {
-    let Ok(document) = Json::parse(beginning.as_bytes()) else {
-        // It is longer than what was asked for.
-        return vec![(String::new(), short(beginning))];
-    };
+pub(super) fn telling_of(document: &Json) -> Vec<(String, String)> {
     let Some(members) = document.as_object() else { return vec![(String::new(), short(&document.to_string()))] };
     let plain = members.iter().filter(|(_, value)| matches!(value, Json::String(_) | Json::Number(_) | Json::Bool(_)));
     plain.take(TELLING).map(|(name, value)| (short(&name.to_string_lossy()), short(&value.to_string()))).collect()
@@ -328,8 +334,8 @@ fn telling(beginning: &str) -> Vec<(String, String)> {
 
 fn short(text: &str) -> String {
     match text.char_indices().nth(SHORT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", visible(&text[..end])),
+        None => visible(text),
     }
 }
 

@@ -131,7 +131,7 @@ async fn undone(service: &Service, wanted: &Wanted) -> Result<Option<i64>, Refus
     let view = service.ask(ShowRecord { entity: entity.clone(), record }).await?;
     let after = view.map_or(0, |view| (view.known.record.version - LOOKED_THROUGH).max(0));
     let latest = service.ask(ListHistory { entity, record, after, limit: LOOKED_THROUGH }).await?.items;
-    let (kind, version) = (Json::from("undo".to_owned()), Json::from(wanted.version));
+    let (kind, version) = (Json::from("undo"), Json::from(wanted.version));
     let is_undo = |cause: &Json| cause.member("kind") == Some(&kind) && cause.member("version") == Some(&version);
     Ok(latest.iter().rev().find(|later| is_undo(&later.cause)).map(|later| later.version))
 }

@@ -1,6 +1,6 @@
 //! Conflicts and versions in the words of people who have never seen retcon.
 
-use super::parts::Cell;
+use super::parts::{Cell, visible};
 use crate::domain::history::Version;
 use crate::domain::json::Json;
 use crate::domain::merge::{Change, Conflict, ConflictKind, Decision};
@@ -150,8 +150,8 @@ pub(super) fn glance(value: Option<&Json>) -> String {
     let Some(value) = value else { return "nothing there".to_owned() };
     let text = value.to_string();
     match text.char_indices().nth(LONG) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        Some((end, _)) => format!("{}…", visible(&text[..end])),
+        None => visible(&text),
     }
 }
 

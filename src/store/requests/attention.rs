@@ -42,6 +42,8 @@ pub enum Matter {
         record: InternalKey,
         path: Pointer,
         kind: ConflictKind,
+        /// The text of what is agreed of the record, or its beginning.
+        beginning: Option<String>,
     },
     Doubt {
         number: i64,
@@ -88,7 +90,8 @@ fn waiting(row: &Row, since: &'static str, matter: Matter) -> Result<Waiting, Fa
 fn conflict(row: &Row) -> Result<Waiting, Fault> {
     let path = Pointer::from_json(&stored(row, "path")?).map_err(|error| unreadable("path", error))?;
     let (id, record) = (get(row, "id")?, InternalKey(get(row, "record")?));
-    waiting(row, "opened_at", Matter::Conflict { id, record, path, kind: word(row, "kind")? })
+    let (kind, beginning) = (word(row, "kind")?, get(row, "beginning")?);
+    waiting(row, "opened_at", Matter::Conflict { id, record, path, kind, beginning })
 }
 
 fn doubt(row: &Row) -> Result<Waiting, Fault> {

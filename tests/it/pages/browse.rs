@@ -17,14 +17,14 @@ pub(super) fn site() -> Site {
 
 /// A page, in the form in which it is compared: lines and blanks do not count.
 #[track_caller]
-fn page(site: &Site, path: &str) -> String {
+pub(super) fn page(site: &Site, path: &str) -> String {
     let answer = site.http("GET", path, None).has_status(200);
     assert!(answer.header("content-type").is_some_and(|media| media.starts_with("text/html")), "{answer}");
     answer.body.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[track_caller]
-fn shows(page: &str, texts: &[&str]) {
+pub(super) fn shows(page: &str, texts: &[&str]) {
     for text in texts {
         assert!(page.contains(text), "{text:?} is not shown:\n{page}");
     }
@@ -168,7 +168,14 @@ fn whatever_stands_in_documents_keys_and_messages_is_text() {
         }
         assert!(shown.len() < 200_000, "{path} has {} bytes", shown.len());
     }
-    shows(&page(&site, "/records/customer/1"), &["the first 8000 of 50002 characters", arabic]);
+    shows(
+        &page(&site, "/records/customer/1"),
+        &[
+            "the first 8000 of 50002 characters",
+            "\u{645}\u{631}\u{62d}\u{628}\u{627} <span class=\"unseen\">\\u202E</span>abc",
+        ],
+    );
+    assert!(!page(&site, "/records/customer/1").contains('\u{202e}'), "nothing is turned round");
     shows(&page(&site, "/sources/customer/billing"), &["&#60;b&#62;no&#60;/b&#62;"]);
     daemon.stop();
 }

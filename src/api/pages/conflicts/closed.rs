@@ -78,7 +78,8 @@ pub(super) async fn show(
     let is_applied = ending.version.is_some() && asked.is_some();
     let decided = match asked {
         Some(decided) => Some(decided),
-        None => find(service, &conflict, None).await?,
+        None if ending.version.is_some() => find(service, &conflict, None).await?,
+        None => None,
     };
     let owed = if decided.is_some() { Owed::find(service, &entity, record).await? } else { None };
     let list = ListInbox { entity: entity.clone(), within: Within::Record(record), after: 0, limit: 100 };

@@ -1,8 +1,11 @@
 //! The inbox: open conflicts by entity, those that are alike together, narrowed by what the address says.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use crate::actor::store::requests::browse::{ListSome, Listed};
 use crate::actor::store::requests::inbox::{
     CountInbox, EntityCount, Group, InboxRow, Likeness, ListGroups, ListInbox, Within,
 };
@@ -11,8 +14,10 @@ use crate::api::input::{self, Query};
 use crate::api::pages::frame::{Frame, Tab, Visitor};
 use crate::api::pages::page::{encoded, page};
 use crate::api::pages::parts::{Badge, Empty, Pager, When};
+use crate::api::pages::records::telling;
 use crate::api::pages::words;
 use crate::api::problem::Refused;
+use crate::domain::key::InternalKey;
 use crate::domain::merge::ConflictKind;
 use crate::domain::name::EntityName;
 use crate::domain::pointer::Pointer;
@@ -67,6 +72,8 @@ struct GroupRow {
 struct Row {
     id: i64,
     record: i64,
+    /// A little of what is agreed, by which people know which record it is.
+    telling: Vec<(String, String)>,
     place: String,
     kind: &'static str,
     contenders: Vec<Contender>,
@@ -113,7 +120,20 @@ impl Row {
         Badge::of(self.kind)
     }
 
-    fn of(row: InboxRow) -> Self {
+    /// Puts rows into words; which records they are about is asked for once.
+    async fn all(service: &Service, entity: &EntityName, rows: Vec<InboxRow>) -> Result<Vec<Self>, Refused> {
+        let records: BTreeSet<_> = rows.iter().map(|row| row.row.record).collect();
+        let listed = service.ask(ListSome { entity: entity.clone(), records: records.into_iter().collect() }).await?;
+        let told = |listed: Listed| (listed.record, listed.beginning.as_deref().map(telling).unwrap_or_default());
+        let told: BTreeMap<InternalKey, _> = listed.into_iter().map(told).collect();
+        let row = |row: InboxRow| {
+            let telling = told.get(&row.row.record).cloned().unwrap_or_default();
+            Self::of(row, telling)
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    fn of(row: InboxRow, telling: Vec<(String, String)>) -> Self {
         let contender = |contender: &crate::domain::merge::Contender| Contender {
             who: words::names(&contender.sources),
             value: words::glance(contender.value.as_ref()),
@@ -121,6 +141,7 @@ impl Row {
         Self {
             id: row.row.id,
             record: row.row.record.0,
+            telling,
             place: words::place(&row.row.conflict.path),
             kind: words::kind(row.row.conflict.kind),
             contenders: row.row.conflict.contenders.iter().take(4).map(contender).collect(),
@@ -249,7 +270,7 @@ async fn of_one(
         count: words::count(count.map_or(0, |count| count.conflicts), "conflict", "conflicts"),
         oldest: When::of(count.map(|count| count.oldest.as_str()).unwrap_or_default()),
         groups,
-        rows: listed.items.into_iter().map(Row::of).collect(),
+        rows: Row::all(service, entity, listed.items).await?,
         rest: None,
     };
     Ok((section, listed.next))
@@ -265,7 +286,7 @@ async fn of_several(service: &Service, count: &EntityCount) -> Result<Section, R
         count: words::count(count.conflicts, "conflict", "conflicts"),
         oldest: When::of(&count.oldest),
         groups: groups(service, entity, 4).await?,
-        rows: listed.items.into_iter().map(Row::of).collect(),
+        rows: Row::all(service, entity, listed.items).await?,
         rest,
     })
 }

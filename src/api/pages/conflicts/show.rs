@@ -16,6 +16,7 @@ use crate::api::pages::frame::{Frame, Tab, Visitor};
 use crate::api::pages::owed::{self, Owed};
 use crate::api::pages::page::{encoded, page, page_as};
 use crate::api::pages::parts::{Badge, Cell, Trouble, When};
+use crate::api::pages::records::telling_of;
 use crate::api::pages::words;
 use crate::api::problem::{Code, Refused};
 use crate::domain::history::Version;
@@ -38,6 +39,8 @@ struct ConflictPage {
     entity: String,
     record: i64,
     record_path: String,
+    /// A little of what is agreed, by which people know which record it is.
+    telling: Vec<(String, String)>,
     trouble: Option<Trouble>,
     /// The version by which other fields were just decided, and where it is taken back.
     applied: Option<(i64, String)>,
@@ -169,7 +172,7 @@ pub(super) async fn say(
     let history = service.ask(history).await?.items;
     let moved = if said.has_moved { moved(&said.choices, &rows) } else { Vec::new() };
     // Only what is on record is told, whatever stands in the address.
-    let is_decision = |version: &Version| version.cause.member("kind") == Some(&Json::from("resolution".to_owned()));
+    let is_decision = |version: &Version| version.cause.member("kind") == Some(&Json::from("resolution"));
     let is_there = |applied: &i64| history.iter().any(|version| version.version == *applied && is_decision(version));
     let applied = said.applied.filter(is_there);
     let owed = if applied.is_some() { Owed::find(service, &entity, record).await? } else { None };
@@ -183,6 +186,7 @@ pub(super) async fn say(
         owed,
         entity: entity.to_string(),
         record: record.0,
+        telling: view.known.record.agreed.as_ref().map(telling_of).unwrap_or_default(),
         trouble: said.trouble,
         moved,
         rest: rest(&view, &rows),

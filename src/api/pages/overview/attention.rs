@@ -11,6 +11,7 @@ use crate::actor::supervision::{ActorPath, ActorState, ActorStatus};
 use crate::actor::supervisor::Survey;
 use crate::api::pages::page::encoded;
 use crate::api::pages::parts::Tone;
+use crate::api::pages::records::telling;
 use crate::domain::merge::ConflictKind;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::record::OperationKind;
@@ -80,10 +81,13 @@ pub(super) fn of_database(waiting: Vec<Waiting>, survey: &Survey) -> Vec<Item> {
 fn item(entity: &EntityName, since: String, matter: Matter) -> Option<Item> {
     let counts = 1;
     Some(match matter {
-        Matter::Conflict { id, record, path, kind } => {
+        Matter::Conflict { id, record, path, kind, beginning } => {
             let place =
                 if path.is_root() { String::new() } else { format!(" at {}", path.to_text().to_string_lossy()) };
-            let title = format!("{entity} {record}{place}");
+            let told = beginning.as_deref().map(telling).unwrap_or_default();
+            let told: String =
+                told.iter().map(|(name, value)| format!(", {}", format!("{name} {value}").trim_start())).collect();
+            let title = format!("{entity} {record}{place}{told}");
             let reason = contradiction(kind).to_owned();
             Item { since, word: "conflict", tone: Tone::Open, title, reason, path: format!("/conflicts/{id}"), counts }
         }

@@ -3,6 +3,7 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
+use super::unseen::{Piece, pieces};
 use crate::domain::json::Json;
 
 /// What is longer is folded, in characters.
@@ -17,9 +18,9 @@ const LONGEST: usize = 8_000;
 pub(crate) struct Cell {
     /// For the style sheet: `text`, `number`, `truth`, `null`, `nested`, `none`.
     kind: &'static str,
-    text: String,
+    text: Vec<Piece>,
     /// The beginning of a text that is long.
-    beginning: Option<String>,
+    beginning: Option<Vec<Piece>>,
     /// How long the whole of it is, in characters.
     length: usize,
     /// The text is not all of it.
@@ -43,10 +44,9 @@ impl Cell {
             Json::String(_) | Json::Number(_) | Json::Bool(_) | Json::Null => value.to_string(),
         };
         let length = text.chars().count();
-        let beginning = (length > LONG).then(|| text.chars().take(LONG / 4).collect());
+        let beginning = (length > LONG).then(|| pieces(first(&text, LONG / 4)));
         let is_cut = length > LONGEST;
-        let text = if is_cut { text.chars().take(LONGEST).collect() } else { text };
-        Self { kind, text, beginning, length, is_cut }
+        Self { kind, text: pieces(first(&text, LONGEST)), beginning, length, is_cut }
     }
 
     /// Shows a value of a document that is there, if it has that field.
@@ -66,8 +66,13 @@ impl Cell {
 
     /// Says in a word why there is no value.
     pub(crate) fn word(text: &str) -> Self {
-        Self { kind: "none", text: text.to_owned(), beginning: None, length: 0, is_cut: false }
+        Self { kind: "none", text: pieces(text), beginning: None, length: 0, is_cut: false }
     }
+}
+
+/// The first so many characters.
+fn first(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
 
 /// Writes a value over several lines, two spaces for each level.
@@ -133,6 +138,17 @@ mod tests {
         assert!(!text.contains("<img") && text.contains("dir=\"auto\""), "{text}");
         let text = shown(r#"{"</code><script>": ["<b>"]}"#);
         assert!(!text.contains("<script>") && !text.contains("<b>"), "{text}");
+    }
+
+    #[test]
+    fn values_that_differ_look_different_and_none_is_turned_round() {
+        let text = shown("\"a\u{202e}\u{2066}b\"");
+        assert!(text.contains("a<span class=\"unseen\">\\u202E\\u2066</span>b"), "{text}");
+        assert_ne!(shown("\"a b\""), shown("\"a\u{a0}b\""));
+        // Text in which that is written out has a stroke more, and is not marked.
+        assert!(shown(r#""a\\u202E""#).contains(r"a\\u202E&#34;"), "{}", shown(r#""a\\u202E""#));
+        let long = shown(&format!("\"{}\"", "x\u{200b}".repeat(300)));
+        assert!(long.matches("unseen").count() > 300 && !long.contains('\u{200b}'), "{long}");
     }
 
     #[test]

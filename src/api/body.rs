@@ -104,7 +104,7 @@ pub(super) async fn read_whole<B: MessageBody + 'static>(
 
 /// Refuses a request, whatever of its body is still to come, and has the connection closed.
 pub(super) fn refuse(mut request: ServiceRequest, refused: &Refused) -> ServiceResponse<BoxBody> {
-    let body = Abandoned { text: refused.body().into(), _unread: request.take_payload() };
+    let body = Keeping::new(refused.body(), request.take_payload());
     let response = refused.head().force_close().finish().set_body(BoxBody::new(body));
     request.into_response(response)
 }
@@ -143,13 +143,20 @@ fn broken(error: PayloadError) -> Refused {
     Refused::new(Code::Malformed, format_args!("the body cannot be read: {error}"))
 }
 
-/// The answer to a body that was not read to its end, holding what was left of it.
-struct Abandoned {
+/// The text of an answer that keeps something until it is sent: what was left of a body that was not read to its end, or the
+/// answer in whose place it stands.
+pub(super) struct Keeping<T> {
     text: Bytes,
-    _unread: Payload,
+    _kept: T,
 }
 
-impl MessageBody for Abandoned {
+impl<T> Keeping<T> {
+    pub(super) fn new(text: impl Into<Bytes>, kept: T) -> Self {
+        Self { text: text.into(), _kept: kept }
+    }
+}
+
+impl<T: Unpin + 'static> MessageBody for Keeping<T> {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {

@@ -32,8 +32,6 @@
 //! 6. **Styles**: `assets/NAME.css`, named in `assets.rs`; no `style=` and no inline script: the content security policy forbids them.
 //!    Links have whole paths (`/records/customer/12`); parts of a path are encoded with `|urlencode_strict`.
 
-#![allow(dead_code, reason = "parts of pages that are being written")]
-
 mod place;
 mod page;
 mod frame;

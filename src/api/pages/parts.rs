@@ -12,7 +12,6 @@ use super::page::encoded;
 use crate::api::problem::{Code, Refused};
 use crate::api::wire::problem::Problem;
 
-#[allow(unused_imports, reason = "parts of pages that are being written")]
 pub(super) use cell::Cell;
 pub(super) use spark::Spark;
 pub(super) use unseen::visible;

@@ -1,21 +1,17 @@
 //! What is refused, said to people: as a page, with what it means and what to do. Programs get the problem document.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest};
 use askama::Template;
-use bytes::Bytes;
 
 use super::frame::{Frame, Tab, Visitor};
 use super::page::{encoded, protect, render};
 use super::parts::Trouble;
+use crate::api::body::Keeping;
 use crate::api::wire::problem::Problem;
 
 /// The header of what `live.js` asks for: it wants no other page than the one that is open.
@@ -69,7 +65,7 @@ fn show<B: MessageBody + 'static>(response: ServiceResponse<B>, problem: &Proble
     let text = render(&ProblemPage { frame, trouble }).unwrap_or_else(|refused| refused.to_string());
     protect(head.headers_mut());
     head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    let body = BoxBody::new(Shown { text: text.into(), _kept: kept });
+    let body = BoxBody::new(Keeping::new(text, kept));
     ServiceResponse::new(request, head.set_body(body))
 }
 
@@ -80,24 +76,5 @@ fn way_in(request: &HttpRequest) -> String {
     match wanted.filter(|wanted| is_read && *wanted != "/") {
         Some(wanted) => format!("/login?next={}", encoded(wanted)),
         None => "/login".to_owned(),
-    }
-}
-
-/// An answer that keeps the one in whose place it stands: what of a request was not read is closed with it.
-struct Shown {
-    text: Bytes,
-    _kept: BoxBody,
-}
-
-impl MessageBody for Shown {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.text.len() as u64)
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let text = std::mem::take(&mut self.text);
-        Poll::Ready((!text.is_empty()).then_some(Ok(text)))
     }
 }

@@ -95,7 +95,6 @@ impl SourcePage {
 
 /// A run of a program.
 struct RunLine {
-    n: usize,
     when: When,
     operation: &'static str,
     key: Option<(String, String)>,
@@ -208,7 +207,7 @@ async fn show(
         waiting: if row.or_more { format!("{} or more", row.waiting) } else { row.waiting.to_string() },
         waits: row.waiting > 0,
         work_path: format!("/work?state=waiting&entity={name}&source={source}"),
-        runs: runs.iter().enumerate().map(|(n, run)| run_line(&name, n, run)).collect(),
+        runs: runs.iter().map(|run| run_line(&name, run)).collect(),
         nothing: match served_by {
             Some(_) => Empty::new("No runs here", "Another daemon serves this entity: its runs are shown there."),
             None => Empty::new("No runs yet", "None of its programs was started since this daemon was."),
@@ -258,7 +257,7 @@ fn commands(source: &crate::config::model::Source) -> Vec<(&'static str, String)
     all.into_iter().filter_map(|(name, command)| Some((name, words(command?).join(" ")))).collect()
 }
 
-fn run_line(entity: &EntityName, n: usize, run: &PastRun) -> RunLine {
+fn run_line(entity: &EntityName, run: &PastRun) -> RunLine {
     let tone = match run.outcome {
         "done" => Tone::Good,
         "missing" | "cancelled" => Tone::Quiet,
@@ -269,7 +268,6 @@ fn run_line(entity: &EntityName, n: usize, run: &PastRun) -> RunLine {
         (key.to_string(), format!("/records/{entity}?key={}", encoded(key.as_str())))
     };
     RunLine {
-        n,
         when: When::of(&run.at.to_string()),
         operation: run.operation,
         key: run.key.as_ref().map(key),

@@ -2,8 +2,6 @@
 //!
 //! Each has a driver and a profile of its own. When it goes, nothing of it is left; if its test fails, a picture of what it showed is.
 
-#![allow(dead_code, reason = "it serves tests that are being written")]
-
 mod commands;
 mod driver;
 

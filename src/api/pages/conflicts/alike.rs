@@ -41,7 +41,6 @@ struct AlikePage {
 
 struct GroupFacts {
     place: String,
-    pointer: String,
     kind: &'static str,
     sources: String,
     count: i64,
@@ -154,7 +153,6 @@ pub(super) async fn resolve(service: web::Data<Service>, form: Form) -> Result<H
 fn facts(group: Group) -> GroupFacts {
     GroupFacts {
         place: words::place(&group.path),
-        pointer: group.path.to_string(),
         kind: words::kind(group.kind),
         sources: words::names(&group.sources),
         count: group.conflicts,

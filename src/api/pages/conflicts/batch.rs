@@ -18,7 +18,6 @@ const LIMIT: i64 = 50;
 #[template(path = "batch.html", config = "src/api/pages/askama.toml")]
 struct BatchPage {
     frame: Frame,
-    id: i64,
     entity: String,
     place: String,
     sources: String,
@@ -64,7 +63,6 @@ pub(super) async fn show(
     let of_record = |record: i64| format!("/records/{}/{record}", encoded(entity.as_str()));
     page(&BatchPage {
         frame: Frame::new(visitor, Tab::Conflicts, "Decided at once"),
-        id: id.0,
         place: words::place(&path),
         sources: words::names(&sources),
         decision: words::decision(&decision),

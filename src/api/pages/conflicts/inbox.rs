@@ -89,7 +89,6 @@ struct Filters {
     entity: String,
     kinds: Vec<(&'static str, bool)>,
     path: String,
-    source: String,
     sources: Vec<(String, bool)>,
     is_narrowed: bool,
     /// Of conflicts that are alike: what they have in common.
@@ -308,7 +307,6 @@ fn filters(service: &Service, asked: &Asked, entity: &EntityName, section: &Sect
         entity: entity.to_string(),
         kinds: words::KINDS.into_iter().map(|kind| (words::kind(kind), asked.kind == Some(kind))).collect(),
         path: asked.path.as_ref().map(ToString::to_string).unwrap_or_default(),
-        source: asked.source.clone().unwrap_or_default(),
         sources: names.map(|name| (name.to_string(), is_asked(name.as_str()))).collect(),
         is_narrowed: asked.is_narrowed(),
         alike,

@@ -235,6 +235,17 @@ impl EntityActor {
         });
     }
 
+    /// Says that the queue cannot be read, and so nothing of the entity is done. That the database is away the store says, for all.
+    fn stand_still(&self, error: &StoreError) {
+        match error {
+            StoreError::Unavailable(_) => {}
+            StoreError::Refused { .. }
+            | StoreError::Deposed { .. }
+            | StoreError::Failed { .. }
+            | StoreError::Unreadable { .. } => self.lifeline.cannot_reach(&chain(error), Some(self.pause)),
+        }
+    }
+
     /// Puts back the items of a look that could not be ended; if a recovery is under way, which may know of that look, after it.
     fn put_back_later(ctx: &mut Context<Self>) {
         ctx.run_later(STUCK, |actor, ctx| match actor.phase {
@@ -358,14 +369,16 @@ impl Handler<RecoveryEnded> for EntityActor {
                 if self.stuck {
                     Self::put_back_later(ctx);
                 }
-                if std::mem::take(&mut self.again) || has_work {
-                    self.pump();
+                match std::mem::take(&mut self.again) || has_work {
+                    true => self.pump(),
+                    false => self.lifeline.reaches(),
                 }
             }
             (Phase::Recovering, Err(StoreError::Deposed { .. })) => self.be_deposed(ctx),
             (Phase::Recovering, Err(error)) => {
                 let delay_ms = self.pause.as_millis() as u64;
                 warn!(self.log, "queue cannot be taken over"; key::ERROR => chain(&error), key::DELAY_MS => delay_ms);
+                self.stand_still(&error);
                 self.recover_later(ctx);
             }
             (Phase::Draining, _) => self.close_if_idle(ctx),
@@ -383,7 +396,10 @@ impl Handler<ClaimEnded> for EntityActor {
             (Phase::Draining | Phase::Closing, _) => self.close_if_idle(ctx),
             (Phase::Standby, _) => {}
             (Phase::Recovering | Phase::Working, Ok(next_due)) => {
-                self.pause = PAUSES.0;
+                if self.pause > PAUSES.0 {
+                    self.pause = PAUSES.0;
+                    self.lifeline.reaches();
+                }
                 // Where there is no room for what is due, the end of a look makes some.
                 self.backlog = next_due == Some(Duration::ZERO) && self.room() == 0;
                 self.set_timer(next_due.filter(|_| !self.backlog), ctx);
@@ -395,6 +411,7 @@ impl Handler<ClaimEnded> for EntityActor {
             (Phase::Recovering | Phase::Working, Err(error)) => {
                 let delay_ms = self.pause.as_millis() as u64;
                 warn!(self.log, "queue cannot be read"; key::ERROR => chain(&error), key::DELAY_MS => delay_ms);
+                self.stand_still(&error);
                 // What was claimed, if anything was, is nobody's.
                 self.recover_later(ctx);
             }

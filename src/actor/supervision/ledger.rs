@@ -279,11 +279,10 @@ fn is_worth_telling(happening: &Happening<'_>, restarts: u64) -> bool {
 fn words(path: &ActorPath) -> (&'static str, &'static str) {
     match path {
         ActorPath::Store => ("database away", "database back"),
-        ActorPath::Supervisor
-        | ActorPath::Leases
-        | ActorPath::Reloader
-        | ActorPath::Entity(_)
-        | ActorPath::Source(..) => ("source down", "source up again"),
+        ActorPath::Entity(_) => ("queue cannot be read", "queue can be read again"),
+        ActorPath::Supervisor | ActorPath::Leases | ActorPath::Reloader | ActorPath::Source(..) => {
+            ("source down", "source up again")
+        }
     }
 }
 

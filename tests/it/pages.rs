@@ -10,3 +10,4 @@ mod browse_by_hand;
 mod deciding;
 mod decisions;
 mod owed;
+mod windows;

@@ -42,6 +42,9 @@ pub(super) static CSS: LazyLock<Asset> =
 pub(super) static JS: LazyLock<Asset> =
     LazyLock::new(|| Asset::new(include_str!("assets/live.js").to_owned(), "js", "text/javascript; charset=utf-8"));
 
+pub(super) static FOLLOWER: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new(include_str!("assets/follow.js").to_owned(), "js", "text/javascript; charset=utf-8"));
+
 pub(super) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new(include_str!("assets/icon.svg").to_owned(), "svg", "image/svg+xml"));
 
@@ -51,7 +54,7 @@ pub(super) fn places() -> Vec<Place> {
 
 async fn show(name: web::Path<String>) -> Result<HttpResponse, Refused> {
     let path = format!("/assets/{name}");
-    let asset = [&CSS, &JS, &ICON].into_iter().find(|asset| asset.path == path);
+    let asset = [&CSS, &JS, &FOLLOWER, &ICON].into_iter().find(|asset| asset.path == path);
     let asset = asset.ok_or_else(|| Refused::new(Code::UnknownRoute, format_args!("nothing is served at {path}")))?;
     Ok(HttpResponse::Ok()
         .content_type(asset.media)

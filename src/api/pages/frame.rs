@@ -38,6 +38,11 @@ impl Visitor {
         Self { name, role, is_signed_in, done: done.map(|(_, word)| word) }
     }
 
+    /// The name by which the audit trail knows them.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// Whether they may change anything.
     pub(super) fn may_act(&self) -> bool {
         self.role >= Some(Role::Operate)
@@ -145,6 +150,10 @@ impl Frame {
 
     pub(super) fn js(&self) -> &'static str {
         &assets::JS.path
+    }
+
+    pub(super) fn follower(&self) -> &'static str {
+        &assets::FOLLOWER.path
     }
 
     pub(super) fn icon(&self) -> &'static str {

@@ -4,6 +4,7 @@
 
 mod commands;
 mod driver;
+mod windows;
 
 use std::fs;
 use std::future::Future;
@@ -226,13 +227,6 @@ impl Browser {
         self
     }
 
-    /// Waits until the page shows a text no more.
-    #[track_caller]
-    pub(crate) fn sees_no(&self, text: &str) -> &Self {
-        until(|| (!self.text().contains(text)).then_some(()), || format!("{text:?} is still seen: {}", self.text()));
-        self
-    }
-
     /// Runs a script in the page, past its policy, and gives what it returns.
     #[track_caller]
     pub(crate) fn script(&self, script: &str, arguments: Vec<Value>) -> Value {
@@ -243,17 +237,6 @@ impl Browser {
     #[track_caller]
     pub(crate) fn script_to_its_end(&self, script: &str, arguments: Vec<Value>) -> Value {
         self.run(self.client.execute_async(script, arguments), || "the script fails".to_owned())
-    }
-
-    /// Opens another tab, in front of the one that is there.
-    #[track_caller]
-    pub(crate) fn open_tab(&self) -> &Self {
-        let tab = async {
-            let tab = self.client.new_window(true).await?;
-            self.client.switch_to_window(tab.handle).await
-        };
-        self.run(tab, || "no tab opens".to_owned());
-        self
     }
 
     /// What the browser complains of: errors of scripts, what the policy forbids, what cannot be loaded.

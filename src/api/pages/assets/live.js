@@ -10,6 +10,7 @@
   // What is being clicked on, and whether a part was left as it was because of that, or because something in it was marked.
   var held = null, isLeft = false;
   var state = document.getElementById("live-state");
+  var follower = document.currentScript && document.currentScript.getAttribute("data-follower"), entity = "";
 
   function say(text) {
     if (state) { state.textContent = text; state.hidden = text === ""; }
@@ -130,16 +131,55 @@
     "deletes-held", "source-down", "source-up", "database-down", "database-up", "actor-failed", "actor-started",
     "actor-gave-up", "config-applied", "config-rejected", "missed"];
 
+  // Follows what happens, in a window of its own: where windows cannot share one stream.
+  function alone(heard) {
+    var stream = new EventSource("/v1/events" + (entity ? "?entity=" + encodeURIComponent(entity) : ""));
+    stream.onopen = function () { heard({ is: "open" }); };
+    stream.onerror = function () { heard({ is: stream.readyState === EventSource.CLOSED ? "over" : "away" }); };
+    KINDS.forEach(function (kind) { stream.addEventListener(kind, function () { heard({ is: "event" }); }); });
+    return stream;
+  }
+
+  // Follows what happens, together with the other windows of this browser (follow.js).
+  function together(heard) {
+    var worker = new SharedWorker(follower), own = null, isOver = false;
+    var go = function () { if (!own && !isOver) { own = alone(heard); } };
+    worker.onerror = go;
+    worker.port.onmessage = function (message) {
+      if (message.data.is === "none") { go(); } else if (!isOver) { heard(message.data); }
+    };
+    worker.port.postMessage({ follow: KINDS });
+    return { close: function () {
+      isOver = true;
+      worker.port.postMessage({});
+      if (own) { own.close(); }
+    } };
+  }
+
+  // The entity that all of the page is about; it need not be told of others.
+  function entityOfAll() {
+    var entities = Array.prototype.map.call(parts(document), function (part) { return part.getAttribute("data-live"); });
+    return entities.every(function (one) { return one && one === entities[0]; }) ? entities[0] : "";
+  }
+
+  // Whether an event may be about something on the page; one that does not say what it is about may.
+  function concerns(data) {
+    var about = null;
+    try { about = data && JSON.parse(data).entity; } catch (error) { about = null; }
+    return !entity || !about || about === entity;
+  }
+
+  function hear(what) {
+    if (what.is === "open") { say(""); soon(); }
+    if (what.is === "away") { say("Connecting again …"); }
+    if (what.is === "over") { say("This page is not kept up to date any more: load it anew."); }
+    if (what.is === "event" && concerns(what.data)) { soon(); }
+  }
+
   function start() {
     if (source) { return; }
-    var entities = Array.prototype.map.call(parts(document), function (part) { return part.getAttribute("data-live"); });
-    var one = entities.every(function (entity) { return entity && entity === entities[0]; });
-    source = new EventSource("/v1/events" + (one ? "?entity=" + encodeURIComponent(entities[0]) : ""));
-    source.onopen = function () { say(""); soon(); };
-    source.onerror = function () {
-      say(source.readyState === EventSource.CLOSED ? "This page is not kept up to date any more: load it anew." : "Connecting again …");
-    };
-    KINDS.forEach(function (kind) { source.addEventListener(kind, soon); });
+    entity = entityOfAll();
+    source = window.SharedWorker && follower ? together(hear) : alone(hear);
   }
 
   function stop() {

@@ -12,7 +12,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{Base, DoubtId, Settlement};
 
 use super::columns::{JsonText, Word};
-use super::requests::queue::{Choice, Deed, Order, WorkItemId};
+use super::requests::queue::{Choice, Deed, Order, Together, WorkItemId};
 use super::requests::repeatable::Effect;
 use super::requests::view::Approved;
 
@@ -224,10 +224,30 @@ impl Encoded for Effect {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum OrderForm {
-    Resolve { conflict: i64, revision: i64, decision: DecisionForm },
-    Undo { version: i64 },
-    Settle { doubt: i64, settlement: SettlementForm },
-    AsShown { deed: DeedForm, shown: String },
+    Resolve {
+        conflict: i64,
+        revision: i64,
+        decision: DecisionForm,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        together: Option<TogetherForm>,
+    },
+    Undo {
+        version: i64,
+    },
+    Settle {
+        doubt: i64,
+        settlement: SettlementForm,
+    },
+    AsShown {
+        deed: DeedForm,
+        shown: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct TogetherForm {
+    batch: i64,
+    who: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -273,8 +293,14 @@ impl Encoded for Order {
                 };
                 OrderForm::Settle { doubt: doubt.0, settlement }
             }
-            Self::Resolve { conflict, revision, decision } => {
-                OrderForm::Resolve { conflict: *conflict, revision: *revision, decision: decision.to_form() }
+            Self::Resolve { conflict, revision, decision, together: together_of } => {
+                let together = |of: &Together| TogetherForm { batch: of.batch, who: of.who.clone() };
+                OrderForm::Resolve {
+                    conflict: *conflict,
+                    revision: *revision,
+                    decision: decision.to_form(),
+                    together: together_of.as_ref().map(together),
+                }
             }
             Self::AsShown { deed, shown } => OrderForm::AsShown { deed: deed.to_form(), shown: shown.to_string() },
         }
@@ -290,8 +316,9 @@ impl Encoded for Order {
                 };
                 Self::Settle { doubt: DoubtId(doubt), settlement }
             }
-            OrderForm::Resolve { conflict, revision, decision } => {
-                Self::Resolve { conflict, revision, decision: Decision::of_form(decision)? }
+            OrderForm::Resolve { conflict, revision, decision, together } => {
+                let together = together.map(|TogetherForm { batch, who }| Together { batch, who });
+                Self::Resolve { conflict, revision, decision: Decision::of_form(decision)?, together }
             }
             OrderForm::AsShown { deed, shown } => Self::AsShown { deed: Deed::of_form(deed)?, shown: shown.parse()? },
         })

@@ -142,7 +142,7 @@ async fn all_that_is_known_of_a_source_becomes_that_of_its_new_name() {
     for (name, foreign_key) in [("sales", "b"), ("sales", "c"), ("app", "c")] {
         notify(&store, name, foreign_key).await;
     }
-    let take = Order::Resolve { conflict: 1, revision: 1, decision: Decision::Take(source("sales")) };
+    let take = Order::Resolve { conflict: 1, revision: 1, decision: Decision::Take(source("sales")), together: None };
     let order = retcon::store::requests::queue::EnqueueRecord { entity: customer(), record: one, order: Some(take) };
     run(&store, order).await;
 

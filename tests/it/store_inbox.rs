@@ -8,7 +8,7 @@ use retcon::store::requests::inbox::{
     OrderAlike, Within,
 };
 use retcon::store::requests::look::Decide;
-use retcon::store::requests::queue::{Finish, FinishItems, Order, WorkEnd};
+use retcon::store::requests::queue::{Finish, FinishItems, Order, Together, WorkEnd};
 use uuid::Uuid;
 
 use crate::support::postgres::{self, TestStore};
@@ -72,6 +72,7 @@ async fn take(store: &Store, group: &Group, form: Uuid) -> OrderAlike {
     let picks = run(store, ListPicks { entity: customer(), alike: group.alike.clone(), limit: 10 }).await;
     OrderAlike {
         form,
+        who: "ann".to_owned(),
         entity: customer(),
         path: group.path.clone(),
         kind: group.kind,
@@ -147,7 +148,12 @@ async fn a_batch_is_an_order_for_each_and_a_form_is_one_batch_however_often_it_i
     assert_eq!(row.decision, Decision::Take(source("crm")));
     let looks = claim_up_to(&store, 10).await.looks;
     let orders: Vec<_> = looks.iter().map(|look| look.items[0].order.clone().expect("an order")).collect();
-    let expected = |conflict| Order::Resolve { conflict, revision: 1, decision: Decision::Take(source("crm")) };
+    let expected = |conflict| Order::Resolve {
+        conflict,
+        revision: 1,
+        decision: Decision::Take(source("crm")),
+        together: Some(Together { batch: id.0, who: "ann".to_owned() }),
+    };
     assert_eq!(orders, [expected(1), expected(3), expected(5)]);
     let another = run(&store, OrderAlike { form: Uuid::from_u128(8), ..order }).await;
     assert_ne!(another, id);

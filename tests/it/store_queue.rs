@@ -134,7 +134,7 @@ async fn an_order_is_always_a_new_item_and_is_kept_until_it_is_decided() {
     for said in
         [Decision::Take(source("crm")), Decision::Value(json(r#"["\u0000",null]"#)), Decision::Absent, Decision::Keep]
     {
-        let wanted = Order::Resolve { conflict: 7, revision: 2, decision: said };
+        let wanted = Order::Resolve { conflict: 7, revision: 2, decision: said, together: None };
         let request = EnqueueRecord { entity: customer(), record: one, order: Some(wanted.clone()) };
         let stored = run(&store, request).await.expect("there is such a record");
         assert!(!stored.coalesced);

@@ -90,6 +90,7 @@ fn many_are_ordered_once(#[values(Moment::BeforeCommit, Moment::AfterCommit)] mo
     block_on(rows(&database, conflicts));
     let order = OrderAlike {
         form: uuid::Uuid::from_u128(7),
+        who: "ann".to_owned(),
         entity: customer(),
         path: "/x".parse().expect("a pointer"),
         kind: ConflictKind::Held,

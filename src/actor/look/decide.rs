@@ -85,11 +85,11 @@ impl Look {
             entity: self.desk.entity.name.clone(),
             expected_version: known.record.version,
             record: plan.record.clone(),
-            cause: plan.cause.clone(),
+            cause: self.cause(plan),
             changes: plan.changes.clone(),
             overruled: if planted(Mistake::ForgetOverruled) { Vec::new() } else { plan.overruled.clone() },
             conflicts: plan.conflicts.clone(),
-            closed_by: closed_by(plan),
+            closed_by: closed_by(plan, self.cause(plan)),
             links: plan.links.iter().map(|(name, link)| (name.clone(), link.clone())).collect(),
             retired: plan.retired.clone(),
             match_value: self.match_value(plan, taken),
@@ -190,10 +190,10 @@ pub(super) fn outcome(plan: &Plan, writes: usize, in_doubt: bool) -> &'static st
     }
 }
 
-fn closed_by(plan: &Plan) -> Json {
+fn closed_by(plan: &Plan, by: Json) -> Json {
     let kind = if plan.changes.is_empty() && plan.overruled.is_empty() { "agreement" } else { "sync" };
-    match &plan.cause {
-        Json::Object(cause) if cause.get(&"kind".into()) != Some(&Json::String("sync".into())) => plan.cause.clone(),
+    match &by {
+        Json::Object(cause) if cause.get(&"kind".into()) != Some(&Json::String("sync".into())) => by,
         _ => Json::Object(Object::from([("kind".into(), Json::String(kind.into()))])),
     }
 }

@@ -24,7 +24,7 @@ impl Look {
         match self.order() {
             // What was to be settled is, by now.
             None | Some((_, Order::Settle { .. })) => Ok(Ok(Will::Nothing)),
-            Some((_, Order::Resolve { conflict, revision, decision })) => {
+            Some((_, Order::Resolve { conflict, revision, decision, together: _ })) => {
                 let (conflict, revision, decision) = (*conflict, *revision, decision.clone());
                 Ok(resolution(known, &[Choice { conflict, revision, decision }]))
             }
@@ -64,6 +64,19 @@ impl Look {
 
     pub(super) fn order(&self) -> Option<(WorkItemId, &Order)> {
         self.items.iter().find_map(|item| item.order.as_ref().map(|order| (item.id, order)))
+    }
+
+    /// Says what leads to a version. Of a decision about many conflicts at once also who made it: no act in the trail names the record.
+    pub(super) fn cause(&self, plan: &Plan) -> Json {
+        match (self.order(), &plan.fate, &plan.cause) {
+            (Some((_, Order::Resolve { together: Some(together), .. })), Fate::Done, Json::Object(cause)) => {
+                let mut cause = cause.clone();
+                cause.insert("batch".into(), Json::from(together.batch));
+                cause.insert("who".into(), Json::from(together.who.as_str()));
+                Json::Object(cause)
+            }
+            _ => plan.cause.clone(),
+        }
     }
 
     async fn history(&self, known: &Known) -> Result<Vec<Version>, StoreError> {

@@ -133,7 +133,8 @@ impl Handler<Resolve> for Supervisor {
             }
             let unknown = || Err(Refusal::UnknownEntity(row.entity.clone()));
             let actor = entities.remove(&row.entity).unwrap_or_else(unknown)?;
-            let order = Order::Resolve { conflict, revision: revision.unwrap_or(row.revision), decision };
+            let revision = revision.unwrap_or(row.revision);
+            let order = Order::Resolve { conflict, revision, decision, together: None };
             actor.send(CarryOut { record: row.record, order, attempt }).await.unwrap_or(Err(Refusal::Away))
         })
     }

@@ -8,7 +8,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{Base, DoubtId, Settlement};
 use crate::domain::text::Text;
 use crate::store::columns::Word;
-use crate::store::requests::queue::{Choice, Deed, Order};
+use crate::store::requests::queue::{Choice, Deed, Order, Together};
 
 fn json(text: &str) -> Json {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -115,11 +115,12 @@ fn orders() -> impl Strategy<Value = Order> {
         any::<i64>().prop_map(|version| Order::Undo { version }),
         (any::<i64>(), settlement).prop_map(|(doubt, settlement)| Order::Settle { doubt: DoubtId(doubt), settlement }),
         (deed, shown).prop_map(|(deed, shown)| Order::AsShown { deed, shown }),
-        (any::<i64>(), any::<i64>(), decision()).prop_map(|(conflict, revision, decision)| Order::Resolve {
-            conflict,
-            revision,
-            decision
-        }),
+        (any::<i64>(), any::<i64>(), decision(), prop::option::of((any::<i64>(), ".{0,9}"))).prop_map(
+            |(conflict, revision, decision, together)| {
+                let together = together.map(|(batch, who)| Together { batch, who });
+                Order::Resolve { conflict, revision, decision, together }
+            }
+        ),
     ]
 }
 

@@ -153,6 +153,8 @@ pub struct BatchId(pub i64);
 #[derive(Debug, Clone)]
 pub struct OrderAlike {
     pub form: Uuid,
+    /// Who orders it, as in the audit trail.
+    pub who: String,
     pub entity: EntityName,
     pub path: Pointer,
     pub kind: ConflictKind,

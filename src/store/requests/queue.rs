@@ -62,14 +62,22 @@ pub struct EnqueueRecord {
 /// What a person has ordered; stored with the work item that carries it out, until that has been decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// Decide the open conflict `conflict`, as it stood at `revision`.
-    Resolve { conflict: i64, revision: i64, decision: Decision },
+    /// Decide the open conflict `conflict`, as it stood at `revision`; `together` with others, if it is one of many.
+    Resolve { conflict: i64, revision: i64, decision: Decision, together: Option<Together> },
     /// Take back what a version changed.
     Undo { version: i64 },
     /// Settle what is in doubt about a copy.
     Settle { doubt: DoubtId, settlement: Settlement },
     /// Do what a person was shown, if it still comes to just that.
     AsShown { deed: Deed, shown: Shown },
+}
+
+/// A person's decision about many conflicts at once, of which an order is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Together {
+    pub batch: i64,
+    /// The name of the person, as in the audit trail.
+    pub who: String,
 }
 
 /// What a person does to a record after having been shown what it comes to.

@@ -101,6 +101,9 @@ pub(super) async fn show(
     let entity = input::entity(query.get("entity").ok_or_else(missing)?)?;
     let alike: Likeness = query.get("alike").ok_or_else(missing)?.parse().map_err(|_| missing())?;
     let group = service.ask(FindGroup { entity: entity.clone(), alike: alike.clone() }).await?;
+    if group.is_none() {
+        service.entity(&entity)?;
+    }
     let chosen =
         query.get("choose").map(|text| choice(text).ok_or_else(|| input::malformed("there is no such choice")));
     let chosen = chosen.transpose()?;
@@ -125,7 +128,11 @@ pub(super) async fn show(
 }
 
 /// Stores the orders, and leads to where it is seen what becomes of them.
-pub(super) async fn resolve(service: web::Data<Service>, form: Form) -> Result<HttpResponse, Refused> {
+pub(super) async fn resolve(
+    service: web::Data<Service>,
+    visitor: Visitor,
+    form: Form,
+) -> Result<HttpResponse, Refused> {
     let stale = || input::malformed("the form does not say what was shown: load its page anew");
     let entity = input::entity(form.required("entity")?)?;
     let alike: Likeness = form.required("alike")?.parse().map_err(|_| stale())?;
@@ -145,7 +152,8 @@ pub(super) async fn resolve(service: web::Data<Service>, form: Form) -> Result<H
             (about.conflict.path, about.conflict.kind, sources)
         }
     };
-    let order = OrderAlike { form: once, entity, path, kind, sources, decision, shown };
+    let who = visitor.name().unwrap_or_default().to_owned();
+    let order = OrderAlike { form: once, who, entity, path, kind, sources, decision, shown };
     let batch = service.order(DecideAlike(order)).await?;
     Ok(see(&format!("/conflicts/batches/{}", batch.0)).end())
 }

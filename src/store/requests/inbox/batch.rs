@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use crate::domain::key::InternalKey;
 use crate::store::columns::{Word, get, parsed, time, unreadable, word};
 use crate::store::encoding::{decode, encode};
-use crate::store::requests::queue::{Order, WorkItemId};
+use crate::store::requests::queue::{Order, Together, WorkItemId};
 use crate::store::requests::view::{Page, page};
 use crate::store::run::{Fault, Mode, Request, Session};
 
@@ -38,7 +38,8 @@ impl Request for OrderAlike {
         let id: i64 = get(&created, "id")?;
         let order = |(conflict, revision): &(i64, i64)| {
             let (conflict, revision, decision) = (*conflict, *revision, self.decision.clone());
-            (conflict, encode(&Order::Resolve { conflict, revision, decision }))
+            let together = Some(Together { batch: id, who: self.who.clone() });
+            (conflict, encode(&Order::Resolve { conflict, revision, decision, together }))
         };
         let (conflicts, commands): (Vec<_>, Vec<_>) = self.shown.iter().map(order).unzip();
         session.execute(ORDER_MANY, &[&entity, &conflicts, &commands, &id]).await?;

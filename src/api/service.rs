@@ -114,6 +114,11 @@ impl Service {
         entity.sources.get(name).map(|_| ()).ok_or_else(unknown)
     }
 
+    /// Tells whether any entity has a source of this name.
+    pub(super) fn has_source(&self, name: &SourceName) -> bool {
+        self.config.borrow().entities.values().any(|entity| entity.sources.contains_key(name))
+    }
+
     /// Says why the supervisor did not take work on.
     fn refusal(&self, refusal: Refusal) -> Refused {
         match refusal {
@@ -129,6 +134,9 @@ impl Service {
         let chain = chain(error);
         match error {
             StoreError::Unavailable(_) => Refused::new(Code::StoreUnavailable, chain),
+            _ if error.lacks_schema() => {
+                Refused::new(Code::NotReady, "the database is being prepared: its tables are not all there yet")
+            }
             StoreError::Refused { .. }
             | StoreError::Deposed { .. }
             | StoreError::Failed { .. }

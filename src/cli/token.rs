@@ -1,10 +1,13 @@
 //! `retcon token`: who may use the API over TCP.
 
+use std::time::{Duration, Instant};
+
 use super::context::Context;
 use super::error::{CliError, Exit};
 use super::output;
 use super::page::{self, Page};
-use crate::api::wire::access::{NewToken, Token};
+use crate::api::client::{Answer, Client, ClientError};
+use crate::api::wire::access::{MadeToken, NewToken, Token};
 use crate::domain::access::Role;
 
 const EXAMPLES: &str = "\
@@ -17,6 +20,13 @@ Examples:
 The token is shown once, on standard output. It is sent with each request:
   curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8470/v1/status
   RETCON_TOKEN=$TOKEN retcon --url http://127.0.0.1:8470 status";
+
+/// How long it is waited for a database that is being prepared, and how long between two attempts.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What the daemon says meanwhile.
+const NOT_READY: &str = "not-ready";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -73,11 +83,24 @@ async fn create(new: &Create, context: &Context) -> Result<Exit, CliError> {
         sources: sources.clone(),
         rate: *rate,
     };
-    let answer = context.client()?.create_token(&new).await;
+    let answer = create_when_ready(&context.client()?, &new).await;
     let answer = answer.map_err(|error| CliError::refused(format!("create the token {name}"), error))?;
     context.print(&answer, |made| made.token.clone())?;
     output::remark(&format!("this is the token {name}; it is shown this once, and kept nowhere"));
     Ok(Exit::Done)
+}
+
+/// Makes a token; where a daemon was just started and still makes its tables, as soon as it has.
+async fn create_when_ready(client: &Client, new: &NewToken) -> Result<Answer<MadeToken>, ClientError> {
+    let since = Instant::now();
+    loop {
+        match client.create_token(new).await {
+            Err(ClientError::Problem(problem)) if problem.code == NOT_READY && since.elapsed() < PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
 }
 
 async fn list(page: &Page, context: &Context) -> Result<Exit, CliError> {

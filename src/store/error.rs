@@ -71,6 +71,19 @@ impl StoreError {
         if passes { Self::Unavailable(Box::new(source)) } else { Self::Refused { action, source } }
     }
 
+    /// Tells whether a table, or a part of one, is not there: it is not yet, as long as migrations are made.
+    pub fn lacks_schema(&self) -> bool {
+        const UNDEFINED: [&str; 3] = ["42P01", "42703", "42883"];
+        match self {
+            Self::Refused { source: Cause::Server { code, .. }, .. } => UNDEFINED.contains(&code.as_str()),
+            Self::Refused { .. }
+            | Self::Unavailable(_)
+            | Self::Deposed { .. }
+            | Self::Failed { .. }
+            | Self::Unreadable { .. } => false,
+        }
+    }
+
     /// Says what the server is short of, if that is why.
     pub(super) fn shortage(&self) -> Option<&str> {
         match self {

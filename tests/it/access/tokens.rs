@@ -4,16 +4,54 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use rustix::process::Signal;
+use tokio_postgres::NoTls;
 
 use crate::support::cable::Cable;
 use crate::support::daemon::Daemon;
 use crate::support::site::Site;
+use crate::support::socket::call_with;
 use crate::support::system::Language::Sh;
 use crate::support::tcp::{self, Call, listening_at, token};
 use crate::support::wait::{DEADLINE, until};
 
 fn site() -> Site {
     Site::new(&[Sh.source("crm"), Sh.source("billing")])
+}
+
+/// The lock under which a daemon makes the tables of its database.
+const MIGRATIONS: i64 = 0x7265_7463_6f6e_0001;
+
+#[test]
+fn a_token_that_is_asked_for_while_the_database_is_being_prepared_is_made_as_soon_as_it_is() {
+    let site = site();
+    site.database().run("drop schema public cascade; create schema public");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let client = runtime.block_on(async {
+        let connected = site.database().config().connect(NoTls).await;
+        let (client, connection) = connected.expect("the server takes connections");
+        tokio::spawn(connection);
+        client.batch_execute(&format!("select pg_advisory_lock({MIGRATIONS})")).await.expect("a lock");
+        client
+    });
+    let mut daemon = Daemon::spawn(&site);
+    let ask = || {
+        let headers = [("Content-Type", "application/json")];
+        call_with(&daemon.socket(), "POST", "/v1/tokens", &headers, Some(br#"{"name": "early", "role": "view"}"#))
+    };
+    let early = || ask().ok().filter(|answer| answer.body.contains("being prepared"));
+    until(early, || "it is not being prepared".to_owned()).has_problem(503, "not-ready");
+    let seen = || daemon.events().iter().filter(|event| event["msg"] == "connection to the socket").count();
+    let before = seen();
+    std::thread::scope(|scope| {
+        let made = scope.spawn(|| site.retcon(&["token", "create", "ann", "--role", "view"]));
+        // It comes before there is any table.
+        until(|| (seen() > before).then_some(()), || daemon.log_text());
+        let unlock = format!("select pg_advisory_unlock({MIGRATIONS})");
+        runtime.block_on(client.batch_execute(&unlock)).expect("the lock");
+        assert!(made.join().expect("it ends").exits(0).stdout().starts_with("retcon_"));
+    });
+    daemon.wait_until_ready();
+    daemon.stop();
 }
 
 #[test]

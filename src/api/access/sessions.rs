@@ -2,17 +2,20 @@
 //!
 //! A session is looked up again when it is used and a second has passed, as tokens are. While the database is away, those that
 //! were known stay good until they are over.
+//!
+//! What is no session costs the database nothing: what no ticket looks like is not looked up, and what was looked up once and is
+//! none is remembered.
 
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::{COOKIE, HeaderMap};
+use actix_web::http::header::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use super::attempts::Attempts;
+use super::cookie::{self, Road, Ticket};
 use super::tokens::Bearer;
 use crate::actor::store::requests::access::{CloseSession, FindSession, OpenSession, SessionRow, TouchSession};
 use crate::api::Service;
@@ -20,7 +23,7 @@ use crate::api::problem::{Code, Refused};
 use crate::domain::access::SessionHash;
 
 /// How long a session lasts at most, and how long without being used.
-const LIFE: Duration = Duration::from_secs(12 * 3600);
+pub(super) const LIFE: Duration = Duration::from_secs(12 * 3600);
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// What was looked up counts for so long.
@@ -32,9 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How exactly it is recorded when a session was used last.
 const GRAIN: Duration = Duration::from_secs(60);
 
-/// The name of the cookie, and that of one that only goes over TLS and to this host.
-const NAME: &str = "retcon_session";
-const NAME_OVER_TLS: &str = "__Host-retcon_session";
+/// So many sessions are ended by one sign-in: a browser has one, or two.
+const FORMER: usize = 4;
+
+/// So many tickets that are none are remembered at a time.
+const NONE_KNOWN: usize = 4_096;
 
 /// Somebody who is signed in.
 #[derive(Debug)]
@@ -99,40 +104,11 @@ impl Session {
     }
 }
 
-/// What a browser is given, once.
-pub(in crate::api) struct Ticket(String);
-
-impl fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ticket(..)")
-    }
-}
-
-impl Ticket {
-    /// Makes one that nobody can guess: of 256 random bits.
-    fn make() -> Result<Self, Refused> {
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(|error| {
-            Refused::new(Code::Internal, format_args!("the system gives no random numbers: {error}"))
-        })?;
-        Ok(Self(random.iter().map(|byte| format!("{byte:02x}")).collect()))
-    }
-
-    /// Returns the value of `Set-Cookie`.
-    pub(in crate::api) fn cookie(&self, over_tls: bool) -> String {
-        set_cookie(&self.0, LIFE, over_tls)
-    }
-}
-
-fn set_cookie(value: &str, life: Duration, over_tls: bool) -> String {
-    let (name, secure) = if over_tls { (NAME_OVER_TLS, "; Secure") } else { (NAME, "") };
-    format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", life.as_secs())
-}
-
 /// The sessions that were used here lately.
 #[derive(Default)]
 pub struct Sessions {
     known: Mutex<HashMap<SessionHash, Arc<Session>>>,
+    nones: Mutex<Nones>,
     attempts: Attempts,
 }
 
@@ -145,7 +121,7 @@ impl Sessions {
     /// Signs a browser in.
     pub(in crate::api) async fn open(&self, service: &Service, bearer: &Bearer) -> Result<Ticket, Refused> {
         let ticket = Ticket::make()?;
-        let open = OpenSession { hash: hash(&ticket.0), token: bearer.id, life: LIFE, idle: IDLE };
+        let open = OpenSession { hash: hash(ticket.as_str()), token: bearer.id, life: LIFE, idle: IDLE };
         let is_open = service.ask(open).await?;
         self.known().retain(|_, session| !session.is_over());
         is_open.then_some(ticket).ok_or_else(|| Refused::new(Code::Unauthorized, "the token was revoked"))
@@ -156,12 +132,27 @@ impl Sessions {
         &self,
         service: &Service,
         session: &Session,
-        over_tls: bool,
+        road: Road,
     ) -> Result<String, Refused> {
         session.is_closed.store(true, Ordering::Relaxed);
         service.ask(CloseSession(session.hash)).await?;
         self.known().remove(&session.hash);
-        Ok(set_cookie("", Duration::ZERO, over_tls))
+        Ok(cookie::forget(road))
+    }
+
+    /// Ends the sessions of which a request shows cookies: whoever signs in again has the new one alone.
+    pub(in crate::api) async fn close_former(&self, service: &Service, headers: &HeaderMap) -> Result<(), Refused> {
+        for shown in cookie::all(headers).filter(cookie::is_ticket).take(FORMER) {
+            let hash = hash(shown);
+            if self.nones().has(&hash) {
+                continue;
+            }
+            if let Some(session) = self.known().remove(&hash) {
+                session.is_closed.store(true, Ordering::Relaxed);
+            }
+            service.ask(CloseSession(hash)).await?;
+        }
+        Ok(())
     }
 
     /// Finds the session of which a request shows the cookie, if it shows one.
@@ -170,7 +161,10 @@ impl Sessions {
         service: &Service,
         headers: &HeaderMap,
     ) -> Result<Option<(Arc<Session>, Arc<Bearer>)>, Refused> {
-        let Some(shown) = shown(headers, service.is_over_tls()) else { return Ok(None) };
+        let Some(shown) = cookie::shown(headers, service.is_over_tls()) else { return Ok(None) };
+        if !cookie::is_ticket(&shown) {
+            return Err(over());
+        }
         let session = self.look_up(service, hash(shown)).await?;
         if session.is_over() {
             return Err(over());
@@ -188,6 +182,9 @@ impl Sessions {
     }
 
     async fn look_up(&self, service: &Service, hash: SessionHash) -> Result<Arc<Session>, Refused> {
+        if self.nones().has(&hash) {
+            return Err(over());
+        }
         let known = self.known().get(&hash).cloned();
         if let Some(session) = known.iter().find(|session| session.is_fresh()) {
             return Ok(Arc::clone(session));
@@ -205,6 +202,8 @@ impl Sessions {
             }
             (Ok(Ok(None)), known) => {
                 self.known().remove(&hash);
+                // A ticket is handed out after its session is on record, and never twice: what is none now is none for ever.
+                self.nones().add(hash);
                 known.iter().for_each(|session| session.is_closed.store(true, Ordering::Relaxed));
                 Err(over())
             }
@@ -216,6 +215,36 @@ impl Sessions {
     fn known(&self) -> MutexGuard<'_, HashMap<SessionHash, Arc<Session>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn nones(&self) -> MutexGuard<'_, Nones> {
+        self.nones.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was looked up lately and is no session, or none any more.
+#[derive(Default)]
+struct Nones {
+    known: HashSet<SessionHash>,
+    /// Likewise, the oldest first.
+    order: VecDeque<SessionHash>,
+}
+
+impl Nones {
+    fn has(&self, hash: &SessionHash) -> bool {
+        self.known.contains(hash)
+    }
+
+    fn add(&mut self, hash: SessionHash) {
+        if !self.known.insert(hash) {
+            return;
+        }
+        self.order.push_back(hash);
+        if self.order.len() > NONE_KNOWN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
 }
 
 fn over() -> Refused {
@@ -226,51 +255,19 @@ fn hash(shown: &str) -> SessionHash {
     SessionHash(Sha256::digest(shown).into())
 }
 
-/// The value of the cookie; of several, none is taken.
-fn shown(headers: &HeaderMap, over_tls: bool) -> Option<&str> {
-    let name = if over_tls { NAME_OVER_TLS } else { NAME };
-    let headers = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok());
-    let mut values = headers
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter_map(|(known, value)| (known == name && !value.is_empty()).then_some(value));
-    values.next().filter(|_| values.next().is_none())
-}
-
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
-
     use super::*;
 
-    #[track_caller]
-    fn check(cookies: &[&'static str], over_tls: bool, found: Option<&str>) {
-        let mut headers = HeaderMap::new();
-        cookies.iter().for_each(|cookie| headers.append(COOKIE, HeaderValue::from_static(cookie)));
-        assert_eq!(shown(&headers, over_tls), found, "{cookies:?}");
-    }
-
     #[test]
-    fn the_cookie_is_found_among_others_and_of_two_none_is_taken() {
-        check(&[], false, None);
-        check(&["retcon_session=ab"], false, Some("ab"));
-        check(&["x=1; retcon_session=ab;y=2"], false, Some("ab"));
-        check(&["x=1", "retcon_session=ab"], false, Some("ab"));
-        check(&["retcon_session=ab; retcon_session=cd"], false, None);
-        check(&["my_retcon_session=ab", "retcon_session="], false, None);
-        check(&["retcon_session=ab"], true, None);
-        check(&["__Host-retcon_session=ab"], true, Some("ab"));
-    }
-
-    #[test]
-    fn a_cookie_is_kept_from_scripts_and_from_other_pages_and_over_tls_from_plain_text() {
-        let ticket = Ticket::make().expect("there is chance");
-        let plain = ticket.cookie(false);
-        assert!(plain.starts_with("retcon_session=") && plain.len() > 64, "{plain}");
-        assert!(plain.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200"), "{plain}");
-        let secure = ticket.cookie(true);
-        assert!(secure.starts_with("__Host-retcon_session=") && secure.ends_with("; Secure"), "{secure}");
-        assert_eq!(format!("{ticket:?}"), "Ticket(..)");
+    fn what_is_no_session_is_remembered_and_of_that_no_more_than_so_much() {
+        let mut nones = Nones::default();
+        let hash = |n: usize| SessionHash(Sha256::digest(n.to_string()).into());
+        (0..NONE_KNOWN).chain([0]).for_each(|n| nones.add(hash(n)));
+        assert!(nones.has(&hash(0)) && nones.has(&hash(NONE_KNOWN - 1)) && !nones.has(&hash(NONE_KNOWN)));
+        nones.add(hash(NONE_KNOWN));
+        assert!(!nones.has(&hash(0)) && nones.has(&hash(1)) && nones.has(&hash(NONE_KNOWN)));
+        assert_eq!((nones.known.len(), nones.order.len()), (NONE_KNOWN, NONE_KNOWN));
     }
 
     #[test]

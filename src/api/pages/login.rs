@@ -15,7 +15,8 @@ use super::parts::Trouble;
 use super::place::Place;
 use crate::actor::store::requests::access::{ActEnd, Via};
 use crate::api::Service;
-use crate::api::access::{Caller, Connection, Failure, Session, enter};
+use crate::api::access::{Caller, Connection, Failure, Road, Session, Ticket, enter};
+use crate::api::input::Query;
 use crate::api::problem::{Code, Refused};
 use crate::api::routes::Needs;
 use crate::domain::access::Role;
@@ -43,9 +44,8 @@ pub(super) fn places() -> Vec<Place> {
 }
 
 async fn show(service: web::Data<Service>, request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Refused> {
-    let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-    let pairs = pairs.map(web::Query::into_inner).unwrap_or_default();
-    let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next.as_str());
+    let query = Query::parse(request.query_string(), &["next", "done"])?;
+    let next = query.get("next").unwrap_or("/");
     if matches!(request.conn_data::<Connection>(), Some(Connection::Unix(_))) {
         return Ok(see(own(next)).end());
     }
@@ -76,7 +76,11 @@ async fn sign_in(
         return Ok(see(&next).end());
     };
     match admit(&service, form.text("token").unwrap_or_default(), peer.ip(), &peer.to_string()).await {
-        Ok(cookie) => Ok(see(&next).with(SET_COOKIE, &cookie).end()),
+        Ok(ticket) => {
+            service.sessions.close_former(&service, request.headers()).await?;
+            let cookie = ticket.cookie(Road::of(&service, request.headers()));
+            Ok(see(&next).with(SET_COOKIE, &cookie).end())
+        }
         Err(refused) if matches!(refused.code(), Code::Unauthorized | Code::Forbidden | Code::TooManyRequests) => {
             let trouble = Trouble::new("You are not signed in", refused.problem().detail.clone());
             let frame = Frame::new(visitor, Tab::None, "Sign in");
@@ -86,8 +90,8 @@ async fn sign_in(
     }
 }
 
-/// Signs somebody in who shows a token; gives the value of `Set-Cookie`.
-async fn admit(service: &Service, token: &str, address: IpAddr, peer: &str) -> Result<String, Refused> {
+/// Signs somebody in who shows a token.
+async fn admit(service: &Service, token: &str, address: IpAddr, peer: &str) -> Result<Ticket, Refused> {
     let via = Via::Token { peer: peer.to_owned() };
     let token = if token.len() > LONGEST { "" } else { token };
     let (name, refused) = match service.tokens.find(token).await {
@@ -95,7 +99,7 @@ async fn admit(service: &Service, token: &str, address: IpAddr, peer: &str) -> R
             let ticket = service.sessions.open(service, &bearer).await?;
             let end = ActEnd { status: StatusCode::SEE_OTHER.as_u16(), code: None };
             enter(service, bearer.name.to_string(), via, "login", end).await?;
-            return Ok(ticket.cookie(service.is_over_tls()));
+            return Ok(ticket);
         }
         Ok(bearer) => {
             let detail = "this token is for notifications alone: it opens no pages";
@@ -122,7 +126,7 @@ async fn admit(service: &Service, token: &str, address: IpAddr, peer: &str) -> R
 async fn sign_out(service: web::Data<Service>, request: HttpRequest, caller: Caller) -> Result<HttpResponse, Refused> {
     let session = request.extensions().get::<Arc<Session>>().cloned();
     let (Some(session), Some((name, via))) = (session, caller.name()) else { return Ok(see("/").end()) };
-    let cookie = service.sessions.close(&service, &session, service.is_over_tls()).await?;
+    let cookie = service.sessions.close(&service, &session, Road::of(&service, request.headers())).await?;
     enter(&service, name, via, "logout", ActEnd { status: StatusCode::SEE_OTHER.as_u16(), code: None }).await?;
     Ok(see("/login?done=signed-out").with(SET_COOKIE, &cookie).end())
 }

@@ -5,7 +5,7 @@ use fantoccini::key::Key;
 use crate::support::browser::{Browser, Settings};
 use crate::support::site::Site;
 use crate::support::system::Language;
-use crate::support::tcp::{self, token};
+use crate::support::tcp::{self, Call, token};
 use crate::support::wait::until;
 
 fn site() -> Site {
@@ -153,6 +153,31 @@ fn without_scripts_on_the_whole_way_and_a_value_that_moved_before_the_preview_is
 }
 
 #[test]
+fn where_the_session_is_over_nothing_that_was_chosen_is_lost() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    edit(&site, "a", r#"{"mail":"ann@x","name":"Anne","note":"n"}"#, r#"{"mail":"ann@x","name":"Anna","note":"n"}"#);
+    let token = token(&site, "ann", "operate", &[]);
+    let browser = Browser::start(address);
+    browser.sign_in(&token, "/conflicts/1").sees("Another value");
+    browser.fill("Another value of name", "Annette").click("Another value, name");
+    site.database().run("delete from session");
+    // What was looked up counts for a second.
+    until(
+        || (Call::get("/v1/status").with("Cookie", &browser.cookie()).send(address).status == 401).then_some(()),
+        || "the session goes on".to_owned(),
+    );
+    browser.click("Preview").sees("You are not signed in any more").sees("is not lost");
+    let first = browser.window();
+    browser.click("Sign in, in another window").other_window(&first).sees("Your token");
+    browser.fill("Your token", &token).click("Sign in").sees("Entities and their sources");
+    browser.to_window(&first).reload().sees("What is written where").sees("Annette");
+    browser.click("Apply").sees("Applied");
+    both_hold(&site, r#"{"mail":"ann@x","name":"Annette","note":"n"}"#);
+    daemon.stop();
+}
+
+#[test]
 fn what_is_typed_wrong_is_told_at_its_field_and_the_rest_is_kept() {
     let schema = r#"{"properties": {"name": {"type": "string", "maxLength": 8}}}"#;
     let site = Site::with("schema = \"schema.json\"", &[Language::C.source("crm"), Language::C.source("billing")]);
@@ -257,6 +282,8 @@ fn many_that_are_alike_are_decided_at_once_and_what_moved_meanwhile_is_listed() 
         ["Anna", "Anne", "Anne"].map(|name| format!(r#"{{"mail":"ann@x","name":"{name}","note":"n"}}"#)).to_vec();
     until(|| (names() == expected).then_some(()), || format!("{:?}", names()));
     let batch = browser.path();
+    // Each record tells who it was, and that it was one of many.
+    browser.open("/records/customer/1").sees("by ann's decision about many conflicts at once");
     daemon.stop();
     // It is remembered by the database alone.
     let daemon = site.start();

@@ -210,6 +210,71 @@ fn a_session_ends_with_its_token_with_the_sign_out_and_when_it_is_over() {
 }
 
 #[test]
+fn whoever_signs_in_again_has_the_new_session_alone() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "view", &[]);
+    let status = |cookie: &str| Call::get("/v1/status").with("Cookie", cookie).send(address).status;
+    let [former, elsewhere] = [(); 2].map(|()| sign_in(address, &token));
+    assert_eq!([status(&former), status(&elsewhere)], [200; 2]);
+    let again = send("/login", address, &format!("token={token}")).with("Cookie", &former).send(address);
+    assert_eq!([status(&former), status(&elsewhere), status(&cookie(&again))], [401, 200, 200]);
+    // A token that is none ends nothing.
+    send("/login", address, "token=retcon_00").with("Cookie", &elsewhere).send(address).has_status(401);
+    assert_eq!(status(&elsewhere), 200);
+    daemon.stop();
+}
+
+#[test]
+fn what_is_no_session_is_looked_up_once_at_most() {
+    let cable = Cable::new();
+    let (daemon, address) = tcp::start(&cable.site);
+    let status = |cookie: &str| Call::get("/v1/status").with("Cookie", cookie).send(address).status;
+    let [one, other] = ["a", "b"].map(|digit| format!("retcon_session={}", digit.repeat(64)));
+    assert_eq!(status(&one), 401);
+    cable.pull();
+    // Nobody can say now of one that was never looked up; of what was found to be none, and of what none looks like, anybody can.
+    until(|| (status(&other) == 503).then_some(()), || status(&other).to_string());
+    assert_eq!([status(&one), status("retcon_session=something")], [401; 2]);
+    cable.plug();
+    daemon.stop();
+}
+
+#[test]
+fn behind_a_proxy_that_speaks_tls_the_cookie_goes_over_tls_alone() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "operate", &[]);
+    // As a proxy passes on what a browser sends that has loaded the page over TLS.
+    let form = |path: &str, fields: &str| {
+        let call = Call::new("POST", path).with("Accept", "text/html").with("Origin", &format!("https://{address}"));
+        call.host(Some(&address.to_string())).form(fields)
+    };
+    let answer = form("/login", &format!("token={token}")).send(address).has_status(303);
+    let set = answer.header("set-cookie").unwrap_or_default().to_owned();
+    assert!(set.starts_with("__Host-retcon_session=") && set.ends_with("; Secure"), "{answer}");
+    let secure = cookie(&answer);
+    look("/").with("Cookie", &secure).send(address).has_status(200);
+    form("/configuration/reload", &format!("once={}", uuid::Uuid::new_v4()))
+        .with("Cookie", &secure)
+        .send(address)
+        .has_status(303);
+    // A cookie that may have been set on a way without TLS changes nothing from a page that came over TLS.
+    let plain = sign_in(address, &token);
+    form("/configuration/reload", &format!("once={}", uuid::Uuid::new_v4()))
+        .with("Cookie", &plain)
+        .send(address)
+        .has_status(401);
+    let gone = form("/logout", "").with("Cookie", &secure).send(address).has_status(303);
+    assert!(
+        gone.header("set-cookie").is_some_and(|set| set.starts_with("__Host-") && set.contains("Max-Age=0")),
+        "{gone}"
+    );
+    look("/").with("Cookie", &secure).send(address).has_status(303);
+    daemon.stop();
+}
+
+#[test]
 fn what_is_kept_of_a_session_is_no_cookie() {
     let site = site();
     let (daemon, address) = tcp::start(&site);
@@ -251,7 +316,7 @@ fn what_pages_are_shown_with_is_kept_by_browsers_for_ever_under_its_own_name() {
     let page = look("/login").send(address).has_status(200);
     let named = page.body.split('"').filter(|part| part.starts_with("/assets/"));
     let named: std::collections::BTreeSet<&str> = named.collect();
-    assert_eq!(named.len(), 3, "{page}");
+    assert_eq!(named.len(), 4, "{page}");
     for name in named {
         let asset = Call::get(name).send(address).has_status(200);
         assert!(asset.header("cache-control").is_some_and(|kept| kept.contains("immutable")), "{asset}");

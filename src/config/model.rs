@@ -227,6 +227,21 @@ pub struct Commands {
     pub find: Option<Command>,
 }
 
+impl Commands {
+    /// Returns those that there are, each with the name of its operation.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &Command)> {
+        let all = [
+            ("create", self.create.as_ref()),
+            ("read", Some(&self.read)),
+            ("update", self.update.as_ref()),
+            ("delete", self.delete.as_ref()),
+            ("list", self.list.as_ref()),
+            ("find", self.find.as_ref()),
+        ];
+        all.into_iter().filter_map(|(name, command)| Some((name, command?)))
+    }
+}
+
 /// A program and its arguments, not yet with a key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Command {
@@ -234,6 +249,13 @@ pub struct Command {
     pub program: PathBuf,
     /// May hold `%fk`, also inside a word; for an operation on a key where none does, the key is the last argument.
     pub args: Vec<String>,
+}
+
+impl Command {
+    /// Returns the program and its arguments, as they are shown.
+    pub(crate) fn words(&self) -> Vec<String> {
+        std::iter::once(self.program.display().to_string()).chain(self.args.iter().cloned()).collect()
+    }
 }
 
 /// Whether a copy is read again after a write.

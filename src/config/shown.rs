@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::duration;
-use super::model::{AlertKind, Command, Config, DatabaseUrl, Entity, Limit, Log, ReadBack, Retention, Server, Source};
+use super::model::{AlertKind, Config, DatabaseUrl, Entity, Limit, Log, ReadBack, Retention, Server, Source};
 use super::words::Words;
 use crate::domain::rules::{ArrayRule, FieldRule, MergePolicy};
 
@@ -131,19 +131,8 @@ fn array(rule: &ArrayRule) -> Value {
 
 fn source_shown(source: &Source) -> Value {
     let mut shown = Map::new();
-    let commands = &source.commands;
-    let optional = [
-        ("create", commands.create.as_ref()),
-        ("read", Some(&commands.read)),
-        ("update", commands.update.as_ref()),
-        ("delete", commands.delete.as_ref()),
-        ("list", commands.list.as_ref()),
-        ("find", commands.find.as_ref()),
-    ];
-    for (name, command) in optional {
-        if let Some(command) = command {
-            shown.insert(name.to_owned(), words(command).into());
-        }
+    for (name, command) in source.commands.named() {
+        shown.insert(name.to_owned(), command.words().into());
     }
     let fields = source.fields.as_ref().map(|fields| fields.iter().map(ToString::to_string).collect::<Vec<_>>());
     if let Some(fields) = fields {
@@ -167,10 +156,6 @@ fn source_shown(source: &Source) -> Value {
     ];
     shown.extend(settings.map(|(name, value)| (name.to_owned(), value)));
     shown.into()
-}
-
-fn words(command: &Command) -> Vec<String> {
-    std::iter::once(command.program.display().to_string()).chain(command.args.iter().cloned()).collect()
 }
 
 #[cfg(test)]

@@ -37,11 +37,14 @@ async fn conflicting(store: &Store, record: InternalKey, paths: &[&str]) {
     assert!(run(store, Decide { conflicts: conflicts.collect(), ..decision(&known) }).await);
 }
 
-async fn doubtful(store: &Store, record: InternalKey) {
+async fn doubtful(store: &Store, record: InternalKey, sources: &[&str]) {
     let known = recall(store, record).await;
-    let mut write = intent(OperationKind::Create);
-    write.state = OperationState::InDoubt;
-    assert!(run(store, Decide { operations: vec![(source("billing"), write)], ..decision(&known) }).await);
+    let write = |name: &&str| {
+        let mut write = intent(OperationKind::Create);
+        write.state = OperationState::InDoubt;
+        (source(name), write)
+    };
+    assert!(run(store, Decide { operations: sources.iter().map(write).collect(), ..decision(&known) }).await);
 }
 
 #[tokio::test]
@@ -53,7 +56,7 @@ async fn records_are_narrowed_to_what_is_the_matter_with_them() {
     record(&store, "billing", "e").await;
     conflicting(&store, InternalKey(2), &["/a", "/b"]).await;
     conflicting(&store, InternalKey(4), &["/a"]).await;
-    doubtful(&store, InternalKey(3)).await;
+    doubtful(&store, InternalKey(3), &["billing", "hr"]).await;
     let known = recall(&store, InternalKey(4)).await;
     let conflicts = known.conflicts.iter().map(|open| open.conflict.clone()).collect();
     assert!(run(&store, Decide { conflicts, ..removal(&known) }).await);
@@ -61,7 +64,7 @@ async fn records_are_narrowed_to_what_is_the_matter_with_them() {
     let page = run(&store, all()).await;
     assert_eq!((ids(&page), page.next), (vec![1, 2, 3, 4, 5], None));
     let counts: Vec<_> = page.items.iter().map(|listed| (listed.conflicts, listed.doubts)).collect();
-    assert_eq!(counts, [(0, 0), (2, 0), (0, 1), (1, 0), (0, 0)]);
+    assert_eq!(counts, [(0, 0), (2, 0), (0, 2), (1, 0), (0, 0)]);
     assert_eq!(page.items[0].links, [(source("crm"), key("a"))]);
     for (narrowed, expected) in [
         (BrowseRecords { among: Among::Conflicting, ..all() }, vec![2, 4]),
@@ -85,7 +88,7 @@ async fn every_list_of_records_goes_on_where_its_page_ended() {
     for name in ["a", "b", "c", "d", "e"] {
         let record = record(&store, "crm", name).await;
         conflicting(&store, record, &["/a", "/b"]).await;
-        doubtful(&store, record).await;
+        doubtful(&store, record, &["billing", "hr"]).await;
     }
     for (among, state, source_name) in [
         (Among::All, None, None),

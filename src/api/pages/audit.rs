@@ -5,7 +5,7 @@ use askama::Template;
 
 use super::frame::{Frame, Tab, Visitor};
 use super::page::page;
-use super::parts::{Badge, Empty, Pager, Tone, When};
+use super::parts::{Badge, Empty, Pager, Tone, When, visible};
 use super::place::Place;
 use super::records::Choice;
 use crate::actor::store::requests::access::{ActRow, Via};
@@ -114,7 +114,7 @@ fn line(row: &ActRow) -> ActLine {
         act: row.act.act.clone(),
         target: row.act.target.clone(),
         path: page_of(&row.act.target),
-        request: row.act.request.clone().filter(|request| !request.is_empty()),
+        request: row.act.request.as_deref().and_then(asked),
         outcome: outcome(row),
     }
 }
@@ -131,6 +131,25 @@ pub(super) fn outcome(row: &ActRow) -> Outcome {
         400..500 => Outcome { word: "refused", tone: Tone::Open, detail },
         500.. => Outcome { word: "failed", tone: Tone::Bad, detail },
     }
+}
+
+/// Says what was asked in an act: a form as its fields and what was typed or chosen, without what only the page itself sent along.
+pub(super) fn asked(request: &str) -> Option<String> {
+    const OF_THE_PAGE: [&str; 5] = ["once", "shown", "counted", "last", "token"];
+    let is_of_page = |name: &str| {
+        OF_THE_PAGE.contains(&name) || ["revision-", "seen-"].iter().any(|beginning| name.starts_with(beginning))
+    };
+    if request.starts_with(['{', '[']) {
+        return (request != "{}").then(|| request.to_owned());
+    }
+    let fields =
+        web::Query::<Vec<(String, String)>>::from_query(request).map(web::Query::into_inner).unwrap_or_default();
+    let fields: Vec<String> = fields
+        .iter()
+        .filter(|(name, value)| !value.is_empty() && !is_of_page(name))
+        .map(|(name, value)| format!("{name}: {}", visible(value)))
+        .collect();
+    (!fields.is_empty()).then(|| fields.join("\n"))
 }
 
 /// Says how somebody came.
@@ -172,6 +191,16 @@ fn page_of(target: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_form_is_told_what_somebody_chose_and_not_what_the_page_sent_along() {
+        let form =
+            "once=67e55044-10b1-426f-9247-bb680e5fe0c8&pick-3=take%3Acrm&typed-3=&revision-3=2&seen-3=%5B%5D&shown=9";
+        assert_eq!(asked(form).as_deref(), Some("pick-3: take:crm"));
+        assert_eq!(asked("once=1&entity=a&key=+x%E2%80%AE").as_deref(), Some("entity: a\nkey:  x\\u202E"));
+        assert_eq!(asked(r#"{"take":"crm"}"#).as_deref(), Some(r#"{"take":"crm"}"#));
+        assert_eq!([asked(""), asked("once=1"), asked("{}")], [None, None, None]);
+    }
 
     #[test]
     fn an_act_leads_to_what_it_was_done_to() {

@@ -100,8 +100,13 @@ async fn list(service: web::Data<Service>, visitor: Visitor, request: HttpReques
         Some(entity) => Some(service.ask(CountDeletes { entity: entity.clone() }).await?),
         None => None,
     };
+    // One that is configured no more may have some.
+    if let (Some(entity), Some(CountedDeletes { deletes: 0, .. })) = (&entity, &counted) {
+        service.entity(entity)?;
+    }
     let found = service.ask(ListDeletes { entity, after: window.after, limit: window.limit }).await?;
-    let filters = [("entity", entity_name.as_deref().unwrap_or_default())];
+    let limit = query.get("limit").unwrap_or_default();
+    let filters = [("entity", entity_name.as_deref().unwrap_or_default()), ("limit", limit)];
     let pager = Pager::new("/deletes", &filters, window.after, found.next);
     let notice = visitor.done().and_then(|word| notice(word, !found.items.is_empty()));
     let frame = Frame::new(visitor, Tab::None, "Deletions that are held").with_notice(notice);

@@ -1,7 +1,7 @@
 //! The pages: what people see and decide, served beside the API by the same doors and with the same roles.
 //!
 //! Every page is whole as it comes from the server: it is read, and every form of it sent, without JavaScript. What there is of that
-//! (`assets/live.js`) keeps a page up to date that is looked at.
+//! (`assets/live.js`, and `assets/follow.js` for all windows of a browser) keeps a page up to date that is looked at.
 //!
 //! # To add a page
 //!

@@ -48,15 +48,15 @@ impl Tone {
 }
 
 impl<'a> Badge<'a> {
-    /// Shows the state of an entity, a source, an actor, a work item or a record, in the words of the API.
+    /// Shows the state of an entity, a source, an actor, a work item or a record, which is given in the words of the API.
     pub(super) fn of(word: &'a str) -> Self {
         let tone = match word {
             "up" | "live" | "applied" | "in step" | "linked" => Tone::Good,
-            "down" | "given-up" | "parked" | "failed" | "rejected" => Tone::Bad,
+            "down" | "given-up" | "parked" | "failed" | "rejected" | "stands still" => Tone::Bad,
             "in-doubt" | "conflict" | "held" | "restarting" | "refused" | "out of step" => Tone::Open,
             _ => Tone::Quiet,
         };
-        Self { word, tone }
+        Self { word: spoken(word), tone }
     }
 
     pub(super) fn new(word: &'a str, tone: Tone) -> Self {
@@ -65,6 +65,18 @@ impl<'a> Badge<'a> {
 }
 
 impl HtmlSafe for Badge<'_> {}
+
+/// Says a state of the API in words that need not be learnt.
+pub(super) fn spoken(state: &str) -> &str {
+    match state {
+        "given-up" => "given up",
+        "in-doubt" => "in doubt",
+        "down" => "not reachable",
+        "standby" => "served elsewhere",
+        "restarting" => "starting again",
+        other => other,
+    }
+}
 
 /// What is wrong, and what to do about it.
 #[derive(Template)]

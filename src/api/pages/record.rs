@@ -15,6 +15,7 @@ use super::frame::{Frame, Tab, Visitor};
 use super::page::{done, page};
 use super::parts::{Badge, Empty, Tone, When};
 use super::place::Place;
+use super::words;
 use crate::actor::store::requests::browse::{KeyRow, KeyState, Keys, ListKeys};
 use crate::actor::store::requests::view::ShowRecord;
 use crate::actor::supervisor::{PastRun, SyncRecord};
@@ -128,7 +129,7 @@ async fn show(
         Some(_) | None => None,
     };
     let conflicts =
-        known.conflicts.iter().map(|open| ConflictLine { id: open.id, at: spoken(&open.conflict.path.to_string()) });
+        known.conflicts.iter().map(|open| ConflictLine { id: open.id, at: words::place(&open.conflict.path) });
     page(&RecordPage {
         frame: Frame::new(visitor, Tab::Records, place.name()).with_notice(notice),
         state: word(known.record.state),
@@ -170,11 +171,6 @@ fn word(state: RecordState) -> &'static str {
         RecordState::Live => "live",
         RecordState::Deleted => "deleted",
     }
-}
-
-/// Names a place in a document.
-fn spoken(pointer: &str) -> String {
-    if pointer.is_empty() { "the whole record".to_owned() } else { pointer.to_owned() }
 }
 
 /// Gives the sources that a record is shown with: those that are configured, and those that have or had a copy.

@@ -16,7 +16,7 @@ use crate::actor::supervisor::{EntityStatus, GetStatus, PastRun, Pause, SourceSt
 use crate::api::Service;
 use crate::api::input::{self, Query};
 use crate::api::problem::Refused;
-use crate::config::model::Entity;
+use crate::config::model::{Entity, Source};
 use crate::domain::name::{EntityName, SourceName};
 
 /// So many entities stand on a page, each with its sources.
@@ -123,7 +123,12 @@ pub(super) fn places() -> Vec<Place> {
     ]
 }
 
-async fn list_of_entity(service: web::Data<Service>, path: web::Path<String>) -> Result<HttpResponse, Refused> {
+async fn list_of_entity(
+    service: web::Data<Service>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refused> {
+    Query::parse(request.query_string(), &[])?;
     let entity = service.entity(&input::entity(&path)?)?;
     Ok(super::page::see(&format!("/sources?name={}", entity.name)).end())
 }
@@ -173,8 +178,10 @@ async fn show(
     service: web::Data<Service>,
     visitor: Visitor,
     path: web::Path<(String, String)>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Refused> {
     let (entity, source) = read_path(&service, &path)?;
+    Query::parse(request.query_string(), &["done"])?;
     let name = entity.name.clone();
     let status = service.order(GetStatus).await?;
     let of_entity = status.entities.into_iter().find(|status| status.name == name);
@@ -241,20 +248,8 @@ async fn paused_by(service: &Service, entity: &EntityName, source: &SourceName) 
     Ok(acts.into_iter().next().map(|act| act.act.who))
 }
 
-fn commands(source: &crate::config::model::Source) -> Vec<(&'static str, String)> {
-    let commands = &source.commands;
-    let all = [
-        ("create", commands.create.as_ref()),
-        ("read", Some(&commands.read)),
-        ("update", commands.update.as_ref()),
-        ("delete", commands.delete.as_ref()),
-        ("list", commands.list.as_ref()),
-        ("find", commands.find.as_ref()),
-    ];
-    let words = |command: &crate::config::model::Command| {
-        std::iter::once(command.program.display().to_string()).chain(command.args.iter().cloned()).collect::<Vec<_>>()
-    };
-    all.into_iter().filter_map(|(name, command)| Some((name, words(command?).join(" ")))).collect()
+fn commands(source: &Source) -> Vec<(&'static str, String)> {
+    source.commands.named().map(|(name, command)| (name, command.words().join(" "))).collect()
 }
 
 fn run_line(entity: &EntityName, run: &PastRun) -> RunLine {

@@ -1,19 +1,35 @@
 //! Conflicts and versions in the words of people who have never seen retcon.
 
+use super::overview::grouped;
 use super::parts::{Cell, visible};
 use crate::domain::history::Version;
 use crate::domain::json::Json;
 use crate::domain::merge::{Change, Conflict, ConflictKind, Decision};
 use crate::domain::name::SourceName;
 use crate::domain::pointer::Pointer;
+use crate::domain::text::Text;
 
-/// Names a place in a document: the names that lead there.
+/// What stands between the names that lead to a place.
+const STEP: &str = " › ";
+
+/// Names a place in a document: the names that lead there. So all pages spell it.
 pub(super) fn place(pointer: &Pointer) -> String {
     if pointer.is_root() {
         return "the whole record".to_owned();
     }
-    let names: Vec<_> = pointer.tokens().iter().map(|name| name.to_string_lossy()).collect();
-    names.join(" › ")
+    let name = |name: &Text| match &*name.to_string_lossy() {
+        "" => "\"\"".to_owned(),
+        name => visible(name),
+    };
+    pointer.tokens().iter().map(name).collect::<Vec<_>>().join(STEP)
+}
+
+/// Reads a place as pages spell it, or as it stands in the configuration; `None` if it can be none.
+pub(super) fn read_place(text: &str) -> Option<Pointer> {
+    if text.starts_with('/') {
+        return text.parse().ok();
+    }
+    Some(text.split(STEP.trim()).fold(Pointer::root(), |place, name| place.child(&name.trim().into())))
 }
 
 /// Names sources: `ad, crm and hr`.
@@ -26,8 +42,20 @@ pub(super) fn names(sources: &[SourceName]) -> String {
     }
 }
 
-/// The word of the API for a kind of conflict.
+/// A kind of conflict in a few words, for a badge.
 pub(super) fn kind(kind: ConflictKind) -> &'static str {
+    match kind {
+        ConflictKind::EditEdit => "changed differently",
+        ConflictKind::EditDelete => "changed and removed",
+        ConflictKind::Held => "left to a person",
+        ConflictKind::Match => "looks like another",
+        ConflictKind::Schema => "breaks the schema",
+        ConflictKind::Oscillation => "undone again and again",
+    }
+}
+
+/// The word of the API for a kind of conflict, as it stands in addresses.
+pub(super) fn kind_in_addresses(kind: ConflictKind) -> &'static str {
     match kind {
         ConflictKind::EditEdit => "edit-edit",
         ConflictKind::EditDelete => "edit-delete",
@@ -97,6 +125,9 @@ pub(super) fn why(conflict: &Conflict) -> String {
 pub(super) fn who(version: &Version) -> String {
     let number = |name: &str| version.cause.member(name).map(ToString::to_string).unwrap_or_default();
     match version.cause.member("kind").and_then(Json::as_text).and_then(|text| text.as_str()) {
+        Some("resolution") if version.cause.member("batch").is_some() => {
+            "A person decided many conflicts at once".to_owned()
+        }
         Some("resolution") => "A person decided a conflict".to_owned(),
         Some("undo") => format!("A person took version {} back", number("version")),
         Some(_) | None => {
@@ -124,7 +155,7 @@ pub(super) fn decision(decision: &Decision) -> String {
 
 /// Says how many there are of something.
 pub(super) fn count(number: i64, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+    if number == 1 { format!("1 {one}") } else { format!("{} {many}", grouped(number)) }
 }
 
 /// A change as it is shown: its place, what stood there, and what stands there from then on.
@@ -187,7 +218,15 @@ mod tests {
 
     #[test]
     fn places_and_sources_are_named_as_people_name_them() {
-        assert_eq!(place(&"/address/a~1b".parse().expect("a pointer")), "address › a/b");
+        let pointer = |text: &str| text.parse::<Pointer>().expect("a pointer");
+        for (place_in, spelt) in [("/address/a~1b", "address › a/b"), ("/phones/0", "phones › 0")] {
+            assert_eq!(place(&pointer(place_in)), spelt);
+            assert_eq!(read_place(spelt), Some(pointer(place_in)));
+            assert_eq!(read_place(place_in), Some(pointer(place_in)));
+        }
+        assert_eq!(place(&pointer("/a/")), "a › \"\"");
+        assert_eq!(place(&pointer("/a\u{202e}")), "a\\u202E");
+        assert_eq!(read_place("/a~7"), None);
         assert_eq!(names(&[source("ad"), source("crm"), source("hr")]), "ad, crm and hr");
         assert_eq!((names(&[source("ad")]).as_str(), names(&[]).as_str()), ("ad", "nobody"));
         assert_eq!(glance(Some(&Json::from("x".repeat(80)))).chars().count(), 61);

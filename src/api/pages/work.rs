@@ -13,7 +13,7 @@ use super::overview::grouped;
 use super::page::{done, encoded, page};
 use super::parts::{Empty, Pager, When};
 use super::place::Place;
-use crate::actor::store::requests::browse::{BrowseWork, WorkFilter};
+use crate::actor::store::requests::browse::{BrowseWork, Handling, WorkFilter};
 use crate::actor::store::requests::queue::WorkItemId;
 use crate::actor::store::requests::view::{CountAll, Counts, Handled, WorkItemRow, WorkState};
 use crate::actor::supervisor::{DropItem, RetryItem};
@@ -22,7 +22,7 @@ use crate::api::input::{self, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::routes::repeat::Repeat;
 use crate::api::wire;
-use crate::domain::name::EntityName;
+use crate::domain::name::{EntityName, SourceName};
 
 /// So many items stand on a page.
 const ON_PAGE: i64 = 50;
@@ -225,10 +225,16 @@ fn notice(word: &str) -> Option<String> {
 fn read_filter<'q>(service: &Service, text: impl Fn(&str) -> Option<&'q str>) -> Result<WorkFilter, Refused> {
     let text = |name| text(name).map(str::trim).filter(|text| !text.is_empty());
     let entity = text("entity").map(input::entity).transpose()?;
-    entity.as_ref().map(|name| service.entity(name)).transpose()?;
+    let configured = entity.as_ref().map(|name| service.entity(name)).transpose()?;
     let source = text("source").map(|name| {
         let unknown = || Refused::new(Code::UnknownSource, format_args!("no source is named {name:?}"));
-        name.parse().map_err(|_| unknown())
+        let source: SourceName = name.parse().map_err(|_| unknown())?;
+        match &configured {
+            Some(entity) => service.source(entity, &source)?,
+            None if service.has_source(&source) => {}
+            None => return Err(unknown()),
+        }
+        Ok(source)
     });
     Ok(WorkFilter { entity, source: source.transpose()?, reason: text("reason").map(str::to_owned) })
 }
@@ -239,11 +245,7 @@ async fn retry(
     repeat: Repeat,
     form: Form,
 ) -> Result<HttpResponse, Refused> {
-    let item = WorkItemId(input::id(&id, "a work item")?);
-    if !repeat.is_done() {
-        handled(item, service.order(RetryItem { item, attempt: repeat.attempt }).await?)?;
-    }
-    done(&back(&form), "retried")
+    handle(&service, &id, repeat, &form, Handling::Retry).await
 }
 
 async fn drop_item(
@@ -252,11 +254,35 @@ async fn drop_item(
     repeat: Repeat,
     form: Form,
 ) -> Result<HttpResponse, Refused> {
-    let item = WorkItemId(input::id(&id, "a work item")?);
+    handle(&service, &id, repeat, &form, Handling::Drop).await
+}
+
+/// Has one item handled, and leads back to the list from which it was chosen.
+async fn handle(
+    service: &Service,
+    id: &str,
+    repeat: Repeat,
+    form: &Form,
+    handling: Handling,
+) -> Result<HttpResponse, Refused> {
+    let item = WorkItemId(input::id(id, "a work item")?);
     if !repeat.is_done() {
-        handled(item, service.order(DropItem { item, attempt: repeat.attempt }).await?)?;
+        let attempt = repeat.attempt;
+        let outcome = match handling {
+            Handling::Retry => service.order(RetryItem { item, attempt }).await?,
+            Handling::Drop => service.order(DropItem { item, attempt }).await?,
+        };
+        handled(item, outcome)?;
     }
-    done(&back(&form), "dropped")
+    done(&back(form), past(handling))
+}
+
+/// The word of what was done, as the page has it to which it leads.
+fn past(handling: Handling) -> &'static str {
+    match handling {
+        Handling::Retry => "retried",
+        Handling::Drop => "dropped",
+    }
 }
 
 fn handled(item: WorkItemId, handled: Handled) -> Result<(), Refused> {

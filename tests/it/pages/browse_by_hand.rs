@@ -43,7 +43,7 @@ fn a_record_is_found_by_a_key_looked_at_and_synced_and_the_page_follows() {
     browser.click("Read the sources now").sees("an update of 1 field").sees("\"Anne\"");
     browser.click("Sync now").sees("A look at this record was asked for.");
     // It is over some time later, and seen without loading the page.
-    browser.sees("Version 2: /name changed").sees("billing: update the copy");
+    browser.sees("Version 2: name changed").sees("billing: update the copy");
     browser.click("Explain the values").sees("by a look at the copies");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     daemon.stop();

@@ -29,13 +29,30 @@ fn one_sentence_says_that_all_is_well_or_what_is_not() {
     assert!(page.body.contains("Nothing waits for you"), "{page}");
     site.disagree("1");
     let page = says(&site, ">1 conflict.<");
-    assert!(page.body.contains("href=\"/conflicts/1\"") && page.body.contains("customer 1 at /name"), "{page}");
+    assert!(page.body.contains("href=\"/conflicts/1\"") && page.body.contains("customer 1: name"), "{page}");
     assert!(page.body.contains("changed to different values"), "{page}");
     site.system("billing").fault_everywhere("echo no route to host >&2; exit 1");
     site.system("crm").put("2", r#"{"name": "Bob"}"#);
     site.retcon(&["notify", "customer", "crm", "2"]).exits(0);
     let page = says(&site, "1 conflict, billing unreachable for ");
     assert!(page.body.contains("href=\"/sources/customer/billing\""), "{page}");
+    daemon.stop();
+}
+
+#[test]
+fn an_entity_whose_queue_cannot_be_read_is_said_to_stand_still() {
+    let site = site();
+    let daemon = site.start();
+    says(&site, "The one entity is in step.");
+    site.database().run(
+        "insert into work_item (entity, subject, source, foreign_key, command)
+         values ('customer', 'copy', 'crm', 'k', '{\"no such order\": 1}')",
+    );
+    site.retcon(&["notify", "customer", "crm", "1"]).exits(0);
+    let page = says(&site, "Customer stands still for ");
+    assert!(page.body.contains("its queue cannot be read") && page.body.contains(">stands still<"), "{page}");
+    site.database().run("delete from work_item where command is not null");
+    says(&site, "The one entity is in step.");
     daemon.stop();
 }
 

@@ -1,6 +1,8 @@
 //! What pages refuse, and how they say so.
 
 use super::browse::{FORM, send, site};
+use crate::support::site::Site;
+use crate::support::socket::Answer;
 
 #[test]
 fn what_a_filter_cannot_mean_is_refused_in_words() {
@@ -15,6 +17,81 @@ fn what_a_filter_cannot_mean_is_refused_in_words() {
     site.http("GET", "/audit?outcome=maybe", None).has_problem(400, "malformed");
     site.http("GET", "/sources/customer/ldap", None).has_problem(404, "unknown-source");
     site.http("GET", "/records/customer/1?below=1.2", None).has_problem(400, "malformed");
+    daemon.stop();
+}
+
+/// What a person is shown who asks for something.
+#[track_caller]
+fn looks(site: &Site, path: &str) -> Answer {
+    site.http_with("GET", path, &[("Accept", "text/html")], None)
+}
+
+#[test]
+fn a_name_of_nothing_is_not_found_on_any_page_and_what_there_is_is_shown() {
+    let site = site();
+    let daemon = site.start();
+    for path in [
+        "/records/ghost",
+        "/records/ghost/1",
+        "/sources/ghost",
+        "/sources/ghost/crm",
+        "/conflicts?entity=ghost",
+        "/conflicts/alike?entity=ghost&alike=00000000000000000000000000000000",
+        "/doubts?entity=ghost",
+        "/deletes?entity=ghost",
+        "/work?entity=ghost",
+        "/work/parked?entity=ghost",
+    ] {
+        let page = looks(&site, path).has_status(404);
+        assert!(page.body.contains("<a href=\"/records/customer\">customer</a>"), "{path}: {page}");
+    }
+    for path in ["/sources/customer/ghost", "/records/customer?source=ghost"] {
+        let page = looks(&site, path).has_status(404);
+        assert!(page.body.contains("<a href=\"/sources/customer/billing\">billing</a>"), "{path}: {page}");
+    }
+    for path in ["/work?source=ghost", "/work?entity=customer&source=ghost", "/conflicts?entity=customer&source=ghost"]
+    {
+        let page = looks(&site, path).has_status(404);
+        assert!(page.body.contains("<a href=\"/sources\">"), "{path}: {page}");
+    }
+    let page = looks(&site, "/records/customer/9").has_status(404);
+    assert!(page.body.contains("<a href=\"/records/customer\">The records of customer"), "{page}");
+    looks(&site, "/conflicts/9").has_status(404);
+    daemon.stop();
+}
+
+#[test]
+fn a_parameter_that_a_page_does_not_know_is_refused_on_all_of_them() {
+    let site = site();
+    let daemon = site.start();
+    site.disagree("1");
+    for path in [
+        "/",
+        "/records",
+        "/records/customer",
+        "/records/customer/1",
+        "/records/customer/1/now",
+        "/records/customer/1/origin",
+        "/records/customer/1/undo",
+        "/conflicts",
+        "/conflicts/1",
+        "/conflicts/alike",
+        "/conflicts/batches/1",
+        "/doubts",
+        "/deletes",
+        "/work",
+        "/work/parked",
+        "/sources",
+        "/sources/customer",
+        "/sources/customer/crm",
+        "/configuration",
+        "/audit",
+        "/login",
+    ] {
+        let refused = site.http("GET", &format!("{path}?nonsense=1"), None).has_problem(400, "malformed");
+        assert!(refused.body.contains("nonsense"), "{path}: {refused}");
+    }
+    site.http("GET", "/?entities=many", None).has_problem(400, "malformed");
     daemon.stop();
 }
 

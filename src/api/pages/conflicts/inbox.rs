@@ -12,6 +12,7 @@ use crate::actor::store::requests::inbox::{
 use crate::api::Service;
 use crate::api::input::{self, Query};
 use crate::api::pages::frame::{Frame, Tab, Visitor};
+use crate::api::pages::overview::grouped;
 use crate::api::pages::page::{encoded, page};
 use crate::api::pages::parts::{Badge, Empty, Pager, When};
 use crate::api::pages::records::telling;
@@ -62,7 +63,7 @@ struct GroupRow {
     place: String,
     kind: &'static str,
     sources: String,
-    count: i64,
+    count: String,
     oldest: When,
     /// Where they are decided, and where they are listed.
     decide: String,
@@ -87,7 +88,8 @@ struct Contender {
 
 struct Filters {
     entity: String,
-    kinds: Vec<(&'static str, bool)>,
+    /// The word in the address, what is written there, and whether it is asked for.
+    kinds: Vec<(&'static str, &'static str, bool)>,
     path: String,
     sources: Vec<(String, bool)>,
     is_narrowed: bool,
@@ -106,7 +108,7 @@ impl GroupRow {
             place: words::place(&group.path),
             kind: words::kind(group.kind),
             sources: words::names(&group.sources),
-            count: group.conflicts,
+            count: grouped(group.conflicts),
             oldest: When::of(&group.oldest),
             decide: format!("/conflicts/alike?{query}"),
             list: format!("/conflicts?{query}"),
@@ -165,13 +167,12 @@ impl Asked {
         let query = Query::parse(request.query_string(), &known)?;
         let wrong = |name: &str, text: &str| input::malformed(format_args!("{name} cannot be {text:?}"));
         let kind = query.get("kind").map(|text| {
-            words::KINDS.into_iter().find(|kind| words::kind(*kind) == text).ok_or_else(|| wrong("kind", text))
+            words::KINDS
+                .into_iter()
+                .find(|kind| words::kind_in_addresses(*kind) == text)
+                .ok_or_else(|| wrong("kind", text))
         });
-        // As people write it: without the stroke at the beginning, too.
-        let path = query.get("path").map(|text| {
-            let whole = if text.starts_with('/') { text.to_owned() } else { format!("/{text}") };
-            whole.parse::<Pointer>().map_err(|_| wrong("path", text))
-        });
+        let path = query.get("path").map(|text| words::read_place(text).ok_or_else(|| wrong("path", text)));
         let alike = query.get("alike").map(|text| text.parse().map_err(|_| wrong("alike", text)));
         Ok(Self {
             entity: query.get("entity").map(input::entity).transpose()?,
@@ -181,6 +182,18 @@ impl Asked {
             alike: alike.transpose()?,
             after: query.window()?.after,
         })
+    }
+
+    /// Refuses names of nothing. What is configured no more may have conflicts.
+    fn check(&self, service: &Service, counts: &[EntityCount]) -> Result<(), Refused> {
+        let Some(entity) = &self.entity else { return Ok(()) };
+        let configured = match service.entity(entity) {
+            Ok(configured) => configured,
+            Err(_) if counts.iter().any(|count| count.entity == *entity) => return Ok(()),
+            Err(refused) => return Err(refused),
+        };
+        let source = self.source.as_deref().map(|text| input::source(text, entity)).transpose()?;
+        source.map_or(Ok(()), |source| service.source(&configured, &source))
     }
 
     fn is_narrowed(&self) -> bool {
@@ -217,8 +230,11 @@ pub(super) async fn show(
     match &asked.entity {
         Some(entity) => {
             let (section, next) = of_one(&service, &asked, entity, &counts).await?;
+            if section.rows.is_empty() {
+                asked.check(&service, &counts)?;
+            }
             let filters = filters(&service, &asked, entity, &section);
-            let kind = asked.kind.map(words::kind).unwrap_or_default();
+            let kind = asked.kind.map(words::kind_in_addresses).unwrap_or_default();
             let path = asked.path.as_ref().map(ToString::to_string).unwrap_or_default();
             let (source, alike) = (asked.source.as_deref().unwrap_or_default(), &asked.alike);
             let alike = alike.as_ref().map(Likeness::as_str).unwrap_or_default();
@@ -248,8 +264,8 @@ fn summary(counts: &[EntityCount]) -> String {
     match counts {
         [] => "No conflict is open.".to_owned(),
         [only] if all == 1 => format!("1 conflict of {} waits for a decision.", only.entity),
-        [only] => format!("{all} conflicts of {} wait for a decision.", only.entity),
-        _ => format!("{all} conflicts in {} entities wait for a decision.", counts.len()),
+        [only] => format!("{} conflicts of {} wait for a decision.", grouped(all), only.entity),
+        _ => format!("{} conflicts in {} entities wait for a decision.", grouped(all), counts.len()),
     }
 }
 
@@ -299,14 +315,15 @@ fn filters(service: &Service, asked: &Asked, entity: &EntityName, section: &Sect
     let configured = service.entity(entity).ok();
     let names = configured.iter().flat_map(|entity| entity.sources.keys());
     let is_asked = |name: &str| asked.source.as_deref() == Some(name);
+    let of_kind = |kind| (words::kind_in_addresses(kind), words::kind(kind), asked.kind == Some(kind));
     let alike = asked.alike.as_ref().map(|_| match section.rows.first() {
         Some(row) => format!("{}, {}", row.place, row.kind),
         None => "decided by now".to_owned(),
     });
     Filters {
         entity: entity.to_string(),
-        kinds: words::KINDS.into_iter().map(|kind| (words::kind(kind), asked.kind == Some(kind))).collect(),
-        path: asked.path.as_ref().map(ToString::to_string).unwrap_or_default(),
+        kinds: words::KINDS.into_iter().map(of_kind).collect(),
+        path: asked.path.as_ref().map(words::place).unwrap_or_default(),
         sources: names.map(|name| (name.to_string(), is_asked(name.as_str()))).collect(),
         is_narrowed: asked.is_narrowed(),
         alike,

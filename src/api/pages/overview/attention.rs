@@ -12,6 +12,7 @@ use crate::actor::supervisor::Survey;
 use crate::api::pages::page::encoded;
 use crate::api::pages::parts::Tone;
 use crate::api::pages::records::telling;
+use crate::api::pages::words;
 use crate::domain::merge::ConflictKind;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::record::OperationKind;
@@ -32,6 +33,8 @@ pub(super) struct Item {
     /// What it is about.
     pub(super) title: String,
     pub(super) reason: String,
+    /// A little of the record, by which people know which it is.
+    pub(super) telling: Vec<(String, String)>,
     /// Where it is decided.
     pub(super) path: String,
     /// How many of them there are, if it stands for several.
@@ -73,28 +76,25 @@ pub(super) fn of_database(waiting: Vec<Waiting>, survey: &Survey) -> Vec<Item> {
             format!("{entity}: {} deletions", grouped(counts))
         };
         let path = format!("/deletes?entity={entity}");
-        Item { since, word: "held", tone: Tone::Open, title, reason, path, counts }
+        Item { counts, ..plain(since, ("held", Tone::Open), title, reason, path) }
     }));
     items
 }
 
 fn item(entity: &EntityName, since: String, matter: Matter) -> Option<Item> {
-    let counts = 1;
     Some(match matter {
         Matter::Conflict { id, record, path, kind, beginning } => {
-            let place =
-                if path.is_root() { String::new() } else { format!(" at {}", path.to_text().to_string_lossy()) };
-            let told = beginning.as_deref().map(telling).unwrap_or_default();
-            let told: String =
-                told.iter().map(|(name, value)| format!(", {}", format!("{name} {value}").trim_start())).collect();
-            let title = format!("{entity} {record}{place}{told}");
+            let place = if path.is_root() { String::new() } else { format!(": {}", words::place(&path)) };
+            let telling = beginning.as_deref().map(telling).unwrap_or_default();
+            let title = format!("{entity} {record}{place}");
             let reason = contradiction(kind).to_owned();
-            Item { since, word: "conflict", tone: Tone::Open, title, reason, path: format!("/conflicts/{id}"), counts }
+            let path = format!("/conflicts/{id}");
+            Item { telling, ..plain(since, ("conflict", Tone::Open), title, reason, path) }
         }
         Matter::Doubt { number, record, source, kind } => {
             let reason = format!("nobody knows whether it was {} there", done(kind));
             let (title, path) = (format!("{entity} {record} in {source}"), format!("/doubts#doubt-{number}"));
-            Item { since, word: "in doubt", tone: Tone::Open, title, reason, path, counts }
+            plain(since, ("in doubt", Tone::Open), title, reason, path)
         }
         Matter::Parked { item, copy, record, error } => {
             let title = match (copy, record) {
@@ -104,10 +104,15 @@ fn item(entity: &EntityName, since: String, matter: Matter) -> Option<Item> {
             };
             let reason = error.map_or_else(|| "retcon has stopped retrying".to_owned(), |error| brief(&error));
             let path = format!("/work?state=parked&entity={}#item-{item}", encoded(entity.as_str()));
-            Item { since, word: "parked", tone: Tone::Bad, title, reason, path, counts }
+            plain(since, ("parked", Tone::Bad), title, reason, path)
         }
         Matter::Delete { .. } => return None,
     })
+}
+
+/// One thing, of which nothing else is told.
+fn plain(since: String, (word, tone): (&'static str, Tone), title: String, reason: String, path: String) -> Item {
+    Item { since, word, tone, title, reason, telling: Vec::new(), path, counts: 1 }
 }
 
 /// Why there is a conflict.
@@ -136,15 +141,10 @@ pub(super) fn of_daemon(survey: &Survey, file: &FileState) -> Vec<Item> {
     if let Some(first) = file.errors.first() {
         let more = file.errors.len() - 1;
         let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
-        items.push(Item {
-            since: file.read_at.to_string(),
-            word: "rejected",
-            tone: Tone::Bad,
-            title: "The configuration file".to_owned(),
-            reason: format!("{}{more}", brief(&first.to_string())),
-            path: "/configuration".to_owned(),
-            counts: 0,
-        });
+        let (since, title) = (file.read_at.to_string(), "The configuration file".to_owned());
+        let reason = format!("{}{more}", brief(&first.to_string()));
+        let path = "/configuration".to_owned();
+        items.push(Item { counts: 0, ..plain(since, ("rejected", Tone::Bad), title, reason, path) });
     }
     items
 }
@@ -158,17 +158,19 @@ fn of_actor(actor: &ActorStatus) -> Option<Item> {
     };
     let title = match &actor.path {
         ActorPath::Store => "The database".to_owned(),
+        ActorPath::Entity(entity) => entity.to_string(),
         path => path.to_string(),
     };
+    let word = if matches!(actor.path, ActorPath::Entity(_)) { "stands still" } else { "not reachable" };
     let (word, since, reason) = match (&actor.outage, actor.state) {
         (_, ActorState::GivenUp) => {
             let reason = actor.last_failure.as_ref().map_or("it failed too often", |failure| failure.error.as_str());
-            ("given-up", actor.since, reason)
+            ("given up", actor.since, reason)
         }
-        (Some(outage), _) => ("down", outage.since, outage.error.as_str()),
+        (Some(outage), _) => (word, outage.since, outage.error.as_str()),
         (None, _) => return None,
     };
-    Some(Item { since: since.to_string(), word, tone: Tone::Bad, title, reason: brief(reason), path, counts: 0 })
+    Some(Item { counts: 0, ..plain(since.to_string(), (word, Tone::Bad), title, brief(reason), path) })
 }
 
 /// Puts the latest first and keeps so many; gives how many more wait.

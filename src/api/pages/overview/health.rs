@@ -1,11 +1,19 @@
 //! How everything is, in one sentence.
 
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
 use crate::actor::supervision::{ActorPath, ActorState, ActorStatus};
 use crate::actor::supervisor::Survey;
 use crate::api::pages::parts::span_since;
+use crate::domain::name::EntityName;
 
-/// How many sources that cannot be reached are named.
+/// How many entities and sources are named of which something is amiss.
 const NAMED: usize = 2;
+
+/// So long an entity may take to begin, or to be asked, before it counts as standing still.
+const SETTLING: SignedDuration = SignedDuration::from_secs(10);
 
 /// Says how everything is: what is amiss, or that nothing is.
 pub(super) fn sentence(survey: &Survey, is_rejected: bool) -> String {
@@ -16,12 +24,15 @@ pub(super) fn sentence(survey: &Survey, is_rejected: bool) -> String {
     if !survey.database.up {
         parts.push(format!("the database cannot be reached{}", since_of(survey, &ActorPath::Store)));
     }
+    parts.extend(stand_still(survey));
     parts.extend(some(count(|counts| counts.conflicts), "conflict", "conflicts"));
     parts.extend(some(count(|counts| counts.in_doubt), "in doubt", "in doubt"));
     parts.extend(some(count(|counts| counts.parked), "parked", "parked"));
     parts.extend(some(count(|counts| counts.deletes_held), "deletion held", "deletions held"));
     parts.extend(unreachable(&survey.actors));
-    let given_up = survey.actors.iter().filter(|actor| actor.state == ActorState::GivenUp);
+    let is_given_up =
+        |actor: &&ActorStatus| actor.state == ActorState::GivenUp && !matches!(actor.path, ActorPath::Entity(_));
+    let given_up = survey.actors.iter().filter(is_given_up);
     parts.extend(given_up.map(|actor| format!("{} given up", actor.path)));
     if is_rejected {
         parts.push("the configuration file has mistakes".to_owned());
@@ -34,6 +45,50 @@ pub(super) fn sentence(survey: &Survey, is_rejected: bool) -> String {
 
 fn some(number: i64, one: &str, many: &str) -> Option<String> {
     (number > 0).then(|| format!("{} {}", grouped(number), if number == 1 { one } else { many }))
+}
+
+/// An entity of which nothing is done at the moment, and is not meant so.
+pub(super) struct Standing<'a> {
+    pub(super) entity: &'a EntityName,
+    since: Timestamp,
+    pub(super) why: &'static str,
+}
+
+/// Gives the entities that stand still. While the database is away they all do, and that is said once.
+pub(super) fn standing(survey: &Survey) -> Vec<Standing<'_>> {
+    if !survey.database.up {
+        return Vec::new();
+    }
+    let (now, idle): (_, BTreeSet<&EntityName>) = (
+        Timestamp::now(),
+        survey.entities.iter().filter(|entity| entity.state == "starting").map(|entity| &entity.name).collect(),
+    );
+    let of = |actor: &'_ ActorStatus| {
+        let ActorPath::Entity(entity) = &actor.path else { return None };
+        let is_long = now.duration_since(actor.since) > SETTLING;
+        let (why, since) = match (actor.state, &actor.outage) {
+            (ActorState::GivenUp, _) => ("failed too often", actor.since),
+            (ActorState::Restarting, _) => ("failed, and is started again", actor.since),
+            (ActorState::Up | ActorState::Starting, Some(outage)) => ("its queue cannot be read", outage.since),
+            (ActorState::Up | ActorState::Starting, None) if is_long && idle.contains(entity) => {
+                ("is served by nobody", actor.since)
+            }
+            (ActorState::Up | ActorState::Starting | ActorState::Stopping, _) => return None,
+        };
+        let entity = survey.entities.iter().map(|status| &status.name).find(|name| *name == entity)?;
+        Some(Standing { entity, since, why })
+    };
+    survey.actors.iter().filter_map(of).collect()
+}
+
+/// Says which entities stand still, and why: by name, or how many.
+fn stand_still(survey: &Survey) -> Vec<String> {
+    let standing = standing(survey);
+    if standing.len() > NAMED {
+        return vec![format!("{} entities stand still", standing.len())];
+    }
+    let one = |one: &Standing<'_>| format!("{} stands still for {} ({})", one.entity, span_since(one.since), one.why);
+    standing.iter().map(one).collect()
 }
 
 /// The sources that cannot be reached: by name, or how many.

@@ -1,10 +1,10 @@
 //! Entities and their sources: state, lag, what waits, how much is done. Those that are well are folded where there are many.
 
 use super::Badge;
-use super::health::grouped;
+use super::health::{grouped, standing};
 use crate::actor::store::requests::view::Counts;
 use crate::actor::supervisor::{EntityStatus, Survey};
-use crate::api::pages::parts::{Spark, Tone, span};
+use crate::api::pages::parts::{Spark, Tone, span, spoken};
 use crate::domain::name::EntityName;
 use crate::metrics::MINUTES;
 
@@ -71,7 +71,12 @@ impl Matrix {
                 (shown, None, (part > 1).then(|| part - 1), (part < parts).then_some(part + 1))
             }
         };
-        let rows = shown.into_iter().map(|entity| row(entity, Spark::new(hour(&entity.name)))).collect();
+        let standing = standing(survey);
+        let row = |entity: &EntityStatus| {
+            let is_still = standing.iter().any(|one| *one.entity == entity.name);
+            row(entity, is_still, Spark::new(hour(&entity.name)))
+        };
+        let rows = shown.into_iter().map(row).collect();
         Self { rows, rest, previous, next, knows_counts: survey.knows_counts }
     }
 }
@@ -104,7 +109,7 @@ pub(super) fn open(counts: &Counts) -> i64 {
     counts.conflicts + counts.in_doubt + counts.parked + counts.deletes_held
 }
 
-fn row(entity: &EntityStatus, spark: Spark) -> Row {
+fn row(entity: &EntityStatus, is_still: bool, spark: Spark) -> Row {
     let (name, counts) = (entity.name.to_string(), &entity.counts);
     let waits = [
         (counts.conflicts, "in conflict", format!("/conflicts?entity={name}")),
@@ -115,7 +120,7 @@ fn row(entity: &EntityStatus, spark: Spark) -> Row {
     let open = waits.into_iter().filter(|(number, ..)| *number > 0);
     let queued = counts.ready + counts.running + counts.waiting;
     Row {
-        state: entity.state,
+        state: if is_still { "stands still" } else { entity.state },
         served_by: entity.served_by.clone(),
         sources: entity
             .sources
@@ -134,6 +139,10 @@ fn row(entity: &EntityStatus, spark: Spark) -> Row {
 }
 
 impl Source {
+    pub(super) fn word(&self) -> &str {
+        spoken(self.state)
+    }
+
     fn of(name: &str, state: &'static str) -> Self {
         let tone = match state {
             "up" => Tone::Good,

@@ -21,7 +21,7 @@ use crate::actor::store::requests::attention::ListAttention;
 use crate::actor::store::requests::event::{EventFilter, FindEventBounds, ListEvents};
 use crate::actor::supervisor::Survey;
 use crate::api::Service;
-use crate::api::input::Query;
+use crate::api::input::{self, Query};
 use crate::api::problem::Refused;
 use crate::metrics::Minute;
 
@@ -74,7 +74,8 @@ pub(super) fn places() -> Vec<Place> {
 
 async fn show(service: web::Data<Service>, visitor: Visitor, request: HttpRequest) -> Result<HttpResponse, Refused> {
     let query = Query::parse(request.query_string(), &["entities", "done"])?;
-    let part = query.get("entities").and_then(|text| text.parse().ok());
+    let wrong = |text: &str| input::malformed(format_args!("entities should be the number of a part, and is {text:?}"));
+    let part = query.get("entities").map(|text| text.parse().map_err(|_| wrong(text))).transpose()?;
     let survey = service.survey().await?;
     let now = Minute::of(SystemTime::now());
     let matrix = Matrix::of(&survey, part, |entity| service.tally.hour(entity, now));

@@ -34,11 +34,10 @@ fn escaped(c: char) -> String {
     c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04X}")).collect()
 }
 
-/// Tells whether a character leaves no mark of its own: controls, blanks other than the common one, and what only acts on its neighbours.
+/// Tells whether a character leaves no mark of its own: controls, blanks other than the common ones, and what only acts on its neighbours.
 fn is_unseen(c: char) -> bool {
     match c {
-        '\n' => false,
-        ' '..='~' => false,
+        '\n' | '\t' | ' '..='~' => false,
         '\u{ad}'
         | '\u{34f}'
         | '\u{61c}'

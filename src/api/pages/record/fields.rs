@@ -2,6 +2,7 @@
 
 use super::sources;
 use crate::api::pages::parts::Cell;
+use crate::api::pages::words;
 use crate::config::model::{Entity, Source};
 use crate::domain::comparison::{Row, beside};
 use crate::domain::json::Json;
@@ -104,7 +105,7 @@ fn field(entity: &Entity, known: &Known, row: &Row<'_>, held: Vec<(String, Held<
     let values: Vec<Value> = held.into_iter().map(value).collect();
     let conflict = known.conflicts.iter().find(|open| row.at.starts_with(&open.conflict.path));
     Field {
-        name: super::spoken(&row.at.to_string()),
+        name: words::place(&row.at),
         conflict: conflict.map(|open| open.id),
         differs: values.iter().any(|value| value.differs),
         agreed: match (&known.record.agreed, agreed) {

@@ -1,14 +1,16 @@
 //! `/records/{entity}/{id}/now`: what each copy holds at this moment, and what a look would come to.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::{RecordPlace, find, read_path, spoken};
+use super::{RecordPlace, find, read_path};
 use crate::actor::supervisor::{GetPreview, Previewed};
 use crate::api::Service;
+use crate::api::input::Query;
 use crate::api::pages::frame::{Frame, Tab, Visitor};
 use crate::api::pages::page::page;
 use crate::api::pages::parts::{Badge, Cell, Tone, Trouble};
+use crate::api::pages::words;
 use crate::api::problem::{Code, Refused};
 use crate::domain::comparison::beside;
 use crate::domain::json::Json;
@@ -69,10 +71,12 @@ pub(super) async fn show(
     service: web::Data<Service>,
     visitor: Visitor,
     path: web::Path<(String, String)>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Refused> {
     if !visitor.may_act() {
         return Err(Refused::new(Code::Forbidden, "to have the sources read takes the role operate"));
     }
+    Query::parse(request.query_string(), &[])?;
     let (entity, record) = read_path(&service, &path)?;
     find(&service, &entity, record).await?;
     let previewed = service.order(GetPreview { entity: entity.name.clone(), record, deed: None }).await?;
@@ -113,7 +117,7 @@ fn filled(page: NowPage, preview: &Preview, rules: &crate::domain::rules::Rules)
             };
             (name.to_string(), cell, differs)
         };
-        let name = spoken(&row.at.to_string());
+        let name = words::place(&row.at);
         let agreed = if agreed.is_some() { Cell::of_field(row.values[0]) } else { Cell::no_document() };
         FieldNow { name, agreed, values: preview.copies.iter().enumerate().map(held).collect() }
     };
@@ -128,7 +132,7 @@ fn filled(page: NowPage, preview: &Preview, rules: &crate::domain::rules::Rules)
         copies: copies.collect(),
         fields,
         left_out,
-        conflicts: preview.conflicts.iter().map(|conflict| spoken(&conflict.path.to_string())).collect(),
+        conflicts: preview.conflicts.iter().map(|conflict| words::place(&conflict.path)).collect(),
         warnings: preview.warnings.clone(),
         ..page
     }

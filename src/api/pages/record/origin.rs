@@ -1,15 +1,17 @@
 //! `/records/{entity}/{id}/origin`: who set each value, when, and who lost.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::past::{Cause, cause};
-use super::{RecordPlace, find, read_path, spoken};
+use super::{RecordPlace, find, read_path};
 use crate::actor::store::requests::view::ListHistory;
 use crate::api::Service;
+use crate::api::input::Query;
 use crate::api::pages::frame::{Frame, Tab, Visitor};
 use crate::api::pages::page::page;
 use crate::api::pages::parts::{Cell, Empty, When};
+use crate::api::pages::words;
 use crate::api::problem::Refused;
 use crate::config::model::Entity;
 use crate::domain::history::Version;
@@ -55,7 +57,9 @@ pub(super) async fn show(
     service: web::Data<Service>,
     visitor: Visitor,
     path: web::Path<(String, String)>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Refused> {
+    Query::parse(request.query_string(), &[])?;
     let (entity, record) = read_path(&service, &path)?;
     let known = find(&service, &entity, record).await?;
     let from = (known.record.version - LOOKED_AT).max(0);
@@ -93,7 +97,7 @@ fn row(at: &Pointer, origin: Origin) -> OriginRow {
     // The latest ones.
     let lost = origin.overruled.into_iter().skip(more_lost);
     OriginRow {
-        name: spoken(&at.to_string()),
+        name: words::place(at),
         value: Cell::of(&origin.value),
         cause: cause(&origin.cause),
         when: When::of(&origin.at),

@@ -2,15 +2,15 @@
 
 use actix_web::web;
 
-use super::spoken;
 use crate::actor::store::requests::access::ActRow;
 use crate::actor::store::requests::browse::{
     Below, ConflictMoment, Happened, Moment, ReadTimeline, Targets, Timeline, WriteRow, WriteState,
 };
 use crate::api::Service;
 use crate::api::input;
-use crate::api::pages::audit::{Outcome, outcome, via};
-use crate::api::pages::parts::{Badge, Cell, Tone, When};
+use crate::api::pages::audit::{Outcome, asked, outcome, via};
+use crate::api::pages::parts::{Badge, Cell, Tone, When, visible};
+use crate::api::pages::words;
 use crate::api::problem::Refused;
 use crate::config::model::Entity;
 use crate::domain::history::Version;
@@ -154,7 +154,7 @@ fn title(version: &Version) -> String {
         [] => "nothing changed".to_owned(),
         [change] if change.path.is_root() && change.before.is_none() => "the record came to be".to_owned(),
         [change] if change.path.is_root() && change.after.is_none() => "the record was removed".to_owned(),
-        [change] => format!("{} changed", spoken(&change.path.to_string())),
+        [change] => format!("{} changed", words::place(&change.path)),
         changes => format!("{} fields changed", changes.len()),
     };
     format!("Version {}: {what}", version.version)
@@ -179,7 +179,7 @@ fn changed(entry: Entry, version: &Version, moment: &Moment, timeline: &Timeline
         .overruled
         .iter()
         .take(CHANGES)
-        .map(|lost| (lost.source.to_string(), spoken(&lost.path.to_string()), Cell::of_field(lost.value.as_ref())));
+        .map(|lost| (lost.source.to_string(), words::place(&lost.path), Cell::of_field(lost.value.as_ref())));
     Entry {
         badge: match (undone, version.state) {
             (Some(_), _) => Some(Badge::new("taken back", Tone::Quiet)),
@@ -203,7 +203,7 @@ fn change_line(change: &Change) -> ChangeLine {
     };
     let cell = |value: Option<&Json>| value.map_or_else(|| Cell::word("nothing"), Cell::of);
     ChangeLine {
-        name: spoken(&change.path.to_string()),
+        name: words::place(&change.path),
         before: cell(change.before.as_ref()),
         after: cell(change.after.as_ref()),
         by,
@@ -217,6 +217,10 @@ fn actor(version: &Version, moment: &Moment, acts: &[ActRow]) -> Option<String> 
         "undo" => &["undo"],
         _ => return None,
     };
+    // It says itself who it was.
+    if version.cause.member("who").is_some() {
+        return None;
+    }
     let conflict = version.cause.member("conflict").map(ToString::to_string);
     let is_it = |act: &&ActRow| {
         let of_conflict = |number: &String| {
@@ -235,6 +239,13 @@ fn kind(cause: &Json) -> Option<String> {
 pub(super) fn cause(cause: &Json) -> Cause {
     let number = |name: &str| cause.member(name).map(ToString::to_string);
     let plain = |text: String| Cause { text, link: None };
+    let together = cause.member("who").and_then(Json::as_text).map(|who| visible(&who.to_string_lossy()));
+    if let (Some(who), Some(batch)) = (together, number("batch")) {
+        return Cause {
+            text: format!("by {who}'s decision about many conflicts at once"),
+            link: Some((format!("/conflicts/batches/{batch}"), "all of it".to_owned())),
+        };
+    }
     match (kind(cause).as_deref(), number("conflict"), number("version")) {
         (Some("sync"), _, _) => plain("by a look at the copies".to_owned()),
         (Some("resolution"), Some(conflict), _) => Cause {
@@ -273,19 +284,19 @@ fn written(entry: Entry, write: &WriteRow) -> Entry {
     let version = format!("carries version {}", write.version);
     let doubt = (write.state == WriteState::InDoubt)
         .then(|| (format!("/doubts#doubt-{}", write.number), "say what became of it".to_owned()));
-    let sent = write.document.as_ref().map(|document| ("What was sent", document.clone()));
+    let sent = write.document.as_ref().map(|document| ("What was sent", visible(document)));
     let said = write.output.as_ref().filter(|output| !output.stderr.is_empty());
     Entry {
         badge: Some(badge),
         notes: std::iter::once(version).chain(key).chain(new_key).chain(attempts).chain(end).collect(),
         links: doubt.into_iter().collect(),
-        texts: sent.into_iter().chain(said.map(|output| ("What it said", output.stderr.clone()))).collect(),
+        texts: sent.into_iter().chain(said.map(|output| ("What it said", visible(&output.stderr)))).collect(),
         ..entry
     }
 }
 
 fn at(conflict: &ConflictMoment) -> String {
-    spoken(&conflict.path.to_string())
+    words::place(&conflict.path)
 }
 
 /// Says why there is a conflict.
@@ -318,7 +329,7 @@ fn closed(entry: Entry, conflict: &ConflictMoment) -> Entry {
 
 fn acted(entry: Entry, act: &ActRow) -> Entry {
     let Outcome { word, tone, detail } = outcome(act);
-    let asked = act.act.request.as_ref().map(|request| ("What was asked", request.clone()));
+    let asked = act.act.request.as_deref().and_then(asked).map(|request| ("What was asked", request));
     Entry {
         badge: Some(Badge::new(word, tone)),
         notes: std::iter::once(via(&act.act.via)).chain(detail).collect(),
@@ -346,6 +357,10 @@ mod tests {
         let said = |json: &str| cause(&json.parse().expect("JSON")).text;
         assert_eq!(said(r#"{"kind":"sync"}"#), "by a look at the copies");
         assert_eq!(said(r#"{"kind":"resolution","conflict":7}"#), "by a person's decision about conflict 7");
+        assert_eq!(
+            said(r#"{"kind":"resolution","conflict":7,"batch":2,"who":"ann"}"#),
+            "by ann's decision about many conflicts at once"
+        );
         assert_eq!(said(r#"{"kind":"undo","version":3}"#), "to take back version 3");
         assert_eq!(said(r#"{"kind":"match"}"#), "match");
     }

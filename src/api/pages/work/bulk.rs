@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::{FilterTexts, ItemRow, read_filter};
+use super::{FilterTexts, ItemRow, past, read_filter};
 use crate::actor::store::requests::browse::{AT_ONCE, CountParked, Handling};
 use crate::actor::supervisor::HandleItems;
 use crate::api::Service;
@@ -57,22 +57,17 @@ pub(super) async fn show(
 }
 
 pub(super) async fn retry(service: web::Data<Service>, repeat: Repeat, form: Form) -> Result<HttpResponse, Refused> {
-    handle(&service, repeat, &form, Handling::Retry, "retried").await
+    handle(&service, repeat, &form, Handling::Retry).await
 }
 
 pub(super) async fn drop_all(service: web::Data<Service>, repeat: Repeat, form: Form) -> Result<HttpResponse, Refused> {
-    handle(&service, repeat, &form, Handling::Drop, "dropped").await
+    handle(&service, repeat, &form, Handling::Drop).await
 }
 
-async fn handle(
-    service: &Service,
-    repeat: Repeat,
-    form: &Form,
-    handling: Handling,
-    word: &str,
-) -> Result<HttpResponse, Refused> {
+async fn handle(service: &Service, repeat: Repeat, form: &Form, handling: Handling) -> Result<HttpResponse, Refused> {
     let filter = read_filter(service, |name| form.raw(name))?;
     let last = input::id(form.required("last")?, "the last item")?;
+    let word = past(handling);
     if repeat.is_done() {
         // How many there were is not known any more.
         return done("/work", word);

@@ -1,6 +1,6 @@
-//! What a scrape of `/metrics` costs with a thousand entities and a hundred thousand records: `make bench`.
+//! What a scrape of `/metrics` and the overview cost with a thousand entities and a hundred thousand records: `make bench`.
 //!
-//! It stands beside its floor: the one count that the database makes for it, asked for alone.
+//! The scrape stands beside its floor: the one count that the database makes for it, asked for alone.
 
 mod daemon;
 mod report;
@@ -39,7 +39,7 @@ fn main() {
         "scrape",
         &format!(
             "A scrape of `/metrics` with {ENTITIES} entities of {} sources and 100,000 records, beside the one count that the \
-             database makes for it, asked for alone.",
+             database makes for it, asked for alone; and the overview for people.",
             SOURCES.len()
         ),
     );
@@ -59,6 +59,10 @@ fn main() {
         report.within(what, "ms", &[(scrapes[place], counts[place])], Bound::AtMost(100.0));
     }
     report.measure("size", "MiB", size as f64 / f64::from(1 << 20), Bound::AtMost(2.0));
+    let pages = times(|| size = overview(dir.path()).len());
+    report.measure("the overview, median", "ms", pages[0], Bound::AtMost(100.0));
+    report.measure("the overview, longest", "ms", pages[1], Bound::None);
+    report.measure("the overview, size", "KiB", size as f64 / 1024.0, Bound::AtMost(100.0));
     report.write();
     drop(client);
     drop(daemon);
@@ -90,6 +94,13 @@ fn scrape(dir: &Path) -> String {
     let (status, text) = ask(dir, "GET", "/metrics").expect("the daemon answers");
     assert_eq!(status, 200, "{text}");
     assert!(text.contains("retcon_records{entity=\"entity-0999\"} 90\n"), "{text}");
+    text
+}
+
+fn overview(dir: &Path) -> String {
+    let (status, text) = ask(dir, "GET", "/").expect("the daemon answers");
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains("1,000 conflicts") && text.contains("entity-0000"), "{text}");
     text
 }
 

@@ -84,9 +84,9 @@ fn what_is_decided_on_is_fit_for_everybody_however_much_there_is_of_it() {
     block_on(rows(site.database(), MANY));
     let inbox = site.http("GET", "/conflicts", None).has_status(200);
     assert!(inbox.body.len() < 100_000, "{} bytes", inbox.body.len());
-    browser.open("/conflicts").sees("Decide all 5000");
+    browser.open("/conflicts").sees("Decide all 5,000");
     eye.looks("inbox-10000");
-    browser.click("Decide all 5000 of phone between billing and crm").sees("The first of them");
+    browser.click("Decide all 5,000 of phone between billing and crm").sees("The first of them");
     eye.looks("alike");
     browser.click("Take what crm says").click("Preview").sees("for all 5000");
     eye.looks("alike-preview");

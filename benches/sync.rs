@@ -15,14 +15,25 @@ use std::time::Instant;
 
 use bare::Bare;
 use report::{Bound, Report};
-use site::{Database, Site, Starts, document};
+use site::{Database, ENTITY, Site, Starts, document};
 
-/// How many items a round has, by the number of sources, and how many rounds there are.
-const SIZES: [(usize, u64); 2] = [(2, 400), (5, 200)];
+/// What is measured: so many sources, so many items a round, and how many records are looked at at a time, if not as many as where
+/// nothing is configured.
+const CASES: [Case; 3] = [
+    Case { sources: 2, items: 400, in_flight: None },
+    Case { sources: 2, items: 400, in_flight: Some(16) },
+    Case { sources: 5, items: 200, in_flight: None },
+];
 const ROUNDS: u64 = 3;
 
 /// What is done to every item of a round, in this order.
 const ALL: [Change; 4] = [Change::Create, Change::Update, Change::Nothing, Change::Delete];
+
+struct Case {
+    sources: usize,
+    items: u64,
+    in_flight: Option<u32>,
+}
 
 /// What a user did to an item before the daemon was told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +51,18 @@ fn main() {
         "Notifications a second, from the first one sent to the last recording; beside a bare loop for each source, side by \
          side, that makes the very same runs there.",
     );
-    SIZES.into_iter().for_each(|(sources, items)| measure(&mut report, sources, items));
+    CASES.iter().for_each(|case| measure(&mut report, case));
     report.write();
 }
 
-fn measure(report: &mut Report, sources: usize, items: u64) {
+fn measure(report: &mut Report, &Case { sources, items, in_flight }: &Case) {
     // The floor has a site of its own, where no daemon runs.
     let (ours, floor) = (Site::new(sources), Site::new(sources));
+    let mut name = format!("{sources} sources");
+    if let Some(in_flight) = in_flight {
+        ours.configure(&format!("[entities.{ENTITY}.throttle]\nin_flight = {in_flight}\n"));
+        name += &format!(", {in_flight} in flight");
+    }
     let daemon = ours.start();
     let database = ours.database();
     let mut rates = ALL.map(|_| Vec::new());
@@ -68,8 +84,8 @@ fn measure(report: &mut Report, sources: usize, items: u64) {
             (Change::Nothing, 2) => (Bound::None, Bound::AtMost(2.0)),
             (Change::Create | Change::Update | Change::Nothing | Change::Delete, _) => (Bound::None, Bound::None),
         };
-        report.compare(&format!("{}, {sources} sources", change.name()), "/s", &rates, rate_bound);
-        report.measure(&format!("its runs of programs, {sources} sources"), "", runs, most_runs);
+        report.compare(&format!("{}, {name}", change.name()), "/s", &rates, rate_bound);
+        report.measure(&format!("its runs of programs, {name}"), "", runs, most_runs);
     }
 }
 

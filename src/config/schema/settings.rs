@@ -292,12 +292,7 @@ static THROTTLE: Table = Table {
             "1",
             "How many runs may follow each other at once after a pause; when the daemon starts, none are saved up.",
         ),
-        setting(
-            "in_flight",
-            Kind::Whole { min: 1, max: 10_000 },
-            "16",
-            "How many records are synced at the same time.",
-        ),
+        setting("in_flight", Kind::Whole { min: 1, max: 10_000 }, "8", "How many records are synced at the same time."),
     ],
 };
 

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, ResponseFuture, Supervised};
+use actix::dev::{MessageResponse, OneshotSender};
+use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, Supervised};
 use slog::{Logger, info, warn};
 use tokio::sync::oneshot;
 
@@ -159,17 +160,6 @@ impl SourceActor {
         let counter = Counter { name, visitor, entity, paused, lifeline: of_counter, log, line };
         Self { counter: Arc::new(counter), lifeline }
     }
-
-    /// Has the visits that wait made on a thread of their own, unless that is being done. They answer by themselves: what happens
-    /// to this actor meanwhile does not touch them.
-    fn pump(&self) {
-        if let Some(turn) = ThreadTurn::take(&self.counter) {
-            tokio::task::spawn_blocking(move || {
-                let first = turn.next();
-                turn.make_visits(first);
-            });
-        }
-    }
 }
 
 /// The right of one thread to make visits, until nobody waits. It ends when it is dropped, too, should no thread ever have had it.
@@ -271,6 +261,17 @@ impl Line {
 }
 
 impl Counter {
+    /// Has the visits that wait made on a thread of their own, unless that is being done. They answer by themselves: what happens to the
+    /// actor meanwhile does not touch them.
+    fn pump(self: &Arc<Self>) {
+        if let Some(turn) = ThreadTurn::take(self) {
+            tokio::task::spawn_blocking(move || {
+                let first = turn.next();
+                turn.make_visits(first);
+            });
+        }
+    }
+
     /// Answers all who wait, if nothing may be started now.
     fn refuse(&self) {
         let Some(why) = self.down() else { return };
@@ -325,7 +326,7 @@ impl Actor for SourceActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.lifeline.up(ctx);
-        self.pump();
+        self.counter.pump();
     }
 }
 
@@ -342,23 +343,51 @@ impl Supervised for SourceActor {
     fn restarting(&mut self, _: &mut Context<Self>) {}
 }
 
+/// Who waits for a visit. If that is let go of before its turn came, it was never begun, and that is the answer.
+struct Asker<E: Errand> {
+    errand: Arc<E>,
+    reply: Option<OneshotSender<E::Answer>>,
+}
+
+impl<E: Errand> Asker<E> {
+    fn answer(mut self, answer: E::Answer) {
+        // Whoever asked may be gone, and then nobody misses the answer.
+        drop(self.reply.take().map(|reply| reply.send(answer)));
+    }
+}
+
+impl<E: Errand> Drop for Asker<E> {
+    fn drop(&mut self) {
+        drop(self.reply.take().map(|reply| reply.send(self.errand.refused(AWAY.to_owned()))));
+    }
+}
+
+/// A visit that takes its place in the line as soon as it is known who is to be answered: by whoever makes it, and nobody between.
+pub struct Queued<E> {
+    errand: Arc<E>,
+    counter: Arc<Counter>,
+}
+
+impl<E: Errand> MessageResponse<SourceActor, Visit<E>> for Queued<E> {
+    fn handle(self, _: &mut Context<SourceActor>, reply: Option<OneshotSender<E::Answer>>) {
+        let Self { errand, counter } = self;
+        let asker = Asker { errand: Arc::clone(&errand), reply };
+        whole(&counter.line).waiting.push_back(Box::new(move |turn| {
+            let (answer, reach) = match turn {
+                Turn::Come(visitor) => run(&*errand, visitor),
+                Turn::Refused(why) => (errand.refused(why), Reach::Unknown),
+            };
+            (reach, Box::new(move || asker.answer(answer)))
+        }));
+        counter.pump();
+    }
+}
+
 impl<E: Errand> Handler<Visit<E>> for SourceActor {
-    type Result = ResponseFuture<E::Answer>;
+    type Result = Queued<E>;
 
     fn handle(&mut self, Visit(errand): Visit<E>, _: &mut Context<Self>) -> Self::Result {
-        let (reply, answer) = oneshot::channel();
-        let queued = Arc::clone(&errand);
-        whole(&self.counter.line).waiting.push_back(Box::new(move |turn| {
-            let (answer, reach) = match turn {
-                Turn::Come(visitor) => run(&*queued, visitor),
-                Turn::Refused(why) => (queued.refused(why), Reach::Unknown),
-            };
-            // Whoever asked may be gone, and then nobody misses the answer.
-            (reach, Box::new(move || drop(reply.send(answer))))
-        }));
-        self.pump();
-        // A visit that was let go of before its turn came was never begun.
-        Box::pin(async move { answer.await.unwrap_or_else(|_| errand.refused(AWAY.to_owned())) })
+        Queued { errand, counter: Arc::clone(&self.counter) }
     }
 }
 

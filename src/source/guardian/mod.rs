@@ -17,7 +17,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, ExitCode};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,13 @@ pub struct Watched {
     group: Pid,
 }
 
+/// A process that is about to be made, to lead a group; until this is dropped, its number is known to be such a one's.
+#[derive(Debug)]
+pub struct Expected {
+    guardian: Guardian,
+    number: Arc<AtomicI32>,
+}
+
 /// Why there is no guardian.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardianError {
@@ -84,6 +91,8 @@ struct Shared {
 struct State {
     phase: Phase,
     groups: HashSet<Pid>,
+    /// The numbers of those that are being made; 0 as long as there is none yet.
+    expected: Vec<Arc<AtomicI32>>,
     alive_until: Option<BootTime>,
 }
 
@@ -136,7 +145,7 @@ impl Guardian {
         let Posted { process, pipe } = post.man(family, log)?;
         info!(log, "guardian started"; "pid" => process.id());
         let phase = Phase::OnDuty(Line::new(&process, pipe));
-        let state = Mutex::new(State { phase, groups: HashSet::new(), alive_until: None });
+        let state = Mutex::new(State { phase, groups: HashSet::new(), expected: Vec::new(), alive_until: None });
         let (next, moved) = (AtomicU64::new(1), Condvar::new());
         let shared = Arc::new(Shared { family, next, post, state, moved, log: log.clone() });
         let keeper = Arc::clone(&shared);
@@ -166,6 +175,13 @@ impl Guardian {
         self.0.family.mark(self.0.next.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Says that a process is about to be made that leads a run. To be dropped once it is [watched](Guardian::watch), or was not made.
+    pub fn expect(&self) -> Expected {
+        let number = Arc::new(AtomicI32::new(0));
+        self.0.state().expected.push(Arc::clone(&number));
+        Expected { guardian: self.clone(), number }
+    }
+
     /// Tells of a program that runs and leads this group.
     ///
     /// To be dropped before the leader is reaped: the group's number is its own until then.
@@ -176,13 +192,15 @@ impl Guardian {
         Watched { guardian: self.clone(), group }
     }
 
-    /// Takes those out of `processes` that lead a run under way.
+    /// Takes those out of `processes` that lead a run under way, or are about to.
     ///
-    /// Such a number is taken until the leader is reaped, and its [`Watched`] is dropped before that.
+    /// Such a number is taken until the leader is reaped, and its [`Watched`] is dropped before that. One that is being made must not be
+    /// looked at, as that would wait until it is loaded.
     pub(in crate::source) fn leave_out_leaders(&self, processes: &mut Vec<Pid>) {
         if !processes.is_empty() {
             let state = self.0.state();
-            processes.retain(|process| !state.groups.contains(process));
+            let expected: Vec<i32> = state.expected.iter().map(|number| number.load(Ordering::Acquire)).collect();
+            processes.retain(|process| !state.groups.contains(process) && !expected.contains(&process.as_raw_pid()));
         }
     }
 
@@ -210,6 +228,19 @@ impl Guardian {
         if !matches!(state.phase, Phase::Ended) {
             error!(shared.log, "guardian does not end");
         }
+    }
+}
+
+impl Expected {
+    /// Where its number is to be put when it has one.
+    pub(in crate::source) fn number(&self) -> &AtomicI32 {
+        &self.number
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.guardian.0.state().expected.retain(|number| !Arc::ptr_eq(number, &self.number));
     }
 }
 

@@ -11,7 +11,8 @@ use rustix::io::retry_on_intr;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpgid, waitpid};
 
-use super::super::guardian::{Guardian, Watched};
+use super::super::guardian::{Expected, Guardian, Watched};
+use super::kept::NOTHING;
 use super::mark::Mark;
 use super::spawn::{Image, Started};
 use super::{Exit, Spec};
@@ -38,9 +39,10 @@ pub(super) struct Pipes {
 impl Leader {
     /// Starts the process.
     pub(super) fn spawn(spec: &Spec, mark: &Mark, guardian: Option<&Guardian>) -> io::Result<(Self, Pipes)> {
-        let stdin = match &spec.stdin {
-            Some(bytes) => file(bytes)?,
-            None => File::open("/dev/null")?,
+        let given = spec.stdin.as_deref().map(file).transpose()?;
+        let stdin = match &given {
+            Some(file) => file.as_fd(),
+            None => NOTHING.fd()?,
         };
         let (stdout, from_stdout) = pipe()?;
         let (stderr, from_stderr) = pipe()?;
@@ -49,7 +51,9 @@ impl Leader {
         let environment = environment.chain([(name.as_os_str(), value.as_os_str())]);
         let arguments = spec.args.iter().map(OsString::as_os_str);
         let image = Image::new(&find(spec)?, arguments, environment, &spec.directory)?;
-        let Started { pid, pidfd } = image.start([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()])?;
+        let expected = guardian.map(Guardian::expect);
+        let number = expected.as_ref().map(Expected::number);
+        let Started { pid, pidfd } = image.start([stdin, stdout.as_fd(), stderr.as_fd()], number)?;
         // From here on it runs: nothing may fail any more. (Our copies of its ends go with this function.)
         let watched = guardian.map(|guardian| guardian.watch(pid));
         let pipes = Pipes { stdout: Some(from_stdout), stderr: Some(from_stderr) };

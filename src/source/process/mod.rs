@@ -4,6 +4,7 @@
 
 pub mod cancel;
 pub mod mark;
+mod kept;
 mod leader;
 mod spawn;
 mod pump;

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::{null, null_mut};
+use std::sync::atomic::AtomicI32;
 
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, WaitOptions, waitpid};
@@ -72,11 +73,11 @@ impl Image {
     }
 
     /// Starts a process, which leads a group of its own, with these as its descriptors 0, 1 and 2; what else is not
-    /// close-on-exec it has, too. All signals are at their defaults.
+    /// close-on-exec it has, too. All signals are at their defaults. Its number is in `number` from the moment at which it first runs.
     ///
     /// # Errors
     /// It could not be started, or could not be this program; nothing runs then.
-    pub(super) fn start(&self, descriptors: [BorrowedFd<'_>; 3]) -> io::Result<Started> {
+    pub(super) fn start(&self, descriptors: [BorrowedFd<'_>; 3], number: Option<&AtomicI32>) -> io::Result<Started> {
         let descriptors = descriptors.map(|descriptor| descriptor.as_raw_fd());
         if descriptors.iter().any(|descriptor| *descriptor < 3) {
             // One would take the place of another. (Rust's runtime opens the first three where they are closed.)
@@ -87,15 +88,27 @@ impl Image {
         let top = stack.spare_capacity_mut().as_mut_ptr_range().end;
         let mut pidfd: RawFd = -1;
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-        // SAFETY: the process gets a stack that nobody else uses, of which `top` is the aligned upper end; `task`, `stack` and all
-        // that they point to live until it has gone on to its program or ended, which this thread waits for in the call
+        let (flags, number) = match number {
+            Some(number) => (flags | libc::CLONE_CHILD_SETTID, number.as_ptr()),
+            None => (flags, null_mut()),
+        };
+        // SAFETY: the process gets a stack that nobody else uses, of which `top` is the aligned upper end; `task`, `stack`, `number` and
+        // all that they point to live until it has gone on to its program or ended, which this thread waits for in the call
         // (CLONE_VFORK). No handler of ours runs in it, as all signals are blocked until they are reset.
         let pid = unsafe {
             let mut all = MaybeUninit::uninit();
             let mut before = MaybeUninit::uninit();
             libc::sigfillset(all.as_mut_ptr());
             libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), before.as_mut_ptr());
-            let pid = libc::clone(be, top.cast(), flags, (&raw mut task).cast(), &raw mut pidfd);
+            let pid = libc::clone(
+                be,
+                top.cast(),
+                flags,
+                (&raw mut task).cast(),
+                &raw mut pidfd,
+                null_mut::<c_void>(),
+                number,
+            );
             let error = io::Error::last_os_error();
             libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut());
             Pid::from_raw(pid.max(0)).ok_or(error)?

@@ -5,9 +5,10 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, waitpid};
+
+use super::kept::LOAD;
 
 /// What a process belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +30,7 @@ pub(in crate::source) fn all() -> Vec<Pid> {
 pub(super) fn last_number() -> Option<i32> {
     // One line of some thirty bytes. It is asked for after every run, so no more is done for it than must be.
     let mut line = [0; 128];
-    let file = rustix::fs::open("/proc/loadavg", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let count = rustix::io::read(&file, &mut line).ok()?;
+    let count = rustix::io::pread(LOAD.fd().ok()?, &mut line, 0).ok()?;
     str::from_utf8(&line[..count]).ok()?.split_whitespace().last()?.parse().ok()
 }
 

@@ -46,6 +46,11 @@ impl Workshops {
         workshop.map(|workshop| workshop.past_runs(source).list()).unwrap_or_default()
     }
 
+    /// Tells whether nothing is under way in the workshop of an entity.
+    pub(super) fn is_idle(&self, entity: &EntityName) -> bool {
+        whole(&self.0).get(entity).is_some_and(|workshop| workshop.is_idle())
+    }
+
     /// Tells every actor that works in one of them.
     pub(super) fn tell<M>(&self, message: impl Fn() -> M)
     where

@@ -13,21 +13,21 @@ use crate::support::wait::until;
 /// From a notification of one of two sources until nothing more is done about it.
 const TWO: &str = "
                               starts   trips  statements  commits
-create                             3      11          44        7
-nothing changed                    2       4          17        4
-update                             3       5          26        5
-update with history                3       6          27        5
-delete                             3      10          36        6
+create                             3      10          44        6
+nothing changed                    2       3          17        3
+update                             3       4          26        4
+update with history                3       5          27        4
+delete                             3       9          36        5
 ";
 
 /// Likewise with five.
 const FIVE: &str = "
                               starts   trips  statements  commits
-create                             9      14          47       10
-nothing changed                    5       4          17        4
-update                             9       8          29        8
-update with history                9       9          30        8
-delete                             9      13          39        9
+create                             9      13          47        9
+nothing changed                    5       3          17        3
+update                             9       7          29        7
+update with history                9       8          30        7
+delete                             9      12          39        8
 ";
 
 /// A source of which no reading is ever too old, so that a busy machine makes no more.

@@ -72,6 +72,7 @@ mod wrong_requests;
 mod supervision;
 mod store_queue;
 mod store_claim;
+mod store_intake;
 mod store_introduce;
 mod store_limits;
 mod store_look;

@@ -4,6 +4,7 @@
 //! else, so a claim that comes to nothing leaves nothing behind.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use crate::store::StoreError;
 
 use super::super::desk::SharedDesk;
 use super::super::look::{self, Beginning, Kept, LookEnd};
-use super::super::store::requests::queue::{Claim, Claimed, ClaimedLook, Subject};
+use super::super::store::requests::queue::{Claim, Claimed, ClaimedLook, Enqueued, Notification, Subject, TakeIn};
 use super::super::supervision::panic_text;
 use super::super::workshop::Claiming;
 use super::LookEnded;
@@ -46,42 +47,72 @@ impl Begun {
     }
 }
 
+/// Where looks are begun: by the configuration of the moment, which may be another than that of the claim by then.
+pub(super) type Current = Rc<RefCell<Option<SharedDesk>>>;
+
 /// Claims up to `limit` looks and begins them; gives the time until the next item is due, if one is.
-///
-/// The looks are made by the configuration of the moment, `current`, which may be another than that of the claim by then.
 pub(super) async fn claim(
     desk: &SharedDesk,
-    current: &RefCell<Option<SharedDesk>>,
+    current: &Current,
     limit: u32,
     claiming: &Claiming,
 ) -> Result<Option<Duration>, StoreError> {
-    let (ahead, mut told) = mpsc::unbounded_channel();
+    let (ahead, told) = mpsc::unbounded_channel();
     let claim = Claim { entity: desk.entity.name.clone(), limit: i64::from(limit), ahead: Some(ahead) };
+    let claimed = follow((desk, current, claiming), desk.ask(claim), told, Clone::clone).await?;
+    Ok(claimed.next_due)
+}
+
+/// Stores a notification, claims it at once, and begins its look; does nothing, and gives `None`, unless that is all there is to do.
+pub(super) async fn take_in(
+    desk: &SharedDesk,
+    current: &Current,
+    notification: Notification,
+    claiming: &Claiming,
+) -> Result<Option<Enqueued>, StoreError> {
+    let (ahead, told) = mpsc::unbounded_channel();
+    let asked = desk.ask(TakeIn { notification, ahead: Some(ahead) });
+    let nothing = || Claimed { looks: Vec::new(), next_due: None };
+    let claimed = |taken: &Option<(_, Claimed)>| taken.as_ref().map_or_else(nothing, |(_, claimed)| claimed.clone());
+    let taken = follow((desk, current, claiming), asked, told, claimed).await?;
+    Ok(taken.map(|(enqueued, _)| enqueued))
+}
+
+/// Begins the looks of a claim as soon as it is told of it, and lets them go on when it is durable, and the same.
+async fn follow<T>(
+    (desk, current, claiming): (&SharedDesk, &Current, &Claiming),
+    asked: impl Future<Output = Result<T, StoreError>>,
+    mut told: mpsc::UnboundedReceiver<Claimed>,
+    of: impl FnOnce(&T) -> Claimed,
+) -> Result<T, StoreError> {
     let begin = |claimed: Claimed| {
         // What was claimed under another lease is not looked at under this one.
         let current = current.borrow().clone().filter(|current| current.fence == desk.fence);
         begin(&current.unwrap_or_else(|| Rc::clone(desk)), claimed, claiming)
     };
-    let asked = pin!(desk.ask(claim));
+    let asked = pin!(asked);
     let (begun, reply) = match select(asked, pin!(told.recv())).await {
         Either::Left((reply, _)) => (None, reply),
         Either::Right((claimed, asked)) => (claimed.map(&begin), asked.await),
     };
-    let (begun, claimed) = match (begun, reply) {
-        (Some(begun), Ok(claimed)) if begun.claimed == claimed => (begun, claimed),
-        (begun, reply) => {
-            if let Some(void) = begun {
-                void.end().await;
-            }
-            let claimed = reply?;
-            (begin(claimed.clone()), claimed)
+    let claimed = reply.as_ref().ok().map(of);
+    let begun = match begun {
+        Some(begun) if claimed.as_ref() == Some(&begun.claimed) => Some(begun),
+        Some(void) => {
+            void.end().await;
+            None
         }
+        None => None,
     };
-    if !claimed.looks.is_empty() {
-        points::pass(Point::Claimed);
+    let reply = reply?;
+    let begun = begun.or_else(|| claimed.map(begin));
+    if let Some(begun) = begun {
+        if !begun.claimed.looks.is_empty() {
+            points::pass(Point::Claimed);
+        }
+        begun.go_on();
     }
-    begun.go_on();
-    Ok(claimed.next_due)
+    Ok(reply)
 }
 
 fn begin(desk: &SharedDesk, claimed: Claimed, claiming: &Claiming) -> Begun {

@@ -3,13 +3,13 @@
 //! What is under way, claims and looks, runs beside the actor and not in it: a failure of the actor does not touch it.
 
 mod claim;
+mod intake;
 mod mandate;
 mod sources;
 mod orders;
 mod previews;
 mod pauses;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -41,6 +41,7 @@ use super::supervision::{ActorPath, Alarm, Child, Drill, Ended, Ledger, Lifeline
 use super::workshop::Workshop;
 use sources::Condition;
 
+pub(super) use intake::Intake;
 pub use orders::CarryOut;
 pub(super) use pauses::SetPauses;
 pub use previews::Foresee;
@@ -59,7 +60,7 @@ pub struct EntityActor {
     /// The right to serve the entity; `None` while another daemon does.
     mandate: Option<Mandate>,
     /// Of the configuration by which looks are begun; `None` without a mandate.
-    desk: Rc<RefCell<Option<SharedDesk>>>,
+    desk: claim::Current,
     sources: BTreeMap<SourceName, Child<SourceActor>>,
     conditions: BTreeMap<SourceName, Condition>,
     /// When sources that are down are probed next, and those given up started.

@@ -21,6 +21,7 @@ use super::super::store::requests::view::{
     self, Approved, DropWorkItem, FindConflict, FindDoubt, Handled, RetryWorkItem,
 };
 use super::super::store::{Ask, put};
+use super::ingest::Stored;
 use super::{Phase, Supervisor};
 
 impl Supervisor {
@@ -87,16 +88,20 @@ impl Handler<Notify> for Supervisor {
         let woken: Vec<_> = named.into_iter().filter_map(|name| self.entity(name).ok()).collect();
         let (number, tally) = (notifications.len(), self.kit.tally.clone());
         let entities: Vec<EntityName> = notifications.iter().map(|hint| hint.entity.clone()).collect();
-        let stored = self.ingest.store(&self.store.addr, notifications);
+        let idle = notifications.first().filter(|_| number == 1).filter(|hint| self.workshops.is_idle(&hint.entity));
+        let alone = idle.and_then(|hint| self.entity(&hint.entity).ok());
+        let stored = self.ingest.store(&self.store.addr, alone, notifications);
         Box::pin(async move {
             let stored = stored.await;
             if planted(Mistake::DropOnUnavailable) && stored.is_err() {
                 return Ok(vec![Enqueued { id: WorkItemId(0), coalesced: false }; number]);
             }
-            let enqueued = stored?;
+            let Stored { enqueued, is_claimed } = stored?;
             points::pass(Point::Notified);
             tally.notified(entities.into_iter().zip(enqueued.iter().map(|enqueued| enqueued.coalesced)));
-            woken.iter().for_each(|entity| entity.do_send(Wake));
+            if !is_claimed {
+                woken.iter().for_each(|entity| entity.do_send(Wake));
+            }
             Ok(enqueued)
         })
     }

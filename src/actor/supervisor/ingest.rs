@@ -1,12 +1,13 @@
 //! Takes notifications in: those that come while a statement is under way go into the next one together, and share its commit.
 //!
-//! Nobody waits for company: whoever comes to an idle door is stored at once. The door is bounded, and each post is stored
-//! whole or not at all.
+//! Nobody waits for company: whoever comes to an idle door is stored at once; one notification that comes alone, of an entity that has
+//! nothing else to do, is claimed in the same commit. The door is bounded, and each post is stored whole or not at all.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
 use slog::warn;
@@ -14,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::log::{chain, key};
 
+use super::super::entity::{EntityActor, Intake};
 use super::super::messages::Refusal;
 use super::super::store::requests::queue::{Enqueue, Enqueued, Notification};
 use super::super::store::requests::repeatable::PurgeRequests;
@@ -25,6 +27,9 @@ const TOGETHER: usize = 1_000;
 
 /// How many may wait for the next statement.
 const MOST: usize = 50_000;
+
+/// How long an entity may take to say whether it takes a notification; it is busy then.
+const HEED: Duration = Duration::from_millis(5);
 
 /// Where posts wait for their statement; clones are the same.
 #[derive(Clone, Default)]
@@ -42,7 +47,17 @@ struct Waiting {
 /// What one caller brought, and to whom the answer goes.
 struct Post {
     notifications: Vec<Notification>,
-    answer: oneshot::Sender<Result<Vec<Enqueued>, StoreError>>,
+    /// Who serves the entity of the only one, if nothing is under way there.
+    entity: Option<Addr<EntityActor>>,
+    answer: oneshot::Sender<Result<Stored, StoreError>>,
+}
+
+/// What became of a post.
+pub(super) struct Stored {
+    /// In the order of its notifications.
+    pub(super) enqueued: Vec<Enqueued>,
+    /// Whether they are claimed already, and nobody need be told of them.
+    pub(super) is_claimed: bool,
 }
 
 /// Statements are being made, for as long as this is held: also if that ends with a panic.
@@ -59,15 +74,18 @@ impl Ingest {
     pub(super) fn store(
         &self,
         store: &Addr<StoreActor>,
+        entity: Option<Addr<EntityActor>>,
         notifications: Vec<Notification>,
-    ) -> impl Future<Output = Result<Vec<Enqueued>, Refusal>> + use<> {
+    ) -> impl Future<Output = Result<Stored, Refusal>> + use<> {
         let (answer, stored) = oneshot::channel();
-        let taken = self.take(Post { notifications, answer });
+        let taken = self.take(Post { notifications, entity, answer });
         if taken && !std::mem::replace(&mut self.0.borrow_mut().busy, true) {
             let (busy, store) = (Busy(self.clone()), store.clone());
             actix::spawn(async move {
                 while let Some(posts) = busy.0.next() {
-                    store_together(&store, posts).await;
+                    if let Some(posts) = take_in(posts).await {
+                        store_together(&store, posts).await;
+                    }
                 }
             });
         }
@@ -115,14 +133,30 @@ impl Supervisor {
     }
 }
 
+/// Has a notification that comes alone stored and claimed by who serves its entity; gives back what has to be stored in the ordinary way.
+async fn take_in(mut posts: Vec<Post>) -> Option<Vec<Post>> {
+    let [Post { notifications, entity: Some(entity), .. }] = &*posts else { return Some(posts) };
+    let [notification] = &**notifications else { return Some(posts) };
+    let (accepted, is_accepted) = oneshot::channel();
+    entity.do_send(Intake { notification: notification.clone(), accepted });
+    // One that does not answer in time finds, when it comes to it, that nobody waits for it any more.
+    let Ok(Ok(stored)) = tokio::time::timeout(HEED, is_accepted).await else { return Some(posts) };
+    let Ok(Some(stored)) = stored.await else { return Some(posts) };
+    let stored = stored.map(|enqueued| Stored { enqueued: vec![enqueued], is_claimed: true });
+    // Whoever asked may be gone.
+    drop(posts.pop().map(|post| post.answer.send(stored)));
+    None
+}
+
 async fn store_together(store: &Addr<StoreActor>, posts: Vec<Post>) {
     let notifications: Vec<_> = posts.iter().flat_map(|post| post.notifications.iter().cloned()).collect();
     match put(store, Ask(Enqueue { notifications })).await {
         Ok(stored) => {
             let mut stored = stored.into_iter();
-            for Post { notifications, answer } in posts {
+            for Post { notifications, answer, .. } in posts {
+                let enqueued = stored.by_ref().take(notifications.len()).collect();
                 // Whoever asked may be gone.
-                drop(answer.send(Ok(stored.by_ref().take(notifications.len()).collect())));
+                drop(answer.send(Ok(Stored { enqueued, is_claimed: false })));
             }
         }
         Err(StoreError::Unavailable(cause)) => {
@@ -138,8 +172,9 @@ async fn store_together(store: &Addr<StoreActor>, posts: Vec<Post>) {
             | StoreError::Failed { .. }
             | StoreError::Unreadable { .. },
         ) => {
-            for Post { notifications, answer } in posts {
-                drop(answer.send(put(store, Ask(Enqueue { notifications })).await));
+            for Post { notifications, answer, .. } in posts {
+                let enqueued = put(store, Ask(Enqueue { notifications })).await;
+                drop(answer.send(enqueued.map(|enqueued| Stored { enqueued, is_claimed: false })));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod enqueue;
 mod claim;
+mod intake;
 mod finish;
 mod rename;
 mod upkeep;
@@ -114,6 +115,15 @@ pub struct Claim {
     pub limit: i64,
     /// Told of what is being claimed, if anything is, while that is still being made durable. Nothing of it counts unless the reply
     /// is the same: the claim may be undone, or its end stay unknown.
+    pub ahead: Option<mpsc::UnboundedSender<Claimed>>,
+}
+
+/// Stores a notification, as [`Enqueue`] does, and claims its item, as [`Claim`] does, in one transaction: where that is all that there
+/// is to do for its entity, and nobody has that locked. Gives `None` otherwise; nothing was stored then.
+#[derive(Debug, Clone)]
+pub struct TakeIn {
+    pub notification: Notification,
+    /// As for a [`Claim`].
     pub ahead: Option<mpsc::UnboundedSender<Claimed>>,
 }
 

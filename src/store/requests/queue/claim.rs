@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_postgres::Row;
 
 use crate::domain::key::InternalKey;
@@ -33,12 +34,10 @@ impl Request for Claim {
         let claim = Step::new(claim, [Box::new(entity), Box::new(self.limit.max(0))]);
         let mut read = None;
         let mut ahead = |rows: &[Vec<Row>]| {
-            let claimed = claimed(rows);
-            if let (Ok(claimed), Some(ahead)) = (&claimed, &self.ahead)
-                && !claimed.looks.is_empty()
-            {
-                // Whoever asked may be gone.
-                drop(ahead.send(claimed.clone()));
+            let [_, items, recalled] = rows else { unreachable!("every statement gives its rows") };
+            let claimed = claimed(items, recalled);
+            if let (Ok(claimed), Some(ahead)) = (&claimed, &self.ahead) {
+                tell(ahead, claimed);
             }
             read = Some(claimed);
         };
@@ -47,9 +46,15 @@ impl Request for Claim {
     }
 }
 
-/// Reads what the statements of a claim gave.
-fn claimed(rows: &[Vec<Row>]) -> Result<Claimed, Fault> {
-    let [_, rows, recalled] = rows else { unreachable!("every statement gives its rows") };
+/// Tells whoever asked, who may be gone, what is being claimed, if anything is.
+pub(super) fn tell(ahead: &mpsc::UnboundedSender<Claimed>, claimed: &Claimed) {
+    if !claimed.looks.is_empty() {
+        drop(ahead.send(claimed.clone()));
+    }
+}
+
+/// Reads what a claim gave, and the recall of its records.
+pub(super) fn claimed(rows: &[Row], recalled: &[Row]) -> Result<Claimed, Fault> {
     let due_in = rows.first().map(|row| get::<Option<i64>>(row, "due_in")).transpose()?.flatten();
     let next_due = due_in.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
     Ok(Claimed { looks: looks(rows, all_known(recalled)?)?, next_due })

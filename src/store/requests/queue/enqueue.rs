@@ -12,7 +12,7 @@ use crate::store::run::{Fault, Mode, Request, Session};
 
 use super::{Enqueue, EnqueueRecord, Enqueued, Notification, WorkItemId};
 
-const NOTIFY: &str = include_str!("../../sql/work_item/notify.sql");
+pub(super) const NOTIFY: &str = include_str!("../../sql/work_item/notify.sql");
 const ASK: &str = include_str!("../../sql/work_item/ask.sql");
 const ORDER: &str = include_str!("../../sql/work_item/order.sql");
 
@@ -52,7 +52,7 @@ fn stored(row: &Row) -> Result<(Notification, Enqueued), Fault> {
     Ok((notification, enqueued(row)?))
 }
 
-fn enqueued(row: &Row) -> Result<Enqueued, Fault> {
+pub(super) fn enqueued(row: &Row) -> Result<Enqueued, Fault> {
     Ok(Enqueued { id: WorkItemId(get(row, "id")?), coalesced: get(row, "coalesced")? })
 }
 

@@ -65,8 +65,10 @@ fn fates(material: &Material) -> BTreeMap<RecordName, Fate<'_>> {
     }
     for (place, system) in &material.systems {
         for (key, item) in system.items() {
-            let record = material.record_of(place, key).or_else(|| material.record_changed(place, &item.origin.change));
-            if let Some(record) = record {
+            let known = material.record_of(place, key);
+            // What a create has made that lied about it is in no record, and nobody can be expected to write to it.
+            let made = || material.record_changed(place, &item.origin.change).filter(|_| !item.origin.change.excused);
+            if let Some(record) = known.or_else(made) {
                 fates.entry((place.entity.clone(), record)).or_default().copies.push((place, item));
             }
         }

@@ -1,6 +1,7 @@
 //! The daemon: wires everything, and ends it in order.
 
 mod database;
+mod memory;
 mod reload;
 mod signals;
 mod stop;
@@ -72,6 +73,7 @@ enum DaemonError {
 
 /// Runs the daemon until it is told to stop: 0 done, 1 it could not go on, 2 the configuration is wrong.
 pub fn main(arguments: &Arguments) -> ExitCode {
+    memory::share();
     let (path, Loaded { config, inputs, .. }) = match read_configuration(arguments) {
         Ok(read) => read,
         Err(code) => return code,

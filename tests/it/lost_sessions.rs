@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use retcon::actor::supervisor::Notify;
 use retcon::log::discard;
 use rstest::rstest;
 
@@ -119,7 +120,9 @@ fn what_was_read_before_its_claim_was_lost_is_read_again_before_anything_is_writ
     let wire = Wire::new(scene.site.path(), scene.site.database(), "-- Claims the looks", moment, 1);
     let actors = Actors::start_on(wire.store(), &scene.site, policy(), discard());
     let held = wire.hold();
-    scene.tell(&actors, CUSTOMER, "1", "Anne");
+    // Two at once are stored first, and claimed then.
+    let edited = scene.edit(CUSTOMER, "1", "Anne");
+    actors.ask(Notify(vec![edited.clone(), edited])).expect("they are stored");
     let reads = CUSTOMER.sources.len();
     let runs = || scene.runs(CUSTOMER);
     let ended = || runs().0.iter().filter(|run| run.end == RunEnd::Ended(0)).count();
@@ -139,5 +142,51 @@ fn what_was_read_before_its_claim_was_lost_is_read_again_before_anything_is_writ
         assert!(read[1] < updated[0], "{source}: {runs:#?}");
     }
     assert_eq!(wire.left(), 0);
+    actors.stop();
+}
+
+#[test]
+fn a_look_that_began_in_vain_holds_up_no_notification_however_long_its_source_takes() {
+    let scene = Scene::new();
+    let actors = Actors::start(&scene.site);
+    scene.tell(&actors, CUSTOMER, "1", "Ann");
+    actors.wait_until_at_rest();
+    actors.stop();
+    let slow = scene.system(CUSTOMER, "ldap");
+    slow.fault("read", "while [ ! -e \"$system/go\" ]; do sleep 0.05; done");
+    let is_end = |run: &&RunEvent| (&*run.source, &*run.operation, run.end) == ("ldap", "read", RunEnd::Ended(0));
+    let ended = || scene.runs(CUSTOMER).0.iter().filter(is_end).count();
+    let reads = || scene.runs(CUSTOMER).count("ldap", "read");
+    let claim = "-- Claims what claim.sql would";
+    let wire = Wire::new(scene.site.path(), scene.site.database(), claim, Moment::BeforeCommit, 1);
+    let actors = Actors::start_on(wire.store(), &scene.site, policy(), discard());
+    let go = slow.dir().join("go");
+    let edited = scene.edit(CUSTOMER, "1", "Anne");
+    // One that comes while the entity looks for work is stored in the ordinary way.
+    let is_cut_off = || {
+        let before = reads();
+        let held = wire.hold();
+        std::thread::scope(|scope| {
+            let told = scope.spawn(|| actors.try_to_notify(&edited));
+            until(|| (reads() > before).then_some(()), || "nothing is read".to_owned());
+            drop(held);
+            told.join().expect("it is answered").is_err()
+        })
+    };
+    while !is_cut_off() {
+        std::fs::write(&go, "").expect("a file");
+        actors.wait_until_at_rest();
+        std::fs::remove_file(&go).expect("a file");
+    }
+    let before = ended();
+    scene.tell(&actors, PRODUCT, "1", "Pen");
+    assert_eq!((ended(), wire.left()), (before, 0), "the read in vain has not ended yet");
+    std::fs::write(&go, "").expect("a file");
+    // If that had been waited for, it would have been killed by now.
+    until(|| (ended() > before).then_some(()), || format!("{:#?}", scene.runs(CUSTOMER)));
+    actors.notify(&edited);
+    actors.wait_until_at_rest();
+    scene.assert_in_step(&actors);
+    scene.assert_nothing_held();
     actors.stop();
 }

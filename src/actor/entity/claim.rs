@@ -63,19 +63,27 @@ pub(super) async fn claim(
     Ok(claimed.next_due)
 }
 
-/// Stores a notification, claims it at once, and begins its look; does nothing, and gives `None`, unless that is all there is to do.
+/// What became of a notification that was to be stored and claimed at once: `None` where there is more to do than that.
+pub(super) type Taken = Option<(Enqueued, Claimed)>;
+
+/// Stores a notification, claims it at once, and begins its look; does nothing unless that is all there is to do. What became of it is
+/// told as soon as that is known: looks that have begun in vain may take long to end.
 pub(super) async fn take_in(
     desk: &SharedDesk,
     current: &Current,
     notification: Notification,
     claiming: &Claiming,
-) -> Result<Option<Enqueued>, StoreError> {
+    tell: impl FnOnce(&Result<Taken, StoreError>),
+) -> Result<(), StoreError> {
     let (ahead, told) = mpsc::unbounded_channel();
-    let asked = desk.ask(TakeIn { notification, ahead: Some(ahead) });
+    let asked = async {
+        let taken = desk.ask(TakeIn { notification, ahead: Some(ahead) }).await;
+        tell(&taken);
+        taken
+    };
     let nothing = || Claimed { looks: Vec::new(), next_due: None };
-    let claimed = |taken: &Option<(_, Claimed)>| taken.as_ref().map_or_else(nothing, |(_, claimed)| claimed.clone());
-    let taken = follow((desk, current, claiming), asked, told, claimed).await?;
-    Ok(taken.map(|(enqueued, _)| enqueued))
+    let claimed = |taken: &Taken| taken.as_ref().map_or_else(nothing, |(_, claimed)| claimed.clone());
+    follow((desk, current, claiming), asked, told, claimed).await.map(drop)
 }
 
 /// Begins the looks of a claim as soon as it is told of it, and lets them go on when it is durable, and the same.

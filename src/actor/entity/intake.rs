@@ -11,7 +11,8 @@ use crate::log::chain;
 use crate::store::StoreError;
 
 use super::super::store::requests::queue::{Enqueued, Notification};
-use super::{ClaimEnded, EntityActor, Phase, claim};
+use super::claim::{self, Taken};
+use super::{ClaimEnded, EntityActor, Phase};
 
 /// Has a notification stored and looked at, if nothing else is to be done here; `accepted` is dropped unheard otherwise, and nothing is
 /// done for one that nobody holds the other end of any more.
@@ -52,26 +53,21 @@ impl Handler<Intake> for EntityActor {
         }
         let (current, workshop) = (Rc::clone(&self.desk), Arc::clone(&self.workshop));
         actix::spawn(async move {
-            let taken = claim::take_in(&desk, &current, notification, &claiming).await;
-            drop(claiming);
-            let (stored, ended) = told(taken);
             // Whoever asked may be gone.
-            drop(answer.send(stored));
-            workshop.tell(ended);
+            let tell = |taken: &_| drop(answer.send(told(taken)));
+            let ended = claim::take_in(&desk, &current, notification, &claiming, tell).await;
+            drop(claiming);
+            workshop.tell(ClaimEnded(ended.map(|()| None)));
         });
     }
 }
 
-/// Says what became of the notification, and of the claim. What was not stored for another reason than that the database is away is stored
-/// in the ordinary way.
-fn told(taken: Result<Option<Enqueued>, StoreError>) -> (Answer, ClaimEnded) {
+/// Says what became of the notification. What was not stored for another reason than that the database is away is stored in the ordinary
+/// way.
+fn told(taken: &Result<Taken, StoreError>) -> Answer {
     match taken {
-        Ok(stored) => (stored.map(Ok), ClaimEnded(Ok(None))),
-        Err(StoreError::Unavailable(cause)) => {
-            let why = chain(&*cause);
-            let answer = StoreError::Unavailable(why.into());
-            (Some(Err(answer)), ClaimEnded(Err(StoreError::Unavailable(cause))))
-        }
-        Err(error) => (None, ClaimEnded(Err(error))),
+        Ok(taken) => taken.as_ref().map(|(enqueued, _)| Ok(enqueued.clone())),
+        Err(StoreError::Unavailable(cause)) => Some(Err(StoreError::Unavailable(chain(&**cause).into()))),
+        Err(_) => None,
     }
 }

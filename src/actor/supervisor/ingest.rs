@@ -83,7 +83,7 @@ impl Ingest {
             let (busy, store) = (Busy(self.clone()), store.clone());
             actix::spawn(async move {
                 while let Some(posts) = busy.0.next() {
-                    if let Some(posts) = take_in(posts).await {
+                    if let Some(posts) = take_in(&store, posts).await {
                         store_together(&store, posts).await;
                     }
                 }
@@ -133,18 +133,22 @@ impl Supervisor {
     }
 }
 
-/// Has a notification that comes alone stored and claimed by who serves its entity; gives back what has to be stored in the ordinary way.
-async fn take_in(mut posts: Vec<Post>) -> Option<Vec<Post>> {
+/// Has a notification that comes alone stored and claimed by who serves its entity, and waits for no more than the word that it will be;
+/// gives back what has to be stored in the ordinary way.
+async fn take_in(store: &Addr<StoreActor>, posts: Vec<Post>) -> Option<Vec<Post>> {
     let [Post { notifications, entity: Some(entity), .. }] = &*posts else { return Some(posts) };
     let [notification] = &**notifications else { return Some(posts) };
     let (accepted, is_accepted) = oneshot::channel();
     entity.do_send(Intake { notification: notification.clone(), accepted });
     // One that does not answer in time finds, when it comes to it, that nobody waits for it any more.
     let Ok(Ok(stored)) = tokio::time::timeout(HEED, is_accepted).await else { return Some(posts) };
-    let Ok(Some(stored)) = stored.await else { return Some(posts) };
-    let stored = stored.map(|enqueued| Stored { enqueued: vec![enqueued], is_claimed: true });
-    // Whoever asked may be gone.
-    drop(posts.pop().map(|post| post.answer.send(stored)));
+    let store = store.clone();
+    actix::spawn(async move {
+        let Ok(Some(stored)) = stored.await else { return store_together(&store, posts).await };
+        let stored = stored.map(|enqueued| Stored { enqueued: vec![enqueued], is_claimed: true });
+        // Whoever asked may be gone.
+        drop(posts.into_iter().next().map(|post| post.answer.send(stored)));
+    });
     None
 }
 

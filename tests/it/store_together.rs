@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use futures_util::poll;
 use retcon::domain::key::InternalKey;
-use retcon::domain::record::OperationKind;
+use retcon::domain::record::{Link, OperationKind};
 use retcon::store::requests::lease::{DaemonId, Enlist, Fence, GiveUp, Serve, Served};
 use retcon::store::requests::look::{Decide, DecideWithin, Decided, Limits, RecordResults};
 use retcon::store::requests::queue::WorkItemId;
@@ -18,7 +18,8 @@ use tokio_postgres::{Client, NoTls};
 use crate::support::postgres::{self, TestStore};
 use crate::support::site::open_directory;
 use crate::support::store::{
-    claim, customer, intent, items, linked, next_version, notify, recall, record, results, rows, run, source,
+    claim, customer, decision, intent, items, json, linked, next_version, notify, recall, record, results, rows, run,
+    source,
 };
 use crate::support::wire::{Moment, Wire};
 
@@ -195,6 +196,45 @@ async fn two_that_want_one_key_are_told_apart() {
     assert_eq!(rows(&scene.database, held).await, ["1"]);
 }
 
+#[rstest]
+#[tokio::test]
+async fn match_values_that_change_hands_are_all_found_afterwards(#[values(true, false)] with_a_version: bool) {
+    let scene = Scene::new().await;
+    let bearers = &scene.records[1..3];
+    let decisions = async |values: [&str; 2]| {
+        join_all(bearers.iter().zip(values).map(async |(record, value)| {
+            let known = recall(&scene.database, *record).await;
+            let plain = if with_a_version { next_version(&known, "1") } else { decision(&known) };
+            Decide { match_value: Some(value.to_owned()), ..plain }
+        }))
+        .await
+    };
+    let borne = "select record, value from match_value order by record";
+    for values in [["left", "right"], ["right", "left"]] {
+        let decisions = decisions(values).await;
+        let ends = scene.behind_the_first(&scene.database, decide_all(&scene.database, &scene.fence, decisions)).await;
+        assert_eq!(recorded(&ends), 2, "{ends:?}");
+        let wanted: Vec<String> =
+            bearers.iter().zip(values).map(|(record, value)| format!("{}|{value}", record.0)).collect();
+        assert_eq!(rows(&scene.database, borne).await, wanted);
+    }
+}
+
+#[tokio::test]
+async fn what_is_large_goes_with_little_else() {
+    let scene = Scene::new().await;
+    let mut decisions = scene.decisions().await;
+    for (decision, mebibytes) in decisions[3..].iter_mut().zip([3, 3, 5]) {
+        let last = Some(json(&format!("\"{}\"", "x".repeat(mebibytes << 20))));
+        decision.links = vec![(source("billing"), Link { last, ..linked(&decision.record.id.0.to_string()) })];
+    }
+    let large: Vec<i64> = decisions[3..6].iter().map(|decision| decision.record.id.0).collect();
+    let ends = scene.behind_the_first(&scene.database, decide_all(&scene.database, &scene.fence, decisions)).await;
+    assert_eq!(recorded(&ends), LOOKS - 1, "{ends:?}");
+    let apart = format!("select count(*), count(distinct xmin::text) from version where record = any (array{large:?})");
+    assert_eq!(rows(&scene.database, &apart).await, ["3|3"]);
+}
+
 #[tokio::test]
 async fn one_that_the_database_refuses_is_the_only_one_to_hear_of_it() {
     let scene = Scene::new().await;
@@ -237,15 +277,16 @@ async fn when_the_wire_is_cut_all_are_told_so_and_either_all_is_recorded_or_noth
     let ends = scene.behind_the_first(&store, decide_all(&store, &scene.fence, decisions.clone())).await;
     assert_eq!(wire.left(), 0);
     assert!(ends.iter().all(|end| matches!(end, Err(StoreError::Unavailable(_)))), "{ends:?}");
-    let (before, after) = match moment {
-        Moment::BeforeCommit => ("0|0".to_owned(), Decided::Recorded),
-        Moment::AfterCommit => (format!("{}|1", LOOKS - 1), Decided::Moved),
+    let all = LOOKS - 1;
+    let (before, after, versions) = match moment {
+        Moment::BeforeCommit => ("0|0".to_owned(), Decided::Recorded, format!("{all}|{all}")),
+        Moment::AfterCommit => (format!("{all}|1"), Decided::Moved, format!("{all}|1")),
     };
     assert_eq!(scene.versions().await, [before]);
     for end in decide_all(&store, &scene.fence, decisions).await {
         assert_eq!(end.expect("the wire is whole"), after);
     }
-    assert_eq!(rows(&scene.database, "select count(*) from version").await, [(LOOKS - 1).to_string()]);
+    assert_eq!(scene.versions().await, [versions], "each by itself, lest one takes the others along again");
 }
 
 #[tokio::test]

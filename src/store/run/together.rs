@@ -4,6 +4,9 @@
 //! Where other looks are under way, a recording waits for theirs, though no longer than for a [`BREATH`]; one that comes alone goes at
 //! once. What has to be considered of one, or fails, undoes all: then each is made by itself. Nobody waits for long for a transaction
 //! that is held up: after [`PATIENCE`] the next ones go beside it.
+//!
+//! A group never grows so large that PostgreSQL would not take what each of it could send alone. Where the database went away over a
+//! group, it may be one of them that it cannot bear: each is made by itself for a while, so that no other suffers for it again.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -27,6 +30,12 @@ const BREATH: Duration = Duration::from_millis(5);
 /// How many looks one transaction records at most.
 const MOST: usize = 32;
 
+/// How many bytes the looks of one transaction record at most, about; a look that records more goes alone.
+const MOST_BYTES: usize = 4 << 20;
+
+/// For how long each is made by itself after the database went away over several.
+const CAUTION: Duration = Duration::from_secs(10);
+
 /// What a look records, which may be recorded together with what others do.
 pub(in crate::store) trait Recording: Request {
     /// Gives what is recorded where nothing has to be considered; `None` where something has.
@@ -38,7 +47,11 @@ pub(in crate::store) trait Recording: Request {
 
 /// What has gathered, for each lease under which anything has, or is being recorded.
 #[derive(Default)]
-pub(in crate::store) struct Lanes(Mutex<HashMap<Fence, Lane>>);
+pub(in crate::store) struct Lanes {
+    lanes: Mutex<HashMap<Fence, Lane>>,
+    /// Under which leases each is made by itself, and until when.
+    apart: Mutex<HashMap<Fence, Instant>>,
+}
 
 /// What is recorded next under one lease.
 #[derive(Default)]
@@ -51,6 +64,7 @@ struct Lane {
 /// What one look records, and who is to be told.
 struct Waiting {
     sheet: Sheet,
+    bytes: usize,
     asker: oneshot::Sender<End>,
     /// With how many it goes at once.
     company: usize,
@@ -79,11 +93,15 @@ pub(in crate::store) async fn run_together<R: Recording>(
     store: &Store,
 ) -> Result<R::Reply, StoreError> {
     let Some(sheet) = request.sheet() else { return run(request, store, Some(fence), Way::Short).await };
+    if store.lanes.is_apart(&fence) {
+        return run(request, store, Some(fence), Way::Short).await;
+    }
     store.may_write().await?;
     let (asker, end) = oneshot::channel();
     // The other half may be anywhere, and keeps the sources busy.
     let company = usize::try_from(looks.div_ceil(2)).unwrap_or(MOST).min(MOST);
-    if store.lanes.enter(&fence, Waiting { sheet, asker, company, since: Instant::now() }) {
+    let bytes = sheet.bytes();
+    if store.lanes.enter(&fence, Waiting { sheet, bytes, asker, company, since: Instant::now() }) {
         store.runtime().spawn(serve(store.clone(), fence.clone()));
     }
     // Without a word the task has failed, or the runtime has ended: whether it was recorded is unknown.
@@ -124,7 +142,12 @@ async fn record(store: Store, fence: Fence, group: Vec<Waiting>) {
         Err(Undone::NotPlain) if askers.len() == 1 => End::NotPlain,
         Err(Undone::NotPlain | Undone::Failed) => End::Apart,
         Err(Undone::Deposed) => End::Deposed,
-        Err(Undone::Away(cause)) => End::Away(cause.into()),
+        Err(Undone::Away(cause)) => {
+            if askers.len() > 1 {
+                store.lanes.keep_apart(&fence);
+            }
+            End::Away(cause.into())
+        }
     };
     for asker in askers {
         // Whoever asked may be gone.
@@ -206,9 +229,16 @@ impl Lanes {
         let mut lanes = self.lanes();
         let Some(lane) = lanes.get_mut(fence) else { return Vec::new() };
         let (mut group, mut left): (Vec<Waiting>, Vec<Waiting>) = (Vec::new(), Vec::new());
+        let mut bytes: usize = 0;
         for waiting in std::mem::take(&mut lane.gathered) {
             let goes_with = |other: &Waiting| other.sheet.goes_with(&waiting.sheet);
-            if group.len() < MOST && group.iter().all(goes_with) { group.push(waiting) } else { left.push(waiting) }
+            let is_too_much = group.len() >= MOST || bytes.saturating_add(waiting.bytes) > MOST_BYTES;
+            if group.is_empty() || !is_too_much && group.iter().all(goes_with) {
+                bytes = bytes.saturating_add(waiting.bytes);
+                group.push(waiting);
+            } else {
+                left.push(waiting);
+            }
         }
         lane.gathered = left;
         if group.is_empty() {
@@ -217,8 +247,23 @@ impl Lanes {
         group
     }
 
-    /// A panic while it was open has left nothing half-written.
-    fn lanes(&self) -> MutexGuard<'_, HashMap<Fence, Lane>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Has each be made by itself for a while.
+    fn keep_apart(&self, fence: &Fence) {
+        let (now, mut apart) = (Instant::now(), open(&self.apart));
+        apart.retain(|_, until| *until > now);
+        apart.insert(fence.clone(), now + CAUTION);
     }
+
+    fn is_apart(&self, fence: &Fence) -> bool {
+        open(&self.apart).get(fence).is_some_and(|until| *until > Instant::now())
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, HashMap<Fence, Lane>> {
+        open(&self.lanes)
+    }
+}
+
+/// A panic while it was open has left nothing half-written.
+fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
 //! What looks record where nothing else has to be considered: rows, of one look or of several.
 
+mod size;
 mod statements;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,8 @@ use crate::store::columns::{JsonText, Word, storable};
 use crate::store::encoding::{encode, encode_list};
 use crate::store::requests::queue::{Finish, WorkEnd, WorkItemId};
 use crate::store::run::{Parameter, Step};
+
+use size::{Size, bytes_of};
 
 /// Rows as a statement takes them: an array for each column.
 trait Rows: Sized {
@@ -34,6 +37,12 @@ macro_rules! rows {
                     $($column.push(row.$column);)+
                 }
                 vec![$(Box::new($column)),+]
+            }
+        }
+
+        impl Size for $name {
+            fn size(&self) -> usize {
+                0 $(+ self.$column.size())+
             }
         }
     )+};
@@ -261,6 +270,13 @@ impl Sheet {
     /// Tells whether what both record can be recorded in one transaction, as it would be one after the other.
     pub(in crate::store) fn goes_with(&self, other: &Self) -> bool {
         self.records.is_disjoint(&other.records)
+    }
+
+    /// Gives about how many bytes are sent for it: those of documents and other texts that may be long.
+    pub(in crate::store) fn bytes(&self) -> usize {
+        let versions = bytes_of(&self.revised) + bytes_of(&self.matched);
+        let writes = bytes_of(&self.put) + bytes_of(&self.said);
+        versions + writes + bytes_of(&self.retired) + bytes_of(&self.linked)
     }
 
     /// Takes what another one records.

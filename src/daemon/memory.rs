@@ -1,6 +1,7 @@
 //! How the daemon's memory is laid out.
 
 /// How many arenas the C library may allocate from: about as many as there are threads that are busy at the same time.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 const ARENAS: libc::c_int = 2;
 
 /// Has all threads allocate from a few arenas; to be called before there are any.

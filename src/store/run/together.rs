@@ -92,10 +92,8 @@ pub(in crate::store) async fn run_together<R: Recording>(
     looks: u32,
     store: &Store,
 ) -> Result<R::Reply, StoreError> {
-    let Some(sheet) = request.sheet() else { return run(request, store, Some(fence), Way::Short).await };
-    if store.lanes.is_apart(&fence) {
-        return run(request, store, Some(fence), Way::Short).await;
-    }
+    let sheet = if store.lanes.is_apart(&fence) { None } else { request.sheet() };
+    let Some(sheet) = sheet else { return run(request, store, Some(fence), Way::Short).await };
     store.may_write().await?;
     let (asker, end) = oneshot::channel();
     // The other half may be anywhere, and keeps the sources busy.

@@ -118,21 +118,32 @@ fn an_update_that_was_decided_and_begun_in_one_commit_is_made_once_wherever_the_
     daemon.stop();
 }
 
+/// Counts the reads of billing that have ended well.
+fn reads(site: &Site) -> usize {
+    let is_read = |run: &&RunEvent| run.source == "billing" && run.operation == "read" && run.end == RunEnd::Ended(0);
+    site.runs().0.iter().filter(is_read).count()
+}
+
+/// Takes a turn of billing that is not the daemon's, for as long as what is given is kept.
+#[track_caller]
+fn take_turn(site: &Site) -> File {
+    let turn = File::open(site.path().join("state/locks/customer.billing.lock")).expect("it was locked before");
+    until(|| flock(&turn, FlockOperation::NonBlockingLockExclusive).ok(), || "the read has it still");
+    turn
+}
+
 #[test]
 fn an_update_that_waits_for_its_turn_is_not_begun_and_a_copy_that_goes_meanwhile_was_deleted() {
     let site = Site::new(&[Sh.source("billing").with("recheck = \"1h\""), Sh.source("crm")]);
     let daemon = introduce(&site);
     site.system("crm").fault("read", STOP);
     site.system("crm").put("a", BEA);
-    let is_read = |run: &&RunEvent| run.source == "billing" && run.operation == "read" && run.end == RunEnd::Ended(0);
-    let reads = || site.runs().0.iter().filter(is_read).count();
-    let before = reads();
+    let before = reads(&site);
     site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
     wait_for_stop(&site, &daemon, "crm");
-    until(|| (reads() > before).then_some(()), || format!("{:#?}", site.runs()));
+    until(|| (reads(&site) > before).then_some(()), || format!("{:#?}", site.runs()));
     // Somebody has a turn of billing that is not the daemon.
-    let turn = File::open(site.path().join("state/locks/customer.billing.lock")).expect("it was locked before");
-    until(|| flock(&turn, FlockOperation::NonBlockingLockExclusive).ok(), || "the read has it still");
+    let turn = take_turn(&site);
     site.system("crm").set("go");
     until(|| (ask(&site, OPEN) == ["in-flight f"]).then_some(()), || ask(&site, OPEN).join(", "));
     site.system("billing").remove("sh-1");
@@ -156,15 +167,12 @@ fn an_update_whose_turn_is_not_near_is_not_begun_beside_other_looks() {
     // What takes so long every time is no matter of moments.
     site.system("billing").fault("read", "sleep 0.1\n");
     site.system("crm").put("a", BEA);
-    let is_read = |run: &&RunEvent| run.source == "billing" && run.operation == "read" && run.end == RunEnd::Ended(0);
-    let reads = || site.runs().0.iter().filter(is_read).count();
-    let before = reads();
+    let before = reads(&site);
     site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
     wait_for_stop(&site, &daemon, "crm");
     site.retcon(&["notify", "customer", "crm", "unknown"]).exits(0);
-    until(|| (reads() > before).then_some(()), || format!("{:#?}", site.runs()));
-    let turn = File::open(site.path().join("state/locks/customer.billing.lock")).expect("it was locked before");
-    until(|| flock(&turn, FlockOperation::NonBlockingLockExclusive).ok(), || "the read has it still");
+    until(|| (reads(&site) > before).then_some(()), || format!("{:#?}", site.runs()));
+    let turn = take_turn(&site);
     site.system("crm").set("go");
     until(|| (ask(&site, OPEN).len() == 1).then_some(()), || ask(&site, OPEN).join(", "));
     assert_eq!(ask(&site, OPEN), ["in-flight f"]);

@@ -18,6 +18,7 @@ use actix::{Addr, Arbiter, ArbiterHandle, System, SystemRunner};
 use bare::Bare;
 use futures_util::future::join_all;
 use report::{Bound, Report};
+use retcon::actor::crew::Crew;
 use retcon::actor::errand::{Read, Taken};
 use retcon::actor::source::{SourceActor, Visit, start_alone};
 use retcon::actor::supervisor::runtime;
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     site.sources.iter().for_each(|source| site.put(source, "k1", &document(1, 0)));
     let guardian = guardian(site.path());
     // Who looks is on the thread of the actors, as in a daemon.
-    let system = System::with_tokio_rt(|| runtime(SOURCES).expect("descriptors are left"));
+    let system = System::with_tokio_rt(|| runtime(1).expect("descriptors are left"));
     let actors = system.block_on(async { start(&site, &guardian, &Arbiter::current()) });
     for at_once in AT_ONCE {
         let actors = &actors[..at_once];
@@ -76,13 +77,14 @@ fn guardian(state_dir: &Path) -> Guardian {
 fn start(site: &Site, guardian: &Guardian, arbiter: &ArbiterHandle) -> Vec<Addr<SourceActor>> {
     let entity: EntityName = ENTITY.parse().expect("it is a name");
     let gate = Arc::new(Gate::new(&Throttle { rate: 0.0, burst: 1, in_flight: 8 }));
+    let crew = Crew::start().expect("a thread is left");
     let tenure = Arc::new(Tenure::unlimited(Cancel::new().expect("descriptors are left")));
     let one = |name: &String| {
         let source = Arc::new(source(site, name));
         let name = source.name.clone();
         let program = Program::new(entity.clone(), source, site.path()).guarded_by(Some(guardian.clone()));
         let visitor = Visitor::new(Arc::new(program), Arc::clone(&gate), Arc::clone(&tenure), discard());
-        start_alone(arbiter, (entity.clone(), name), visitor, discard())
+        start_alone(arbiter, (entity.clone(), name), (visitor, crew.clone()), discard())
     };
     site.sources.iter().map(one).collect()
 }

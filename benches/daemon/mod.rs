@@ -34,11 +34,28 @@ impl Daemon {
 
     /// The time that it has spent on cores.
     pub fn cpu(&self) -> Duration {
-        let stat = self.proc("stat");
-        let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace().collect::<Vec<_>>());
-        // utime and stime (proc(5)), in hundredths of a second.
-        let ticks: u64 = fields.iter().flatten().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Duration::from_millis(ticks * 10)
+        // utime and stime (proc(5)).
+        ticks(&fields(&self.proc("stat")), 2)
+    }
+
+    /// The time that it has spent on cores with all processes below it, PostgreSQL's too, whether they run or have ended.
+    pub fn cpu_of_all(&self) -> Duration {
+        let processes = fs::read_dir("/proc").expect("proc(5)").filter_map(|entry| {
+            let (path, stat) = entry.ok().map(|entry| (entry.path(), entry.path().join("stat")))?;
+            let pid = path.file_name()?.to_str()?.parse::<i32>().ok()?;
+            Some((pid, fields(&fs::read_to_string(stat).ok()?)))
+        });
+        let processes: Vec<(i32, Vec<u64>)> = processes.collect();
+        let mut family = vec![self.pid().as_raw_nonzero().get()];
+        let (mut spent, mut next) = (Duration::ZERO, 0);
+        while let Some(parent) = family.get(next).copied() {
+            // utime, stime, cutime and cstime: those that have ended are counted where they were waited for.
+            spent +=
+                processes.iter().find(|(pid, _)| *pid == parent).map_or(Duration::ZERO, |(_, stat)| ticks(stat, 4));
+            family.extend(processes.iter().filter(|(_, stat)| stat[1] == parent as u64).map(|(pid, _)| *pid));
+            next += 1;
+        }
+        spent
     }
 
     /// What it has in memory, in KiB.
@@ -51,6 +68,17 @@ impl Daemon {
     fn proc(&self, file: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{file}", self.pid().as_raw_nonzero())).expect("the daemon runs")
     }
+}
+
+/// Gives the numbers that follow the name in `/proc/PID/stat`: the parent is the second; what is no number counts as 0.
+fn fields(stat: &str) -> Vec<u64> {
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect()
+}
+
+/// Adds up so many of the times, which are in hundredths of a second.
+fn ticks(fields: &[u64], count: usize) -> Duration {
+    Duration::from_millis(fields.iter().skip(11).take(count).sum::<u64>() * 10)
 }
 
 impl Drop for Daemon {

@@ -41,8 +41,20 @@ impl Report {
     /// Enters pairs of a figure of ours and its floor, measured in turns; what counts is the ratio of their medians.
     pub fn compare(&mut self, what: &str, unit: &str, rounds: &[(f64, f64)], bound: Bound) {
         let (ours, floor): (Vec<f64>, Vec<f64>) = rounds.iter().copied().unzip();
+        let ratio = median(ours) / median(floor);
+        self.enter(what, unit, rounds, ratio, bound);
+    }
+
+    /// Enters pairs likewise, each measured within moments; what counts is the median of their ratios, which a machine that grows slower
+    /// for a while moves less.
+    pub fn pairs(&mut self, what: &str, unit: &str, rounds: &[(f64, f64)], bound: Bound) {
+        let ratio = median(rounds.iter().map(|(ours, floor)| ours / floor).collect());
+        self.enter(what, unit, rounds, ratio, bound);
+    }
+
+    fn enter(&mut self, what: &str, unit: &str, rounds: &[(f64, f64)], ratio: f64, bound: Bound) {
+        let (ours, floor): (Vec<f64>, Vec<f64>) = rounds.iter().copied().unzip();
         let (ours, floor) = (median(ours), median(floor));
-        let ratio = ours / floor;
         self.row(what, &figure(ours, unit), &figure(floor, unit), &format!("{ratio:.2}"), ratio, bound);
         let pair = |(ours, floor): &(f64, f64)| format!("{} : {}", figure(*ours, ""), figure(*floor, ""));
         let pairs: Vec<String> = rounds.iter().map(pair).collect();

@@ -200,6 +200,8 @@ pub struct Pause {
     /// `None`: the entity itself.
     pub source: Option<SourceName>,
     pub paused: bool,
+    /// Who wants it so, if that is known.
+    pub who: Option<String>,
 }
 
 /// Makes a parked, waiting or ready item ready at once, with fresh attempts.
@@ -280,7 +282,7 @@ pub struct Survey {
     /// As it was when it was asked just now.
     pub database: DatabaseStatus,
     pub usage: Usage,
-    /// None before the database was ready for the first time. Of those that stand by it is not said who serves them.
+    /// None before the database was ready for the first time.
     pub entities: Vec<EntityStatus>,
     /// Whether the counts of the entities are known: the database has told them.
     pub knows_counts: bool,

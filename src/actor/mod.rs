@@ -13,6 +13,7 @@ mod workshop;
 mod desk;
 mod look;
 pub mod errand;
+pub mod crew;
 pub mod herald;
 mod alerts;
 pub mod source;

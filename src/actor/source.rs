@@ -16,6 +16,7 @@ use crate::domain::record::OperationKind;
 use crate::log::key;
 use crate::source::visit::{Begun, Reach, Visitor};
 
+use super::crew::{Crew, Parting};
 use super::entity::{EntityActor, SourceChanged};
 use super::errand::{Errand, WriteOrder, Written};
 use super::lock::whole;
@@ -40,6 +41,7 @@ pub struct SourceActor {
 struct Counter {
     name: SourceName,
     visitor: Visitor,
+    crew: Crew,
     /// Told of every change of its health; `None`: nobody is.
     entity: Option<Addr<EntityActor>>,
     /// What a person has stopped; nothing is started here while it is this source.
@@ -51,12 +53,19 @@ struct Counter {
 
 struct Line {
     waiting: VecDeque<Waiting>,
-    /// The number of the thread's turn that makes visits; `None`: nobody does.
-    visiting: Option<u64>,
+    /// The thread's turn in which visits are made; `None`: there is none.
+    visiting: Option<Visiting>,
     turns: u64,
-    /// How long the last visit took, its wait for the throttle included; `None`: there was none yet.
+    /// How long the last visit took, its waits included; `None`: there was none yet.
     pace: Option<Duration>,
     health: Health,
+}
+
+/// A thread's turn, in which one visit after the other is made.
+struct Visiting {
+    number: u64,
+    /// When the visit under way has begun.
+    since: Instant,
 }
 
 /// Whether the source answers.
@@ -70,7 +79,7 @@ pub enum Health {
 type Waiting = Box<dyn FnOnce(Turn<'_>) -> Made + Send>;
 
 /// A visit that is over: what it shows of the source, and what answers whoever waits for it.
-type Made = (Reach, Box<dyn FnOnce() + Send>);
+type Made = (Reach, Parting);
 
 enum Turn<'a> {
     Come(&'a Visitor),
@@ -95,14 +104,14 @@ pub(super) async fn visit<E: Errand>(source: &Addr<SourceActor>, errand: E) -> E
 pub fn start_alone(
     arbiter: &ArbiterHandle,
     (entity, name): (EntityName, SourceName),
-    visitor: Visitor,
+    (visitor, crew): (Visitor, Crew),
     log: Logger,
 ) -> Addr<SourceActor> {
     let path = ActorPath::Source(entity, name.clone());
     let (policy, ledger) = (Policy::default(), Ledger::default());
     let spec = Spec { path, policy, ledger, log: log.clone(), report: Box::new(|_, _| {}) };
     let make = move |_: &mut Context<SourceActor>, lifeline| {
-        SourceActor::new(name, visitor, None, Paused::default(), lifeline, log)
+        SourceActor::new(name, (visitor, crew), None, Paused::default(), lifeline, log)
     };
     start(arbiter, spec, make).addr
 }
@@ -145,10 +154,10 @@ impl<E: Errand> Message for Visit<E> {
 pub struct Finish;
 
 impl SourceActor {
-    /// Takes over the visits at a source.
+    /// Takes over the visits at a source, which are made on threads of a crew.
     pub(super) fn new(
         name: SourceName,
-        visitor: Visitor,
+        (visitor, crew): (Visitor, Crew),
         entity: Option<Addr<EntityActor>>,
         paused: Paused,
         lifeline: Lifeline,
@@ -157,7 +166,7 @@ impl SourceActor {
         let line = Line { waiting: VecDeque::new(), visiting: None, turns: 0, pace: None, health: Health::Up };
         let of_counter = lifeline.clone();
         let line = Mutex::new(line);
-        let counter = Counter { name, visitor, entity, paused, lifeline: of_counter, log, line };
+        let counter = Counter { name, visitor, crew, entity, paused, lifeline: of_counter, log, line };
         Self { counter: Arc::new(counter), lifeline }
     }
 }
@@ -198,29 +207,38 @@ impl ThreadTurn {
         begun: Begun,
         order: &WriteOrder,
         (told, reply): (oneshot::Receiver<()>, oneshot::Sender<Written>),
-    ) {
+    ) -> Parting {
         let visitor = &self.counter.visitor;
         let start = || told.blocking_recv().map_err(|_| "it was not decided".to_owned());
         let made = catch_unwind(AssertUnwindSafe(|| visitor.write_begun(begun, order, start)));
         let (written, reach) =
             made.unwrap_or_else(|panic| (WriteResult::lost(order.kind, panic_text(panic)).into(), Reach::Unknown));
-        self.counter.learn(reach);
-        let next = self.next();
-        drop(reply.send(written));
-        self.make_visits(next);
+        let next = self.after(reach);
+        self.go_on(next, Box::new(move || drop(reply.send(written))))
     }
 
-    /// Whoever is answered finds the turn ended already, if nobody else waits.
-    fn make_visits(self, mut next: Option<Waiting>) {
-        let counter = &self.counter;
+    /// Makes the visits that wait; gives what answers the last one.
+    fn make_visits(self) -> Parting {
+        let first = self.next();
+        self.go_on(first, Box::new(|| {}))
+    }
+
+    /// Whoever is answered finds the turn ended already, if nobody else waits, and a thread that is free for the next.
+    fn go_on(self, mut next: Option<Waiting>, mut answer: Parting) -> Parting {
         while let Some(visit) = next {
-            let began = Instant::now();
-            let (reach, answer) = visit(Turn::Come(&counter.visitor));
-            counter.learn(reach);
-            whole(&counter.line).pace = Some(began.elapsed());
-            next = self.next();
             answer();
+            let (reach, of_visit) = visit(Turn::Come(&self.counter.visitor));
+            next = self.after(reach);
+            answer = of_visit;
         }
+        answer
+    }
+
+    /// Takes in what a visit has shown that is over, and gives the next one.
+    fn after(&self, reach: Reach) -> Option<Waiting> {
+        self.counter.learn(reach);
+        whole(&self.counter.line).note_pace();
+        self.next()
     }
 
     /// Gives the next visit that may be made; if there is none, the turn ends.
@@ -228,9 +246,11 @@ impl ThreadTurn {
         self.counter.refuse();
         let mut line = whole(&self.counter.line);
         let next = line.waiting.pop_front();
-        if next.is_none() {
+        match (&next, &mut line.visiting) {
+            (Some(_), Some(visiting)) => visiting.since = Instant::now(),
+            (Some(_), None) => {}
             // Before the lock is let go of: whoever comes then takes the next turn.
-            line.end(self.number);
+            (None, _) => line.end(self.number),
         }
         next
     }
@@ -245,18 +265,25 @@ impl Drop for ThreadTurn {
 impl Line {
     fn begin(&mut self) -> u64 {
         self.turns += 1;
-        self.visiting = Some(self.turns);
+        self.visiting = Some(Visiting { number: self.turns, since: Instant::now() });
         self.turns
     }
 
-    /// Tells whether all who have come before are expected to have had their turns in moments.
+    /// Takes in how long the visit took that is over now.
+    fn note_pace(&mut self) {
+        self.pace = self.visiting.as_ref().map(|visiting| visiting.since.elapsed());
+    }
+
+    /// Tells whether all who have come before are expected to have had their turns in moments: to take as long as the last visit did,
+    /// or as the one under way has taken by now.
     fn is_short(&self) -> bool {
         let ahead = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX).saturating_add(1);
-        self.pace.is_some_and(|pace| pace.saturating_mul(ahead) <= SOON)
+        let under_way = self.visiting.as_ref().map_or(Duration::ZERO, |visiting| visiting.since.elapsed());
+        self.pace.is_some_and(|pace| pace.max(under_way).saturating_mul(ahead) <= SOON)
     }
 
     fn end(&mut self, number: u64) {
-        self.visiting = self.visiting.filter(|current| *current != number);
+        self.visiting.take_if(|visiting| visiting.number == number);
     }
 }
 
@@ -265,10 +292,7 @@ impl Counter {
     /// actor meanwhile does not touch them.
     fn pump(self: &Arc<Self>) {
         if let Some(turn) = ThreadTurn::take(self) {
-            tokio::task::spawn_blocking(move || {
-                let first = turn.next();
-                turn.make_visits(first);
-            });
+            self.crew.have(Box::new(move || turn.make_visits()));
         }
     }
 
@@ -399,7 +423,7 @@ impl Handler<Reserve> for SourceActor {
         let begun = self.counter.visitor.begin_at_once(&order)?;
         let ((begin, told), (reply, written)) = (oneshot::channel(), oneshot::channel());
         let kind = order.kind;
-        tokio::task::spawn_blocking(move || turn.make_write(begun, &order, (told, reply)));
+        self.counter.crew.have(Box::new(move || turn.make_write(begun, &order, (told, reply))));
         Some(Reserved { kind, begin, written })
     }
 }
@@ -438,22 +462,4 @@ impl Handler<Drill> for SourceActor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(pace: Option<Duration>, waiting: usize) -> Line {
-        let visit = || -> Waiting { Box::new(|_| (Reach::Unknown, Box::new(|| {}))) };
-        let waiting = std::iter::repeat_with(visit).take(waiting).collect();
-        Line { waiting, visiting: None, turns: 0, pace, health: Health::Up }
-    }
-
-    #[test]
-    fn a_turn_is_near_where_those_before_it_take_no_longer_than_the_last_visit_did() {
-        let pace = SOON / 4;
-        assert!([0, 1, 2, 3].iter().all(|ahead| line(Some(pace), *ahead).is_short()));
-        assert!(!line(Some(pace), 4).is_short());
-        assert!(!line(Some(SOON * 2), 0).is_short());
-        assert!(!line(Some(Duration::MAX), 3).is_short());
-        assert!(!line(None, 0).is_short(), "nobody knows how long a visit takes");
-    }
-}
+mod tests;

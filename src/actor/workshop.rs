@@ -1,9 +1,10 @@
 //! What belongs to an entity and not to its actor: it outlives the actor's failures and every configuration.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use actix::{Addr, Handler, Message};
 use futures_util::future::join_all;
@@ -18,8 +19,9 @@ use crate::source::past::{PastRun, PastRuns};
 use super::entity::{EntityActor, Previews};
 use super::lock::whole;
 use super::messages::Ordered;
+use super::store::requests::lease::Fence;
 use super::store::requests::pause::Pauses;
-use super::store::requests::queue::WorkItemId;
+use super::store::requests::queue::{ClaimedLook, Subject, WorkItemId};
 
 /// Results of orders that nobody has asked for yet.
 const UNCLAIMED: usize = 256;
@@ -51,6 +53,12 @@ impl Workshops {
         whole(&self.0).get(entity).is_some_and(|workshop| workshop.is_idle())
     }
 
+    /// Waits until nothing is under way in the workshop of an entity.
+    pub(super) fn idle_at(&self, entity: &EntityName) -> impl Future<Output = ()> + Send + use<> {
+        let idle = whole(&self.0).get(entity).map(|workshop| workshop.idle());
+        async move { drop(join_all(idle).await) }
+    }
+
     /// Tells every actor that works in one of them.
     pub(super) fn tell<M>(&self, message: impl Fn() -> M)
     where
@@ -78,6 +86,8 @@ pub struct Workshop {
     /// Who works here now; it is told of what ends here, also of what another one before it has begun.
     actor: Mutex<Option<Addr<EntityActor>>>,
     under_way: Mutex<UnderWay>,
+    /// What is claimed and waits for room.
+    ready: Mutex<VecDeque<Ready>>,
     claiming: AtomicBool,
     /// How many looks and claims are under way.
     busy: watch::Sender<usize>,
@@ -113,6 +123,14 @@ struct UnderWay {
     looks: BTreeMap<u64, Vec<WorkItemId>>,
 }
 
+/// A look that is claimed and waits for room.
+struct Ready {
+    claimed: ClaimedLook,
+    /// The lease under which it was claimed.
+    fence: Fence,
+    since: Instant,
+}
+
 /// A look under way, for as long as this is held.
 pub(super) struct Held {
     workshop: Arc<Workshop>,
@@ -135,6 +153,7 @@ impl Workshop {
             paused: Paused::default(),
             actor: Mutex::default(),
             under_way: Mutex::default(),
+            ready: Mutex::default(),
             claiming: AtomicBool::new(false),
             busy: watch::Sender::new(0),
             records: RecordLocks::default(),
@@ -180,9 +199,40 @@ impl Workshop {
         u32::try_from(whole(&self.under_way).looks.len()).unwrap_or(u32::MAX)
     }
 
-    /// Returns the work items of the looks under way.
+    /// Returns the work items of the looks under way, and of those that wait for room.
     pub(super) fn items(&self) -> Vec<WorkItemId> {
-        whole(&self.under_way).looks.values().flatten().copied().collect()
+        let ready = whole(&self.ready);
+        let waiting = ready.iter().flat_map(|ready| &ready.claimed.items).map(|item| item.id);
+        whole(&self.under_way).looks.values().flatten().copied().chain(waiting).collect()
+    }
+
+    /// Returns the number of looks that wait for room.
+    pub(super) fn ready(&self) -> u32 {
+        u32::try_from(whole(&self.ready).len()).unwrap_or(u32::MAX)
+    }
+
+    /// Gives the look that has waited longest for room, if it was claimed under this lease; with its record, unless another look has been
+    /// at that since.
+    pub(super) fn next_ready(&self, fence: &Fence) -> Option<(ClaimedLook, Option<Alone>)> {
+        let mut ready = whole(&self.ready);
+        let Ready { claimed, .. } = if ready.front()?.fence == *fence { ready.pop_front()? } else { return None };
+        drop(ready);
+        let alone = match &claimed.subject {
+            Subject::Record(record) => self.records.lock_fresh(*record),
+            Subject::UnknownKey { .. } => None,
+        };
+        Some((claimed, alone))
+    }
+
+    /// Returns how long the look has waited for room that has waited longest.
+    pub(super) fn oldest_ready(&self) -> Option<Duration> {
+        whole(&self.ready).front().map(|ready| ready.since.elapsed())
+    }
+
+    /// Lets go of the looks that wait for room, and gives their items.
+    pub(super) fn let_go(&self) -> Vec<WorkItemId> {
+        let ready = std::mem::take(&mut *whole(&self.ready));
+        ready.into_iter().flat_map(|ready| ready.claimed.items).map(|item| item.id).collect()
     }
 
     /// Says that work is being claimed; `None` if it is already.
@@ -236,6 +286,16 @@ impl Claiming {
     pub(super) fn alone_since(&self, record: InternalKey) -> Option<Alone> {
         self.0.records.lock_untouched(record)
     }
+
+    /// Has looks wait for room that come of this claim.
+    pub(super) fn put_by(&self, looks: impl Iterator<Item = ClaimedLook>, fence: &Fence) {
+        for claimed in looks {
+            if let Subject::Record(record) = &claimed.subject {
+                self.0.records.keep_fresh(*record);
+            }
+            whole(&self.0.ready).push_back(Ready { claimed, fence: fence.clone(), since: Instant::now() });
+        }
+    }
 }
 
 impl Drop for Claiming {
@@ -254,13 +314,15 @@ struct Locks {
     turns: HashMap<InternalKey, Arc<Turn<()>>>,
     /// The records that have been looked at since the last claim began.
     touched: HashSet<InternalKey>,
+    /// Those of looks that wait for room which nobody has looked at since they were claimed.
+    fresh: HashSet<InternalKey>,
 }
 
 impl RecordLocks {
     /// Keeps in mind from now on which records are looked at.
     fn watch(&self) {
         let mut locks = whole(&self.0);
-        let Locks { turns, touched } = &mut *locks;
+        let Locks { turns, touched, fresh: _ } = &mut *locks;
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         *touched = turns.keys().copied().collect();
     }
@@ -278,12 +340,29 @@ impl RecordLocks {
         }
         locks.turn(record).try_lock_owned().ok()
     }
+
+    /// Keeps in mind, longer than until the next claim, whether a record of the last one is looked at.
+    fn keep_fresh(&self, record: InternalKey) {
+        let mut locks = whole(&self.0);
+        match locks.touched.contains(&record) {
+            true => locks.fresh.remove(&record),
+            false => locks.fresh.insert(record),
+        };
+    }
+
+    /// Gives none for a record that has been looked at since it is kept in mind.
+    fn lock_fresh(&self, record: InternalKey) -> Option<Alone> {
+        let mut locks = whole(&self.0);
+        let is_fresh = locks.fresh.remove(&record);
+        is_fresh.then(|| locks.turn(record).try_lock_owned().ok()).flatten()
+    }
 }
 
 impl Locks {
     fn turn(&mut self, record: InternalKey) -> Arc<Turn<()>> {
         self.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         self.touched.insert(record);
+        self.fresh.remove(&record);
         Arc::clone(self.turns.entry(record).or_default())
     }
 }
@@ -349,5 +428,22 @@ mod tests {
         drop(locks.lock(ONE).await);
         assert!(locks.lock_untouched(ONE).is_none(), "another look came and went meanwhile");
         assert!(locks.lock_untouched(OTHER).is_some_and(|_alone| locks.lock_untouched(OTHER).is_none()));
+    }
+
+    #[tokio::test]
+    async fn a_look_that_has_waited_for_room_recalls_its_record_anew_if_another_one_was_at_it() {
+        let locks = RecordLocks::default();
+        let held = locks.lock(ONE).await;
+        locks.watch();
+        [ONE, OTHER].into_iter().for_each(|record| locks.keep_fresh(record));
+        drop(held);
+        locks.watch();
+        assert!(locks.lock_fresh(ONE).is_none(), "another look was at it when its claim began");
+        assert!(locks.lock_fresh(OTHER).is_some(), "another claim in between does no harm");
+        assert!(locks.lock_fresh(OTHER).is_none(), "it has been looked at");
+        locks.watch();
+        locks.keep_fresh(OTHER);
+        drop(locks.lock(OTHER).await);
+        assert!(locks.lock_fresh(OTHER).is_none(), "another look came and went while it waited");
     }
 }

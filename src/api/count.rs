@@ -6,8 +6,11 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
 
-use super::problem::Code;
+use super::problem::{Code, Refused};
 use crate::metrics::{Request, Tally};
+
+/// The label of a method that is none of those that we know.
+const OTHER: &str = "other";
 
 /// Hands a request on, and counts the answer.
 pub(super) async fn count<B: MessageBody + 'static>(
@@ -24,7 +27,18 @@ pub(super) async fn count<B: MessageBody + 'static>(
     Ok(response)
 }
 
+/// Counts a request that was refused for its head: neither a method nor a route is made out of it.
+pub(super) fn refused(tally: &Tally, refused: &Refused) {
+    let code = refused.code();
+    tally.answered(Request {
+        method: OTHER,
+        route: String::new(),
+        status: code.status().as_u16(),
+        problem: code.as_str(),
+    });
+}
+
 fn known(method: &Method) -> &'static str {
     const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PUT", "DELETE"];
-    METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+    METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or(OTHER)
 }

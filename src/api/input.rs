@@ -12,6 +12,12 @@ pub(super) fn malformed(detail: impl std::fmt::Display) -> Refused {
     Refused::new(Code::Malformed, detail)
 }
 
+/// Refuses what is not known by its name, and says what is.
+pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Refused {
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    malformed(format_args!("unknown {what} {name:?}; known here: {known}"))
+}
+
 /// A value in a request body, and where it stands.
 pub(super) struct Node<'a> {
     value: &'a Json,
@@ -154,8 +160,7 @@ impl Query {
             .into_inner();
         for (n, (name, value)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                return Err(malformed(format_args!("unknown query parameter {name:?}; known here: {known}")));
+                return Err(unknown("query parameter", name, known));
             }
             if pairs.iter().skip(n + 1).any(|(other, _)| other == name) {
                 return Err(malformed(format_args!("query parameter {name:?} stands twice")));

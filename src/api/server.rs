@@ -64,12 +64,12 @@ pub fn serve(
 
 /// Makes the server at the unix socket.
 fn at_socket(listener: UnixListener, service: Service) -> io::Result<Server> {
-    let log = service.log.clone();
+    let (log, tally) = (service.log.clone(), service.tally.clone());
     let parts = Parts::new(service);
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     let factory = move || {
-        let (log, stopping) = (log.clone(), stopping.clone());
+        let (log, tally, stopping) = (log.clone(), tally.clone(), stopping.clone());
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
             // The screen sees to it, for every request.
@@ -84,8 +84,11 @@ fn at_socket(listener: UnixListener, service: Service) -> io::Result<Server> {
                 introduce(connection.inner().inner(), known, &log);
             })
             .finish(map_config(app(&parts).into_factory(), |_| AppConfig::default()));
-        fn_service(|stream: UnixStream| async { Ok((Patient::new(Screen::new(stream)), Protocol::Http1, None)) })
-            .and_then(http)
+        fn_service(move |stream: UnixStream| {
+            let screen = Screen::new(stream, tally.clone());
+            async { Ok((Patient::new(screen), Protocol::Http1, None)) }
+        })
+        .and_then(http)
     };
     let builder = builder.workers(WORKERS).disable_signals().shutdown_timeout(SHUTDOWN_S);
     Ok(builder.listen_uds("retcon-socket", listener, factory)?.run())

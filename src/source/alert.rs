@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::model::Alerts;
@@ -39,6 +40,7 @@ pub fn tell(alerts: &Alerts, event: &str, cancel: &Cancel, guardian: Option<&Gua
     let spec = Spec {
         program: PathBuf::from(program),
         args: args.iter().map(Into::into).collect(),
+        kept: Arc::default(),
         env: inherited().collect(),
         directory: alerts.directory.clone(),
         stdin: Some(format!("{event}\n").into_bytes()),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::Runtime;
-use deadpool::managed::Pool;
+use deadpool::managed::{Pool, QueueMode};
 use slog::Logger;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -90,6 +90,8 @@ impl Store {
         let sessions = Sessions { opener: Arc::new(opener), doubts: Arc::clone(&doubts), runtime };
         let pool = Pool::builder(sessions)
             .max_size(pool_size.max(1))
+            // What a session of the server has at hand, it has from what it did last.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT_TIMEOUT))
             .build()

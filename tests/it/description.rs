@@ -28,6 +28,25 @@ fn what_the_description_does_not_name_is_refused() {
 }
 
 #[test]
+fn no_route_takes_a_parameter_that_it_does_not_name_whatever_it_does() {
+    let site = Site::new(&[Language::Sh.source("crm")]);
+    let daemon = site.start();
+    let described = site.get("/openapi.json")["paths"].clone();
+    let mut asked = 0;
+    for (path, methods) in described.as_object().expect("it describes paths") {
+        for method in methods.as_object().expect("each has methods").keys() {
+            let names = ["entity", "source", "id", "name"].map(|name| format!("{{{name}}}"));
+            let target = names.iter().fold(path.clone(), |path, name| path.replace(name, "1"));
+            let refused = site.http(&method.to_uppercase(), &format!("{target}?nonsense=1"), None);
+            assert!(refused.has_problem(400, "malformed").body.contains("nonsense"), "{method} {path}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 30, "{asked} routes");
+    daemon.stop();
+}
+
+#[test]
 fn the_configuration_is_shown_with_every_default_and_without_secrets() {
     let site = Site::with(
         "on_delete = \"hold\"",

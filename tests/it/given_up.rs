@@ -136,11 +136,16 @@ fn hold_reads(scene: &Scene) {
     scene.system(CUSTOMER, "crm").fault("read", "while [ ! -e \"$system/go\" ]; do sleep 0.01; done");
 }
 
-/// Has the actor of `customer` given up while a look that it began is held up.
-fn give_up_in_the_middle_of_a_look(scene: &Scene, actors: &Actors, path: &ActorPath) {
+/// Has the actor of `customer` begin a look that is held up.
+fn begin_a_look(scene: &Scene, actors: &Actors) {
     hold_reads(scene);
     scene.tell(actors, CUSTOMER, "1", "Ann");
     scene.wait_for_run(CUSTOMER, "crm", "read");
+}
+
+/// Has the actor of `customer` given up while a look that it began is held up.
+fn give_up_in_the_middle_of_a_look(scene: &Scene, actors: &Actors, path: &ActorPath) {
+    begin_a_look(scene, actors);
     actors.drill(path, Moment::Start, Fault::Error);
     actors.wait_for_state(path, ActorState::GivenUp);
 }
@@ -202,6 +207,44 @@ fn an_entity_that_was_given_up_is_removed_and_comes_back() {
     actors.stop();
 }
 
+/// When the actor of an entity that is removed from the configuration is given up.
+#[derive(Debug, Clone, Copy)]
+enum GivenUp {
+    Before,
+    WhileItLeaves,
+}
+
+#[rstest]
+fn an_entity_that_was_given_up_and_removed_is_left_to_others_when_its_looks_are_over(
+    #[values(GivenUp::Before, GivenUp::WhileItLeaves)] given_up: GivenUp,
+) {
+    let (scene, path) = (Scene::new(), of_entity("customer"));
+    let mut actors = Actors::start_with(&scene.site, strict(HOUR), discard());
+    let served = || scene.rows("select entity from lease where holder is not null order by entity");
+    match given_up {
+        GivenUp::Before => give_up_in_the_middle_of_a_look(&scene, &actors, &path),
+        GivenUp::WhileItLeaves => begin_a_look(&scene, &actors),
+    }
+    assert_eq!(served(), ["customer", "product"]);
+    scene.configure(&[PRODUCT.whole()]);
+    actors.reconfigure();
+    if let GivenUp::WhileItLeaves = given_up {
+        actors.drill(&path, Moment::Start, Fault::Error);
+    }
+    actors.wait_until_gone(&path);
+    // The other one, which leaves after it and has nothing under way, shows that its lease would be given up by now.
+    scene.configure(&[]);
+    actors.reconfigure();
+    until(|| (!served().contains(&"product".to_owned())).then_some(()), || format!("{:#?}", actors.ledger()));
+    assert_eq!(served(), ["customer"]);
+    let_reads_go(&scene);
+    until(|| served().is_empty().then_some(()), || format!("{:?}; {:#?}", served(), actors.ledger()));
+    // Its look has written, and recorded it.
+    scene.assert_copies(CUSTOMER, &CUSTOMER.sources);
+    scene.assert_nothing_held();
+    actors.stop();
+}
+
 #[test]
 fn a_stop_waits_for_what_an_entity_that_was_given_up_has_begun() {
     let (scene, path) = (Scene::new(), of_entity("customer"));
@@ -228,9 +271,7 @@ fn without_the_store_the_supervisor_ends_with_the_reason() {
 fn a_supervisor_that_is_given_up_leaves_no_program_behind() {
     let scene = Scene::new();
     let actors = Actors::start_with(&scene.site, strictest(), discard());
-    hold_reads(&scene);
-    scene.tell(&actors, CUSTOMER, "1", "Ann");
-    scene.wait_for_run(CUSTOMER, "crm", "read");
+    begin_a_look(&scene, &actors);
     actors.drill(&ActorPath::Supervisor, Moment::Handler, Fault::Panic);
     assert_eq!(actors.wait_for_end().as_deref(), Some("panicked: a drill"));
     scene.assert_nothing_held();

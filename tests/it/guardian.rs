@@ -263,7 +263,7 @@ fn nobody_elses_process_is_killed() {
     let cancel = Cancel::new().expect("a descriptor is left");
     let beside = Hostile::new("grandchild-and-hang", "").with(|beside| beside.cancel = cancel.clone());
     // A person's command at the same copy, somebody who uses our names, and a program of another daemon that has told nothing.
-    let same = [("RETCON_ENTITY".into(), hostile.spec.env[0].1.clone())];
+    let same = [("RETCON_ENTITY".into(), hostile.spec.env.get("RETCON_ENTITY").expect("it is told").to_owned())];
     let forged = [("RETCON_RUN_ID".into(), "1".into())];
     let mut strangers = [Stranger::start(same), Stranger::start(forged), Stranger::start([other.mark().variable()])];
     std::thread::scope(|scope| {

@@ -50,6 +50,15 @@ fn a_paused_source_is_not_run_and_counts_as_unreachable_until_it_is_resumed() {
     let run = site.retcon(&["pause", "customer/billing"]).exits(0);
     assert_eq!(run.stdout(), "customer/billing is paused\n", "{run}");
     assert_eq!(states(&site, "billing"), ("up".to_owned(), "paused".to_owned()));
+    let told = site.get("/v1/status")["entities"][0].clone();
+    assert!(told["paused"].is_null() && told["sources"][1]["paused"].is_null(), "{told}");
+    let (paused, act) = (told["sources"][0]["paused"].clone(), site.ask(&["audit"])["items"][0].clone());
+    assert!(paused["who"] == act["who"] && paused["since"].as_str() > act["at"].as_str(), "{paused} {act}");
+    let [since, who] = ["since", "who"].map(|name| paused[name].as_str().unwrap_or_default());
+    let said =
+        format!("customer/billing has been paused since {}Z by {who} (retcon resume customer/billing)", &since[..19]);
+    let shown = site.retcon(&["status"]).exits(0).stdout();
+    assert!(shown.contains(&said), "{said:?} is not said: {shown}");
 
     let before = runs_of(&site, "billing");
     site.system("crm").put("c1", r#"{"name": "Anne"}"#);
@@ -77,6 +86,10 @@ fn nothing_of_a_paused_entity_is_begun_and_what_comes_is_kept() {
     site.system("crm").put("c1", r#"{"name": "Anne"}"#);
     let item = tell(&site, "c1");
     assert_eq!(states(&site, "crm").0, "paused");
+    let told = site.get("/v1/status")["entities"][0].clone();
+    assert!(told["paused"]["since"].is_string() && told["sources"][0]["paused"].is_null(), "{told}");
+    let shown = site.retcon(&["status"]).exits(0).stdout();
+    assert!(shown.contains("customer has been paused since "), "{shown}");
     site.http("GET", "/readyz", None).has_status(200);
     // Whatever reloads and asks for work finds it paused.
     site.retcon(&["reload"]).exits(0);

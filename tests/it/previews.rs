@@ -217,7 +217,7 @@ fn a_preview_that_takes_long_is_told_to_whoever_asks_again() {
 fn nothing_is_read_for_a_preview_while_the_work_of_the_entity_is_paused() {
     let site = site();
     let actors = disagree(&site);
-    let pause = retcon::actor::supervisor::Pause { entity: customer(), source: None, paused: true };
+    let pause = retcon::actor::supervisor::Pause { entity: customer(), source: None, paused: true, who: None };
     actors.ask(pause).expect("it is on record");
     let reads = site.runs().count("billing", "read");
     let asked = || GetPreview { entity: customer(), record: ONE, deed: None };

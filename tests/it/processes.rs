@@ -6,10 +6,12 @@ use std::time::Duration;
 use retcon::source::process::cancel::Cancel;
 use retcon::source::process::{Exit, Limits, Spec, Stdout, run};
 use rstest::rstest;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getpid, getrlimit, setrlimit};
 
 use crate::support::alone::{is_alone, run_alone};
 use crate::support::bench::{Hostile, Outcome};
+use crate::support::site::Site;
+use crate::support::system::Language::Sh;
 use crate::support::system::testing;
 use crate::support::wait::until;
 
@@ -172,7 +174,7 @@ fn no_shell_is_started_for_a_script_that_names_none(#[case] program: &str) {
     let outcome = Hostile::new("", "").with(|hostile| {
         hostile.spec.program = program.into();
         hostile.spec.directory = testing("sources");
-        hostile.spec.env.push(("PATH".into(), ".".into()));
+        hostile.spec.env.push("PATH", ".");
     });
     let ended = outcome.run().ended;
     assert!(matches!(&ended.exit, Exit::NotStarted(why) if why.contains("Exec format")), "{ended:?}");
@@ -183,7 +185,7 @@ fn a_bare_name_is_looked_up_on_the_path_that_the_program_is_given() {
     let outcome = Hostile::new("", "").with(|hostile| {
         hostile.spec.program = "sh".into();
         hostile.spec.args = vec!["-c".into(), "printf DONE".into()];
-        hostile.spec.env.push(("PATH".into(), "/nonexistent:/bin".into()));
+        hostile.spec.env.push("PATH", "/nonexistent:/bin");
     });
     succeeds(&outcome);
 }
@@ -235,6 +237,29 @@ fn a_program_finds_its_signals_and_descriptors_as_after_a_login() {
     assert_eq!(masks, Some(vec![0, 0]), "{text}");
     // SIGCHLD was ignored: without care the kernel would have thrown the status away.
     assert_eq!(Hostile::new("crash", "11").run().ended.exit, Exit::Signal(11));
+}
+
+/// The signals that this process handles or ignores, of those below 32: bit 0 is signal 1.
+fn handled_or_ignored(pid: Pid) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid())).expect("it is there");
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("Linux says so");
+        u64::from_str_radix(line.trim(), 16).expect("a mask") as u32 & 0x7fff_ffff
+    };
+    mask("SigIgn") | mask("SigCgt")
+}
+
+#[test]
+fn a_daemon_handles_no_signal_but_those_that_are_reset_for_its_programs() {
+    let site = Site::with("", &[Sh.source("crm")]);
+    let daemon = site.start();
+    // What the language's runtime handles from the first moment on; what was ignored before that is found out.
+    let from_the_start = [libc::SIGSEGV, libc::SIGBUS];
+    let ours = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGCHLD, libc::SIGUSR1, libc::SIGUSR2];
+    let known = from_the_start.into_iter().chain(ours).chain([libc::SIGALRM, libc::SIGPIPE]);
+    let known = known.fold(handled_or_ignored(getpid()), |mask, signal| mask | 1 << (signal - 1));
+    assert_eq!(handled_or_ignored(daemon.pid()) & !known, 0, "add it to those that source/process/setup.rs resets");
+    daemon.stop();
 }
 
 fn open_descriptors() -> usize {

@@ -48,6 +48,7 @@ const FILL: &str = "
     insert into webhook_message (webhook, id, sent_at) select 'shop', n, now() from generate_series(1, 20000) as n;
     insert into batch (form, entity, path, kind, sources, decision, orders)
         select gen_random_uuid(), 'customer', '\"\"', 'held', 'crm', '{}', 1 from generate_series(1, 20000) as n;
+    update event set number = id;
     analyze";
 
 /// Tables that stay small.
@@ -125,7 +126,8 @@ const READ_WHOLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("conflict/count_inbox.sql", &["conflict_inbox", "conflict_open"]),
-    ("conflict/list_groups.sql", &["conflict_alike"]),
+    ("conflict/find_group.sql", &["conflict_open"]),
+    ("conflict/list_groups.sql", &["conflict_alike", "conflict_open"]),
     ("held_delete/approve.sql", &["held_delete"]),
     ("held_delete/count.sql", &["held_delete"]),
     ("operation/recover.sql", &["operation_unsettled"]),
@@ -145,7 +147,8 @@ fn is_rare(name: &str) -> bool {
 fn greedy<'a>(name: &str, lines: &'a [String]) -> Option<&'a String> {
     let whole = READ_WHOLE.iter().find(|(statement, _)| *statement == name).map_or(&[][..], |(_, indexes)| indexes);
     let is_fine = |place: usize, line: &str| {
-        let index = line.split_once(" using ").map(|(_, index)| index);
+        let index = [" using ", "Bitmap Index Scan on "].iter().find_map(|before| line.split_once(before));
+        let index = index.map(|(_, index)| index);
         is_small(line)
             || index.is_some_and(|index| {
                 ALWAYS_SMALL.iter().any(|small| index.starts_with(small))
@@ -157,8 +160,33 @@ fn greedy<'a>(name: &str, lines: &'a [String]) -> Option<&'a String> {
     scans.find(|(place, line)| !is_fine(*place, line)).map(|(_, line)| line)
 }
 
+/// Statements about as many looks as are under way, or the items of a look: to look all of these up for each is little.
+const OF_A_FEW: [&str; 2] = ["work_item/claim.sql", "work_item/put_back.sql"];
+
+/// Gives the first line of a plan that looks all of several keys up again for each row of something else.
+fn repeated(lines: &[String]) -> Option<&String> {
+    let by_several = |place: &usize| {
+        let condition =
+            lines.get(place + 1).is_some_and(|next| next.contains("Index Cond: ") && next.contains("= ANY ($"));
+        condition && is_scan(&lines[*place])
+    };
+    let loops = (0..lines.len()).filter(|place| lines[*place].contains("Nested Loop"));
+    loops.filter_map(|place| inner(lines, place)).find(by_several).map(|place| &lines[place])
+}
+
+/// Gives the place of what a nested loop does again and again: the second step below it.
+fn inner(lines: &[String], place: usize) -> Option<usize> {
+    let indent = |place: usize| lines[place].len() - lines[place].trim_start().len();
+    let below = (place + 1..lines.len()).take_while(|below| indent(*below) > indent(place));
+    let steps: Vec<usize> = below.filter(|below| lines[*below].trim_start().starts_with("->")).collect();
+    let first = *steps.first()?;
+    steps.into_iter().skip(1).find(|step| indent(*step) == indent(first))
+}
+
 fn is_scan(line: &str) -> bool {
-    line.contains("Seq Scan on") || line.contains("Index Scan using") || line.contains("Index Only Scan using")
+    ["Seq Scan on", "Index Scan using", "Index Only Scan using", "Bitmap Index Scan on"]
+        .iter()
+        .any(|scan| line.contains(scan))
 }
 
 /// Tells whether a scan is by more than the entity, which may be all there is, or a state that many may be in.
@@ -174,6 +202,8 @@ async fn check(client: &Client) {
     for (name, sql) in statements().into_iter().filter(|(name, _)| !is_rare(name)) {
         let lines = plan(client, &sql).await;
         assert_eq!(greedy(&name, &lines), None, "{name} reads too much:\n{}", lines.join("\n"));
+        let repeated = repeated(&lines).filter(|_| !OF_A_FEW.contains(&name.as_str()));
+        assert_eq!(repeated, None, "{name} reads all of it again for each row:\n{}", lines.join("\n"));
     }
 }
 

@@ -165,6 +165,27 @@ fn a_head_that_does_not_go_on_is_given_up_also_on_a_connection_that_was_good() {
 }
 
 #[test]
+fn what_is_refused_for_its_head_is_counted() {
+    let site = Site::new(&[Sh.source("crm"), Sh.source("billing")]);
+    let (daemon, address) = tcp::start(&site);
+    let doors = [Door::Socket(site.socket()), Door::Tcp(address, token(&site, "operate", "operate", &[]))];
+    for door in &doors {
+        door.refuses("GET /v1/status HTTP/1.2\r\nHost: localhost\r\n\r\n", 1, 400, "malformed");
+        door.refuses(&format!("{}CANARY\r\n\r\n", door.good()), 2, 400, "malformed");
+        door.refuses(&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(16 << 10)), 1, 431, "head-too-large");
+    }
+    let told = site.http("GET", "/metrics", None).has_status(200).body;
+    let refused: Vec<&str> = told.lines().filter(|line| line.contains("route=\"\"")).collect();
+    let expected = [("400", "malformed", 4), ("431", "head-too-large", 2)].map(|(status, problem, number)| {
+        format!(
+            "retcon_http_requests_total{{method=\"other\",route=\"\",status=\"{status}\",problem=\"{problem}\"}} {number}"
+        )
+    });
+    assert_eq!(refused, expected, "{told}");
+    daemon.stop();
+}
+
+#[test]
 fn chunks_that_are_wrong_are_refused_in_words_and_a_huge_one_at_once() {
     at_both(|door| {
         let post = |chunks: &str| {

@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, join_all, select};
@@ -20,10 +20,12 @@ use crate::points::{self, Point};
 use crate::store::StoreError;
 
 use super::super::desk::SharedDesk;
-use super::super::look::{self, Beginning, Kept, LookEnd};
-use super::super::store::requests::queue::{Claim, Claimed, ClaimedLook, Enqueued, Notification, Subject, TakeIn};
+use super::super::look::{self, Beginning, LookEnd};
+use super::super::store::requests::queue::{
+    Claim, Claimed, ClaimedLook, Enqueued, GiveBack, Notification, Subject, TakeIn, WorkItemId,
+};
 use super::super::supervision::panic_text;
-use super::super::workshop::Claiming;
+use super::super::workshop::{Alone, Claiming};
 use super::LookEnded;
 
 /// Looks that have begun with a claim that is not durable yet.
@@ -50,16 +52,26 @@ impl Begun {
 /// Where looks are begun: by the configuration of the moment, which may be another than that of the claim by then.
 pub(super) type Current = Rc<RefCell<Option<SharedDesk>>>;
 
-/// Claims up to `limit` looks and begins them; gives the time until the next item is due, if one is.
+/// How many looks a claim is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Those that there is room for: they are begun.
+    pub(super) now: u32,
+    /// Those that wait for room then.
+    pub(super) ahead: u32,
+}
+
+/// Claims looks and begins those that there is room for; gives the time until the next item is due, if one is.
 pub(super) async fn claim(
     desk: &SharedDesk,
     current: &Current,
-    limit: u32,
+    wanted: Wanted,
     claiming: &Claiming,
 ) -> Result<Option<Duration>, StoreError> {
     let (ahead, told) = mpsc::unbounded_channel();
-    let claim = Claim { entity: desk.entity.name.clone(), limit: i64::from(limit), ahead: Some(ahead) };
-    let claimed = follow((desk, current, claiming), desk.ask(claim), told, Clone::clone).await?;
+    let limit = i64::from(wanted.now) + i64::from(wanted.ahead);
+    let claim = Claim { entity: desk.entity.name.clone(), limit, ahead: Some(ahead) };
+    let claimed = follow((desk, current, claiming), desk.ask(claim), told, (wanted.now, Clone::clone)).await?;
     Ok(claimed.next_due)
 }
 
@@ -83,20 +95,21 @@ pub(super) async fn take_in(
     };
     let nothing = || Claimed { looks: Vec::new(), next_due: None };
     let claimed = |taken: &Taken| taken.as_ref().map_or_else(nothing, |(_, claimed)| claimed.clone());
-    follow((desk, current, claiming), asked, told, claimed).await.map(drop)
+    follow((desk, current, claiming), asked, told, (1, claimed)).await.map(drop)
 }
 
-/// Begins the looks of a claim as soon as it is told of it, and lets them go on when it is durable, and the same.
+/// Begins the looks of a claim that there is `room` for, as soon as it is told of it, and lets them go on when it is durable, and the same.
+/// The others wait for room then.
 async fn follow<T>(
     (desk, current, claiming): (&SharedDesk, &Current, &Claiming),
     asked: impl Future<Output = Result<T, StoreError>>,
     mut told: mpsc::UnboundedReceiver<Claimed>,
-    of: impl FnOnce(&T) -> Claimed,
+    (room, of): (u32, impl FnOnce(&T) -> Claimed),
 ) -> Result<T, StoreError> {
     let begin = |claimed: Claimed| {
         // What was claimed under another lease is not looked at under this one.
         let current = current.borrow().clone().filter(|current| current.fence == desk.fence);
-        begin(&current.unwrap_or_else(|| Rc::clone(desk)), claimed, claiming)
+        begin(&current.unwrap_or_else(|| Rc::clone(desk)), claimed, room, claiming)
     };
     let asked = pin!(asked);
     let (begun, reply) = match select(asked, pin!(told.recv())).await {
@@ -118,30 +131,53 @@ async fn follow<T>(
         if !begun.claimed.looks.is_empty() {
             points::pass(Point::Claimed);
         }
+        claiming.put_by(begun.claimed.looks.iter().skip(room as usize).cloned(), &desk.fence);
         begun.go_on();
     }
     Ok(reply)
 }
 
-fn begin(desk: &SharedDesk, claimed: Claimed, claiming: &Claiming) -> Begun {
+fn begin(desk: &SharedDesk, claimed: Claimed, room: u32, claiming: &Claiming) -> Begun {
     let (keep, kept) = oneshot::channel();
     let kept = kept.shared();
-    let looks = claimed.looks.iter().map(|look| begin_look(desk, look.clone(), kept.clone(), claiming)).collect();
+    let looks = claimed.looks.iter().take(room as usize).map(|look| {
+        let alone = match &look.subject {
+            Subject::Record(record) => claiming.alone_since(*record),
+            Subject::UnknownKey { .. } => None,
+        };
+        begin_look(desk, Beginning { claimed: look.clone(), alone, kept: kept.clone() })
+    });
+    let looks = looks.collect();
     Begun { claimed, looks, keep }
 }
 
+/// Begins a look that has waited for room, by the configuration of today.
+pub(super) fn begin_ready(desk: &SharedDesk, claimed: ClaimedLook, alone: Option<Alone>) {
+    let (keep, kept) = oneshot::channel();
+    // It is durable.
+    let _ = keep.send(());
+    drop(begin_look(desk, Beginning { claimed, alone, kept: kept.shared() }));
+}
+
+/// Puts items back that were claimed, and that nobody has begun to look at.
+pub(super) fn give_back(desk: &SharedDesk, items: Vec<WorkItemId>) {
+    let (desk, held) = (Rc::clone(desk), desk.workshop.hold(items.clone()));
+    actix::spawn(async move {
+        let given_back = desk.insist(GiveBack { entity: desk.entity.name.clone(), items }).await;
+        drop(held);
+        let end = given_back.map_or(LookEnd::Stuck, |()| LookEnd::Settled { blocked_by: Vec::new() });
+        desk.workshop.tell(LookEnded { end, took: None });
+    });
+}
+
 /// Begins a look; one that panics costs its work items an attempt, and nothing else.
-fn begin_look(desk: &SharedDesk, claimed: ClaimedLook, kept: Kept, claiming: &Claiming) -> JoinHandle<()> {
+fn begin_look(desk: &SharedDesk, beginning: Beginning) -> JoinHandle<()> {
     let desk = Rc::clone(desk);
-    let items = claimed.items.clone();
+    let (items, kept) = (beginning.claimed.items.clone(), beginning.kept.clone());
     let held = desk.workshop.hold(items.iter().map(|item| item.id).collect());
-    let alone = match &claimed.subject {
-        Subject::Record(record) => claiming.alone_since(*record),
-        Subject::UnknownKey { .. } => None,
-    };
+    let began = Instant::now();
     actix::spawn(async move {
         let workshop = Arc::clone(&desk.workshop);
-        let beginning = Beginning { claimed, alone, kept: kept.clone() };
         let made = async move {
             match AssertUnwindSafe(look::look(Rc::clone(&desk), beginning)).catch_unwind().await {
                 Ok(end) => end,
@@ -151,6 +187,6 @@ fn begin_look(desk: &SharedDesk, claimed: ClaimedLook, kept: Kept, claiming: &Cl
         };
         let end = AssertUnwindSafe(made).catch_unwind().await.unwrap_or(LookEnd::Stuck);
         drop(held);
-        workshop.tell(LookEnded(end));
+        workshop.tell(LookEnded { end, took: Some(began.elapsed()) });
     })
 }

@@ -35,6 +35,7 @@ impl EntityActor {
         self.phase == Phase::Working
             && self.room() > 0
             && self.workshop.looks() == 0
+            && self.workshop.ready() == 0
             && self.timer.is_none()
             && !self.backlog
             && !self.workshop.paused.is_entity()

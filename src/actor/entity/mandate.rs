@@ -53,7 +53,9 @@ impl EntityActor {
         self.sources.clear();
         self.conditions.clear();
         self.timers.clear();
-        self.timer = None;
+        (self.timer, self.patience) = (None, None);
+        // Whoever takes the queue over puts it back.
+        self.workshop.let_go();
         self.phase = Phase::Standby;
     }
 }

@@ -3,6 +3,7 @@
 //! What is under way, claims and looks, runs beside the actor and not in it: a failure of the actor does not touch it.
 
 mod claim;
+mod room;
 mod intake;
 mod mandate;
 mod sources;
@@ -29,6 +30,7 @@ use crate::points::{self, Point};
 use crate::source::gate::GateState;
 use crate::source::guardian::Guardian;
 
+use super::crew::Crew;
 use super::desk::SharedDesk;
 use super::look::LookEnd;
 use super::messages::SourceStatus;
@@ -72,6 +74,10 @@ pub struct EntityActor {
     again: bool,
     /// Whether the last claim has left work that is due, for want of room.
     backlog: bool,
+    /// How long the last look took; `None` if nothing can be told of the next.
+    pace: Option<Duration>,
+    /// When it is looked after those that wait for room, while any do.
+    patience: Option<Alarm>,
     /// Whether there may be items of looks that could not be ended, since what is nobody's was last put back.
     stuck: bool,
     timer: Option<Alarm>,
@@ -84,6 +90,8 @@ pub struct Kit {
     pub store: Addr<StoreActor>,
     /// Kills what runs at the sources when this process cannot.
     pub guardian: Option<Guardian>,
+    /// Makes the visits at sources.
+    pub crew: Crew,
     /// What this daemon serves.
     pub(super) office: Office,
     pub ledger: Ledger,
@@ -156,7 +164,11 @@ struct ClaimEnded(Result<Option<Duration>, StoreError>);
 /// A look has ended.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct LookEnded(LookEnd);
+struct LookEnded {
+    end: LookEnd,
+    /// Since it began; `None` if it was no look at a record.
+    took: Option<Duration>,
+}
 
 /// A source went down, failed another probe, or came back.
 #[derive(Message)]
@@ -195,6 +207,8 @@ impl EntityActor {
             pause: PAUSES.0,
             again: false,
             backlog: false,
+            pace: None,
+            patience: None,
             stuck: false,
             timer: None,
         }
@@ -215,6 +229,7 @@ impl EntityActor {
             // A claim or another recovery, of which this actor is told, unless it panicked.
             return self.recover_later(ctx);
         };
+        self.workshop.let_go();
         self.stuck = false;
         actix::spawn(async move {
             let recovered = mandate::take_over(&desk).await;
@@ -252,42 +267,6 @@ impl EntityActor {
         ctx.run_later(STUCK, |actor, ctx| match actor.phase {
             Phase::Working if actor.stuck => actor.recover(ctx),
             Phase::Standby | Phase::Recovering | Phase::Working | Phase::Draining | Phase::Closing => {}
-        });
-    }
-
-    /// For how many looks more there is room.
-    fn room(&self) -> u32 {
-        self.entity.throttle.in_flight.saturating_sub(self.workshop.looks())
-    }
-
-    /// Claims more when a look has ended. Where much is due, not before there is room for several looks: a claim of one costs as much.
-    fn go_on(&mut self) {
-        if !self.backlog || self.room().saturating_mul(3) >= self.entity.throttle.in_flight {
-            self.pump();
-        }
-    }
-
-    /// Claims as many looks as there is room for, and begins them.
-    fn pump(&mut self) {
-        let room = self.room();
-        let Some(desk) = self.desk() else { return };
-        if self.workshop.paused.is_entity() {
-            return;
-        }
-        if self.phase != Phase::Working || room == 0 {
-            // Who wakes it while it recovers may tell of what the recovery has not seen.
-            self.again |= self.phase == Phase::Recovering;
-            return;
-        }
-        let Some(claiming) = self.workshop.claim() else {
-            self.again = true;
-            return;
-        };
-        let (current, workshop) = (Rc::clone(&self.desk), Arc::clone(&self.workshop));
-        actix::spawn(async move {
-            let claimed = claim::claim(&desk, &current, room, &claiming).await;
-            drop(claiming);
-            workshop.tell(ClaimEnded(claimed));
         });
     }
 
@@ -342,7 +321,7 @@ impl Actor for EntityActor {
 impl Supervised for EntityActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.timers.clear();
-        self.timer = None;
+        (self.timer, self.patience) = (None, None);
         // Whoever told of work, or of a look that could not be ended, may have told the life that failed.
         (self.again, self.stuck, self.backlog) = (true, true, false);
     }
@@ -394,17 +373,21 @@ impl Handler<ClaimEnded> for EntityActor {
     fn handle(&mut self, ClaimEnded(claimed): ClaimEnded, ctx: &mut Context<Self>) {
         let again = std::mem::take(&mut self.again);
         match (self.phase, claimed) {
-            (Phase::Draining | Phase::Closing, _) => self.close_if_idle(ctx),
+            (Phase::Draining | Phase::Closing, _) => {
+                self.give_back();
+                self.close_if_idle(ctx);
+            }
             (Phase::Standby, _) => {}
             (Phase::Recovering | Phase::Working, Ok(next_due)) => {
                 if self.pause > PAUSES.0 {
                     self.pause = PAUSES.0;
                     self.lifeline.reaches();
                 }
+                self.take_in_ready(ctx);
                 // Where there is no room for what is due, the end of a look makes some.
                 self.backlog = next_due == Some(Duration::ZERO) && self.room() == 0;
                 self.set_timer(next_due.filter(|_| !self.backlog), ctx);
-                if again {
+                if again || self.ahead() > 0 {
                     self.go_on();
                 }
             }
@@ -423,7 +406,8 @@ impl Handler<ClaimEnded> for EntityActor {
 impl Handler<LookEnded> for EntityActor {
     type Result = ();
 
-    fn handle(&mut self, LookEnded(end): LookEnded, ctx: &mut Context<Self>) {
+    fn handle(&mut self, LookEnded { end, took }: LookEnded, ctx: &mut Context<Self>) {
+        self.pace = took.or(self.pace);
         match end {
             LookEnd::Settled { blocked_by } => {
                 for source in blocked_by {
@@ -451,6 +435,7 @@ impl Handler<Finish> for EntityActor {
         }
         self.phase = Phase::Draining;
         self.lifeline.stopping();
+        self.give_back();
         self.close_if_idle(ctx);
     }
 }

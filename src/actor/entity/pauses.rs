@@ -34,6 +34,9 @@ impl Handler<SetPauses> for EntityActor {
             info!(self.log, "source resumed"; key::SOURCE => %source);
             self.follow(source, ctx);
         }
+        if now.entity {
+            self.give_back();
+        }
         self.pump();
     }
 }

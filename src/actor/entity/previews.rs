@@ -115,7 +115,7 @@ fn begin(desk: SharedDesk, record: InternalKey, deed: Option<Deed>) -> Option<wa
         let made = AssertUnwindSafe(look::preview(Rc::clone(&desk), record, deed)).catch_unwind().await;
         tell.send_replace(Some(made.unwrap_or_else(|panic| Previewed::Failed(panic_text(panic)))));
         drop(held);
-        workshop.tell(LookEnded(LookEnd::Settled { blocked_by: Vec::new() }));
+        workshop.tell(LookEnded { end: LookEnd::Settled { blocked_by: Vec::new() }, took: None });
     });
     Some(answer)
 }

@@ -89,9 +89,9 @@ impl EntityActor {
                 reporter.do_send(SourceEnded { source: of_source.clone(), actor, ended });
             }),
         };
-        let (actor_name, paused) = (name.clone(), self.workshop.paused.clone());
+        let (actor_name, paused, crew) = (name.clone(), self.workshop.paused.clone(), self.kit.crew.clone());
         let child = start(&Arbiter::current(), spec, move |_, lifeline| {
-            SourceActor::new(actor_name, visitor, Some(parent), paused, lifeline, log)
+            SourceActor::new(actor_name, (visitor, crew), Some(parent), paused, lifeline, log)
         });
         self.sources.insert(name.clone(), child);
         self.conditions.insert(name, Condition::Up);

@@ -27,6 +27,11 @@ struct EntityEnded {
     ended: Ended,
 }
 
+/// Nothing of an entity that is not served here any more is under way.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct AtRest(EntityName);
+
 impl Supervisor {
     fn start_entity(&mut self, entity: Arc<Entity>, ctx: &mut Context<Self>) {
         let name = entity.name.clone();
@@ -74,7 +79,7 @@ impl Supervisor {
         let removed = diff.entities.iter().filter(|(_, change)| matches!(change, EntityChange::Removed));
         for (name, _) in removed {
             if let Some(child) = self.entities.remove(name) {
-                self.leave(name, child);
+                self.leave(name, child, ctx);
             }
         }
         self.retry_given_up(ctx);
@@ -85,22 +90,32 @@ impl Supervisor {
     /// Starts an entity anew when nothing of it is under way any more; one that is leaving is started when it has left.
     fn start_anew(&mut self, name: &EntityName, entity: &Arc<Entity>, ctx: &mut Context<Self>) {
         let Some(child) = self.entities.remove(name) else { return };
-        self.leave(name, child);
+        self.leave(name, child, ctx);
         if !self.leaving.contains_key(name) {
             self.start_entity(Arc::clone(entity), ctx);
         }
     }
 
     /// Has the actor of an entity end that was removed, or is to be started anew.
-    fn leave(&mut self, name: &EntityName, child: Child<EntityActor>) {
+    fn leave(&mut self, name: &EntityName, child: Child<EntityActor>, ctx: &mut Context<Self>) {
         let path = ActorPath::Entity(name.clone());
         if self.is_given_up(&path) {
             // It has ended, and nothing more will be heard of it.
-            self.leases.addr.do_send(Leave(name.clone()));
+            self.leave_to_others(name, ctx);
             return self.kit.ledger.strike_out(&path);
         }
         child.addr.do_send(entity::Finish);
         self.leaving.insert(name.clone(), child);
+    }
+
+    /// Leaves an entity to other daemons when nothing of it is under way any more: the looks of an actor that was given up go on
+    /// without it, and may write as long as this daemon has the lease.
+    fn leave_to_others(&self, name: &EntityName, ctx: &mut Context<Self>) {
+        let (idle, name, supervisor) = (self.workshops.idle_at(name), name.clone(), ctx.address());
+        actix::spawn(async move {
+            idle.await;
+            supervisor.do_send(AtRest(name));
+        });
     }
 
     /// Lists the entities with sources that were given up, but for those of which `diff` says something.
@@ -167,7 +182,7 @@ impl Handler<EntityEnded> for Supervisor {
     fn handle(&mut self, EntityEnded { entity, actor, ended }: EntityEnded, ctx: &mut Context<Self>) {
         if self.leaving.get(&entity).is_some_and(|child| child.id == actor) {
             self.leaving.remove(&entity);
-            self.leases.addr.do_send(Leave(entity.clone()));
+            self.leave_to_others(&entity, ctx);
             self.kit.ledger.strike_out(&ActorPath::Entity(entity.clone()));
             // It may have come back meanwhile.
             return self.start_again(&entity, ctx);
@@ -175,6 +190,21 @@ impl Handler<EntityEnded> for Supervisor {
         match ended {
             Ended::InOrder => {}
             Ended::GivenUp(_) => self.start_later(entity, actor, ctx),
+        }
+    }
+}
+
+impl Handler<AtRest> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, AtRest(entity): AtRest, ctx: &mut Context<Self>) {
+        if self.entities.contains_key(&entity) || self.leaving.contains_key(&entity) {
+            // It came back meanwhile: its next end tells anew.
+            return;
+        }
+        match self.workshops.is_idle(&entity) {
+            true => self.leases.addr.do_send(Leave(entity)),
+            false => self.leave_to_others(&entity, ctx),
         }
     }
 }

@@ -154,7 +154,9 @@ impl Supervisor {
         };
         start(&Arbiter::current(), spec, move |ctx, lifeline| {
             let store = start_store(store, herald.clone(), ctx.address(), (&policy, &ledger), &log);
-            let kit = Kit { state_dir, store: store.addr.clone(), office, guardian, ledger, tally, policy };
+            let threads = Threads::start();
+            let (store_addr, crew) = (store.addr.clone(), threads.crew());
+            let kit = Kit { state_dir, store: store_addr, guardian, crew, office, ledger, tally, policy };
             let leases = start_leases(identity, &kit, ctx.address(), workshops.clone(), &log);
             Self {
                 config,
@@ -168,7 +170,7 @@ impl Supervisor {
                 former,
                 entities: BTreeMap::new(),
                 leaving: BTreeMap::new(),
-                threads: Threads::default(),
+                threads,
                 ingest: Ingest::default(),
                 lifeline,
                 log,
@@ -382,7 +384,7 @@ impl Handler<Drill> for Supervisor {
             ActorPath::Store => self.store.addr.do_send(drill),
             ActorPath::Leases => self.leases.addr.do_send(drill),
             ActorPath::Entity(name) | ActorPath::Source(name, _) => {
-                if let Some(child) = self.entities.get(name) {
+                if let Some(child) = self.entities.get(name).or_else(|| self.leaving.get(name)) {
                     child.addr.do_send(drill);
                 }
             }

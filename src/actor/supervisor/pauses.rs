@@ -35,7 +35,7 @@ impl Supervisor {
 impl Handler<Pause> for Supervisor {
     type Result = ResponseFuture<Result<(), Refusal>>;
 
-    fn handle(&mut self, Pause { entity, source, paused }: Pause, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Pause { entity, source, paused, who }: Pause, _: &mut Context<Self>) -> Self::Result {
         let checked = match &source {
             Some(source) => self.check(&entity, source),
             None => Ok(()),
@@ -44,7 +44,7 @@ impl Handler<Pause> for Supervisor {
         let store = self.store.addr.clone();
         Box::pin(async move {
             let actor = actor?;
-            put(&store, Ask(SetPause { entity: entity.clone(), source, paused })).await?;
+            put(&store, Ask(SetPause { entity: entity.clone(), source, paused, who })).await?;
             let mut all = put(&store, Ask(ListPauses)).await?;
             // An actor that is being restarted reads it when it takes its queue over.
             let _ = actor.send(SetPauses(all.remove(&entity).unwrap_or_default())).await;

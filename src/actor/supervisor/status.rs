@@ -83,7 +83,8 @@ impl Scene {
     }
 }
 
-fn is_standby(state: &Option<EntityState>) -> bool {
+/// Whether an entity says that another daemon serves it, or nobody.
+pub(super) fn is_standby(state: &Option<EntityState>) -> bool {
     state.as_ref().is_some_and(|state| state.standby)
 }
 

@@ -9,9 +9,10 @@ use futures_util::future::join;
 use crate::store::Usage;
 
 use super::super::messages::{GetSurvey, Survey};
+use super::super::store::requests::lease::ListServers;
 use super::super::store::requests::view::{CountAll, Counts};
 use super::super::store::{Ask, GetUsage, put};
-use super::status::database_status;
+use super::status::{database_status, is_standby};
 use super::{Phase, Supervisor};
 
 /// How long the database is waited for: whoever measures has other questions, too.
@@ -33,7 +34,12 @@ impl Handler<GetSurvey> for Supervisor {
             let (counts, states) = join(counted, scene.states()).await;
             let knows_counts = counts.is_some();
             let mut counts: BTreeMap<_, Counts> = counts.unwrap_or_default();
-            let entities = if is_prepared { scene.entities(states, &mut counts, BTreeMap::new()) } else { Vec::new() };
+            let servers = async {
+                let asked = tokio::time::timeout(PATIENCE, put(&store, Ask(ListServers)));
+                asked.await.ok().and_then(Result::ok).unwrap_or_default()
+            };
+            let servers = if knows_counts && states.values().any(is_standby) { servers.await } else { BTreeMap::new() };
+            let entities = if is_prepared { scene.entities(states, &mut counts, servers) } else { Vec::new() };
             let mut database = database_status(&ledger);
             database.up &= knows_counts;
             Survey { uptime, database, usage, entities, knows_counts, actors: ledger.read().actors }

@@ -6,20 +6,31 @@ use std::time::Duration;
 use actix::{Arbiter, ArbiterHandle};
 use tokio::runtime::{Builder, Runtime};
 
+use super::super::crew::Crew;
+
 /// How many there are.
 const THREADS: usize = 2;
-/// How many invocations may block at the same time on one of these threads: each source has one, and most of them wait for
-/// a program or for their throttle.
-const BLOCKED: usize = 8192;
+/// How many calls may block at the same time beside one of these threads. None of theirs does: visits have threads of their own.
+const BLOCKED: usize = 1;
 
-/// The threads, taken in turn: an entity and its sources are on one.
-#[derive(Default)]
+/// The threads, taken in turn: an entity and its sources are on one. With them those on which all sources are visited.
 pub(super) struct Threads {
     arbiters: Vec<Arbiter>,
     turn: usize,
+    crew: Crew,
 }
 
 impl Threads {
+    pub(super) fn start() -> Self {
+        let crew = Crew::start().expect("a thread can be started: others were started a moment ago");
+        Self { arbiters: Vec::new(), turn: 0, crew }
+    }
+
+    /// Gives those on which sources are visited.
+    pub(super) fn crew(&self) -> Crew {
+        self.crew.clone()
+    }
+
     /// Gives the next one; one that is gone is replaced.
     pub(super) fn next(&mut self) -> ArbiterHandle {
         let number = self.turn % THREADS;
@@ -38,6 +49,7 @@ impl Threads {
             arbiter.stop();
             drop(arbiter.join());
         }
+        self.crew.end();
     }
 }
 

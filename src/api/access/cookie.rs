@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use actix_web::http::header::{COOKIE, HeaderMap, ORIGIN};
+use subtle::ConstantTimeEq;
 
 use super::sessions::LIFE;
+use super::tokens::Bearer;
 use crate::api::Service;
 use crate::api::problem::{Code, Refused};
 
@@ -13,8 +15,10 @@ use crate::api::problem::{Code, Refused};
 const NAME: &str = "retcon_session";
 const NAME_OVER_TLS: &str = "__Host-retcon_session";
 
-/// How many hexadecimal digits a ticket has.
-const DIGITS: usize = 64;
+/// How many hexadecimal digits a ticket has: what nobody can guess, the number of a token, and the seal of that token on both.
+const CHANCE: usize = 64;
+const NUMBER: usize = 16;
+const SEAL: usize = 32;
 
 /// How a browser comes, as far as it can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,8 @@ impl Road {
 }
 
 /// What a browser is given, once.
+///
+/// It bears a seal, so that one which was never given to anybody is known as such without asking the database.
 pub(in crate::api) struct Ticket(String);
 
 impl fmt::Debug for Ticket {
@@ -49,13 +55,16 @@ impl fmt::Debug for Ticket {
 }
 
 impl Ticket {
-    /// Makes one that nobody can guess: of 256 random bits.
-    pub(super) fn make() -> Result<Self, Refused> {
+    /// Makes one that nobody can guess, of 256 random bits, for whoever has shown this token.
+    pub(super) fn make(bearer: &Bearer) -> Result<Self, Refused> {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| {
             Refused::new(Code::Internal, format_args!("the system gives no random numbers: {error}"))
         })?;
-        Ok(Self(random.iter().map(|byte| format!("{byte:02x}")).collect()))
+        let chance: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let open = format!("{chance}{:0NUMBER$x}", bearer.id);
+        let seal = bearer.seal(&open);
+        Ok(Self(open + &seal))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -110,9 +119,30 @@ fn values<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item 
         .filter_map(move |(known, value)| (known == name && !value.is_empty()).then_some(value))
 }
 
-/// Whether a text looks like what a browser is given.
-pub(super) fn is_ticket(shown: &&str) -> bool {
-    shown.len() == DIGITS && shown.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+/// What looks like a ticket.
+pub(super) struct Shown<'a> {
+    /// What is sealed.
+    open: &'a str,
+    seal: &'a str,
+    /// The number of the token for which it says that it was given.
+    pub(super) token: i64,
+}
+
+impl<'a> Shown<'a> {
+    /// Takes a text apart; `None` if it does not look like what a browser is given.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        if text.len() != CHANCE + NUMBER + SEAL || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        let (open, seal) = text.split_at(CHANCE + NUMBER);
+        let token = i64::from_str_radix(&open[CHANCE..], 16).ok()?;
+        Some(Self { open, seal, token })
+    }
+
+    /// Tells whether it was made for this bearer.
+    pub(super) fn is_sealed_by(&self, bearer: &Bearer) -> bool {
+        bearer.id == self.token && bool::from(bearer.seal(self.open).as_bytes().ct_eq(self.seal.as_bytes()))
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +150,8 @@ mod tests {
     use actix_web::http::header::HeaderValue;
 
     use super::*;
+    use crate::actor::store::requests::access::TokenRow;
+    use crate::domain::access::{Grant, Role, TokenHash};
 
     #[track_caller]
     fn check(cookies: &[&'static str], over_tls: bool, found: Option<&str>) {
@@ -157,10 +189,48 @@ mod tests {
         assert_eq!(of("null", "retcon_session=ab"), found(Road::Plain, "ab"));
     }
 
+    /// The bearer of a token of this number, of which the database has this hash.
+    fn bearer(id: i64, hash: u8) -> Bearer {
+        let grant = Grant { role: Role::View, entities: [].into(), sources: [].into(), rate: 1 };
+        let name = "ann".parse().expect("a name");
+        Bearer::new(TokenRow { id, name, hash: TokenHash([hash; 32]), grant, created_at: String::new() })
+    }
+
+    #[test]
+    fn a_ticket_is_known_for_one_of_its_token_and_what_was_made_up_for_none() {
+        let Ticket(ticket) = Ticket::make(&bearer(7, 1)).expect("there is chance");
+        let other = Ticket::make(&bearer(7, 1)).expect("there is chance");
+        assert_ne!(ticket, other.0);
+        let shown = Shown::parse(&ticket).expect("it is one");
+        assert_eq!(shown.token, 7);
+        assert!(shown.is_sealed_by(&bearer(7, 1)));
+        assert!(!shown.is_sealed_by(&bearer(7, 2)) && !shown.is_sealed_by(&bearer(8, 1)));
+        for place in [0, CHANCE + NUMBER - 1, ticket.len() - 1] {
+            let other = if ticket.as_bytes()[place] == b'8' { "9" } else { "8" };
+            let mut forged = ticket.clone();
+            forged.replace_range(place..=place, other);
+            assert!(
+                !Shown::parse(&forged).is_some_and(|shown| shown.is_sealed_by(&bearer(shown.token, 1))),
+                "{forged}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_looks_like_no_ticket_is_none() {
+        let digits = CHANCE + NUMBER + SEAL;
+        assert!(Shown::parse(&"0".repeat(digits)).is_some());
+        for bad in
+            ["0".repeat(digits - 1), "0".repeat(digits + 1), "g".repeat(digits), "F".repeat(digits), "f".repeat(digits)]
+        {
+            assert!(Shown::parse(&bad).is_none(), "{bad}");
+        }
+        assert!(Shown::parse(&"é".repeat(digits / 2)).is_none());
+    }
+
     #[test]
     fn a_cookie_is_kept_from_scripts_and_from_other_pages_and_over_tls_from_plain_text() {
-        let ticket = Ticket::make().expect("there is chance");
-        assert!(is_ticket(&ticket.0.as_str()), "{}", ticket.0);
+        let ticket = Ticket::make(&bearer(1, 1)).expect("there is chance");
         let plain = ticket.cookie(Road::Plain);
         assert!(plain.starts_with("retcon_session=") && plain.len() > 64, "{plain}");
         assert!(plain.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200"), "{plain}");

@@ -160,7 +160,6 @@ impl Guard {
             return Ok((Caller::Anybody, None));
         }
         let (bearer, session) = self.bearer(request).await?;
-        bearer.pass()?;
         if let Some(session) = session.as_ref().filter(|_| is_somebody(request)) {
             self.service.sessions.touch(&self.service, session).await;
         }
@@ -171,20 +170,26 @@ impl Guard {
         Ok((Caller::Bearer(bearer, peer), session))
     }
 
-    /// Finds who bears the token that a request comes with, or signed in with it.
+    /// Finds who bears the token that a request comes with, or signed in with it, and counts the request.
     async fn bearer(&self, request: &ServiceRequest) -> Result<(Arc<Bearer>, Option<Arc<Session>>), Refused> {
         let headers = request.headers();
         if headers.contains_key(header::AUTHORIZATION) {
-            return Ok((self.service.tokens.find(token(headers)?).await?, None));
+            return Ok((self.by_token(headers).await?, None));
         }
         match self.service.sessions.find(&self.service, headers).await? {
-            None => Ok((self.service.tokens.find(token(headers)?).await?, None)),
+            None => Ok((self.by_token(headers).await?, None)),
             Some((session, bearer)) if is_own_doing(request) => Ok((bearer, Some(session))),
             Some(_) => {
                 let detail = "a browser that changes something says of which page that is: Origin is missing";
                 Err(Refused::new(Code::ForeignOrigin, detail))
             }
         }
+    }
+
+    async fn by_token(&self, headers: &HeaderMap) -> Result<Arc<Bearer>, Refused> {
+        let bearer = self.service.tokens.find(token(headers)?).await?;
+        bearer.pass()?;
+        Ok(bearer)
     }
 
     /// Logs a refusal; of those that come at once, one.

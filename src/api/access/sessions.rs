@@ -3,8 +3,8 @@
 //! A session is looked up again when it is used and a second has passed, as tokens are. While the database is away, those that
 //! were known stay good until they are over.
 //!
-//! What is no session costs the database nothing: what no ticket looks like is not looked up, and what was looked up once and is
-//! none is remembered.
+//! What is no session costs the database nothing: what was given to nobody does not bear the seal of a token, and is not looked up;
+//! and what was looked up once and is over is remembered.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,12 +15,12 @@ use actix_web::http::header::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use super::attempts::Attempts;
-use super::cookie::{self, Road, Ticket};
+use super::cookie::{self, Road, Shown, Ticket};
 use super::tokens::Bearer;
 use crate::actor::store::requests::access::{CloseSession, FindSession, OpenSession, SessionRow, TouchSession};
 use crate::api::Service;
 use crate::api::problem::{Code, Refused};
-use crate::domain::access::SessionHash;
+use crate::domain::access::{Role, SessionHash};
 
 /// How long a session lasts at most, and how long without being used.
 pub(super) const LIFE: Duration = Duration::from_secs(12 * 3600);
@@ -120,7 +120,7 @@ impl Sessions {
 
     /// Signs a browser in.
     pub(in crate::api) async fn open(&self, service: &Service, bearer: &Bearer) -> Result<Ticket, Refused> {
-        let ticket = Ticket::make()?;
+        let ticket = Ticket::make(bearer)?;
         let open = OpenSession { hash: hash(ticket.as_str()), token: bearer.id, life: LIFE, idle: IDLE };
         let is_open = service.ask(open).await?;
         self.known().retain(|_, session| !session.is_over());
@@ -142,7 +142,7 @@ impl Sessions {
 
     /// Ends the sessions of which a request shows cookies: whoever signs in again has the new one alone.
     pub(in crate::api) async fn close_former(&self, service: &Service, headers: &HeaderMap) -> Result<(), Refused> {
-        for shown in cookie::all(headers).filter(cookie::is_ticket).take(FORMER) {
+        for shown in cookie::all(headers).filter(|shown| Shown::parse(shown).is_some()).take(FORMER) {
             let hash = hash(shown);
             if self.nones().has(&hash) {
                 continue;
@@ -155,21 +155,24 @@ impl Sessions {
         Ok(())
     }
 
-    /// Finds the session of which a request shows the cookie, if it shows one.
+    /// Finds the session of which a request shows the cookie, if it shows one, and counts the request against its token's rate.
     pub(super) async fn find(
         &self,
         service: &Service,
         headers: &HeaderMap,
     ) -> Result<Option<(Arc<Session>, Arc<Bearer>)>, Refused> {
         let Some(shown) = cookie::shown(headers, service.is_over_tls()) else { return Ok(None) };
-        if !cookie::is_ticket(&shown) {
+        let ticket = Shown::parse(shown).ok_or_else(over)?;
+        let bearer = service.tokens.find_by_number(ticket.token).await?;
+        if !ticket.is_sealed_by(&bearer) || bearer.grant.role < Role::View {
             return Err(over());
         }
+        // Before it is looked up: whoever has a token can seal what is no session.
+        bearer.pass()?;
         let session = self.look_up(service, hash(shown)).await?;
-        if session.is_over() {
+        if session.is_over() || session.token != bearer.id {
             return Err(over());
         }
-        let bearer = service.tokens.find_by_number(session.token).await?;
         Ok(Some((session, bearer)))
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::frame::{Frame, Tab, Visitor};
 use super::page::{done, page};
-use super::parts::{Pager, When};
+use super::parts::{Grouped, Pager, When};
 use super::place::Place;
 use crate::actor::reloader::Reloaded;
 use crate::api::Service;
@@ -52,7 +52,7 @@ struct Section {
 }
 
 pub(super) fn places() -> Vec<Place> {
-    vec![Place::at("/configuration").show(show), Place::at("/configuration/reload").act(reload)]
+    vec![Place::at("/configuration").show(show), Place::at("/configuration/reload").act(&[], reload)]
 }
 
 async fn show(service: web::Data<Service>, visitor: Visitor, request: HttpRequest) -> Result<HttpResponse, Refused> {

@@ -7,9 +7,8 @@ use askama::Template;
 
 use super::form::Form;
 use super::frame::{Frame, Tab, Visitor};
-use super::overview::grouped;
 use super::page::{done, encoded, page};
-use super::parts::{Empty, Pager, When};
+use super::parts::{Empty, Pager, When, grouped};
 use super::place::Place;
 use crate::actor::store::requests::repeatable::Effect;
 use crate::actor::store::requests::view::{CountDeletes, CountedDeletes, DeleteRow, ListDeletes};
@@ -87,7 +86,7 @@ impl DeletesPage {
 }
 
 pub(super) fn places() -> Vec<Place> {
-    vec![Place::at("/deletes").show(list), Place::at("/deletes/approve").act(approve)]
+    vec![Place::at("/deletes").show(list), Place::at("/deletes/approve").act(&["entity", "last", "counted"], approve)]
 }
 
 async fn list(service: web::Data<Service>, visitor: Visitor, request: HttpRequest) -> Result<HttpResponse, Refused> {

@@ -8,7 +8,7 @@ use super::form::Form;
 use super::frame::{Frame, Tab, Visitor};
 use super::owed;
 use super::page::{done, page_as};
-use super::parts::{Badge, Cell, Empty, Pager, Tone, Trouble, When};
+use super::parts::{Badge, Cell, Empty, Grouped, Pager, Tone, Trouble, When};
 use super::place::Place;
 use crate::actor::store::requests::view::{DoubtRow, FindDoubt, ListDoubts};
 use crate::actor::supervisor::{Ordered, Settle};
@@ -118,7 +118,7 @@ impl DoubtCard {
 }
 
 pub(super) fn places() -> Vec<Place> {
-    vec![Place::at("/doubts").show(list), Place::at("/doubts/{id}/settle").act(settle)]
+    vec![Place::at("/doubts").show(list), Place::at("/doubts/{id}/settle").act(&["word", "key"], settle)]
 }
 
 async fn list(service: web::Data<Service>, visitor: Visitor, request: HttpRequest) -> Result<HttpResponse, Refused> {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
@@ -12,7 +13,7 @@ use actix_web::{Error, FromRequest, HttpRequest, ResponseError, web};
 use bytes::Bytes;
 
 use super::page::protect;
-use crate::api::input;
+use crate::api::input::{self, Query};
 use crate::api::problem::{Code, Refused};
 use crate::api::routes::repeat;
 
@@ -20,7 +21,10 @@ use crate::api::routes::repeat;
 const MEDIA: &str = "application/x-www-form-urlencoded";
 
 /// The field that names this very form, as it was shown.
-const ONCE: &str = "once";
+pub(super) const ONCE: &str = "once";
+
+/// The names of the fields that a form may have; one that ends in `-` stands for all that begin with it.
+pub(super) type Fields = &'static [&'static str];
 
 /// What the names of fields begin with in which values of documents are typed.
 const TYPED: &str = "typed-";
@@ -93,6 +97,30 @@ impl FromRequest for Form {
     }
 }
 
+/// Hands a form on that has none but these fields, and no query.
+///
+/// A browser sends the fields of the form that we have made, and the button that was pressed if it has a name: nothing of its own.
+pub(super) async fn check(
+    known: Rc<[&'static str]>,
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let body = request.extract::<Bytes>().await?;
+    request.set_payload(body.clone().into());
+    match knows(&known, request.request(), &body) {
+        Ok(()) => next.call(request).await,
+        Err(refused) => Ok(request.into_response(refused.error_response())),
+    }
+}
+
+fn knows(known: &[&'static str], request: &HttpRequest, body: &[u8]) -> Result<(), Refused> {
+    Query::parse(request.query_string(), &[])?;
+    let form = Form::parse(request, body)?;
+    let is = |known: &str, name: &str| if known.ends_with('-') { name.starts_with(known) } else { name == known };
+    let stranger = form.fields().map(|(name, _)| name).find(|name| !known.iter().any(|known| is(known, name)));
+    stranger.map_or(Ok(()), |name| Err(input::unknown("form field", name, known)))
+}
+
 /// Has an act carried out, unless this very form was sent before: then it is answered as it was.
 pub(super) async fn once(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let body = request.extract::<Bytes>().await?;
@@ -141,6 +169,24 @@ mod tests {
         for (body, name) in [("reason=%00", "\"reason\""), ("a=1&b%00=2", "\"b\\0\""), ("x=\0", "\"x\"")] {
             let error = parse(MEDIA, body).expect_err(body);
             assert!(error.starts_with("malformed") && error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_a_form_does_not_have_is_refused_by_its_name_and_so_is_a_query() {
+        let refusal = |uri: &str, body: &str| {
+            let request = TestRequest::post().uri(uri).insert_header((CONTENT_TYPE, MEDIA)).to_http_request();
+            knows(&["word", "pick-"], &request, body.as_bytes()).err().map(|refused| refused.to_string())
+        };
+        assert_eq!(refusal("/x", "word=1&pick-7=a&pick-8="), None);
+        assert_eq!(refusal("/x", ""), None);
+        for (uri, body, words) in [
+            ("/x", "word=1&wrod=2", "unknown form field \"wrod\"; known here: word, pick-"),
+            ("/x", "pick=1", "unknown form field \"pick\""),
+            ("/x?word=1", "word=1", "unknown query parameter \"word\"; known here: none"),
+        ] {
+            let refused = refusal(uri, body).expect(body);
+            assert!(refused.contains(words), "{refused}");
         }
     }
 

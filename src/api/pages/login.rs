@@ -38,8 +38,8 @@ struct LoginPage {
 
 pub(super) fn places() -> Vec<Place> {
     vec![
-        Place::at("/login").show_anybody(show).take(Needs::Nothing, sign_in),
-        Place::at("/logout").take(Role::View, sign_out),
+        Place::at("/login").show_anybody(show).take(Needs::Nothing, &["token", "next"], sign_in),
+        Place::at("/logout").take(Role::View, &[], sign_out),
     ]
 }
 

@@ -9,8 +9,9 @@
 //!    `templates/NAME.html`.
 //!    ```text
 //!    Place::at("/doubts").show(list)                     GET and HEAD, for the role `view`
-//!    Place::at("/doubts/{id}/settle").act(settle)        POST, for the role `operate`; in the audit trail, carried out once
+//!    Place::at("/doubts/{id}/settle").act(FIELDS, settle)  POST, for the role `operate`; in the audit trail, carried out once
 //!    ```
+//!    A form has the fields that are named here (`once` besides); any other one is refused, and so is a query.
 //!    The last part of the path of an act is its name in the audit trail: a verb, never `{...}`.
 //! 2. **A handler** takes what it needs: `web::Data<Service>`, [`Visitor`] (who looks, and what they may), `web::Path`,
 //!    [`Query`](crate::api::input::Query) parsed by hand for filters (unknown parameters but `done` are refused), [`Form`] for what was

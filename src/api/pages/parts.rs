@@ -4,6 +4,7 @@ mod cell;
 mod when;
 mod spark;
 mod unseen;
+mod number;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -13,6 +14,7 @@ use crate::api::problem::{Code, Refused};
 use crate::api::wire::problem::Problem;
 
 pub(super) use cell::Cell;
+pub(super) use number::{Grouped, grouped};
 pub(super) use spark::Spark;
 pub(super) use unseen::visible;
 pub(super) use when::{When, span, span_since};

@@ -1,10 +1,13 @@
 //! A path at which a page is: who may see it, and who may send its forms.
 
+use std::rc::Rc;
+
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
 use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, Route, web};
 
+use super::form::Fields;
 use super::{form, people};
 use crate::api::problem::{Code, Refused};
 use crate::api::routes::Needs;
@@ -52,25 +55,31 @@ impl Place {
         self.serve(Method::GET, needs, web::get().to(handler)).serve(Method::HEAD, needs, head)
     }
 
-    /// Takes a form that changes something: from who may do so, once, and into the audit trail.
-    pub(super) fn act<F, Args>(self, handler: F) -> Self
+    /// Takes a form that changes something: from who may do so, once, and into the audit trail. It has these fields, and its name.
+    pub(super) fn act<F, Args>(self, fields: Fields, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
         let route = web::post().to(handler).wrap(from_fn(people::for_people)).wrap(from_fn(form::once));
-        self.serve(Method::POST, Role::Operate.into(), route)
+        self.send(Role::Operate.into(), &[fields, &[form::ONCE]].concat(), route)
     }
 
-    /// Takes a form that concerns nothing but who sends it.
-    pub(super) fn take<F, Args>(self, needs: impl Into<Needs>, handler: F) -> Self
+    /// Takes a form with these fields that concerns nothing but who sends it.
+    pub(super) fn take<F, Args>(self, needs: impl Into<Needs>, fields: Fields, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.serve(Method::POST, needs.into(), web::post().to(handler))
+        self.send(needs.into(), fields, web::post().to(handler))
+    }
+
+    fn send(self, needs: Needs, fields: &[&'static str], route: Route) -> Self {
+        let known: Rc<[&'static str]> = fields.into();
+        let check = move |request, next| form::check(Rc::clone(&known), request, next);
+        self.serve(Method::POST, needs, route.wrap(from_fn(check)))
     }
 
     fn serve(mut self, method: Method, needs: Needs, route: Route) -> Self {

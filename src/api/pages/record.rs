@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::frame::{Frame, Tab, Visitor};
 use super::page::{done, page};
-use super::parts::{Badge, Empty, Tone, When};
+use super::parts::{Badge, Empty, Grouped, Tone, When};
 use super::place::Place;
 use super::words;
 use crate::actor::store::requests::browse::{KeyRow, KeyState, Keys, ListKeys};
@@ -105,7 +105,7 @@ pub(super) fn places() -> Vec<Place> {
         Place::at("/records/{entity}/{id}").show(show),
         Place::at("/records/{entity}/{id}/origin").show(origin::show),
         Place::at("/records/{entity}/{id}/now").show(now::show),
-        Place::at("/records/{entity}/{id}/sync").act(sync),
+        Place::at("/records/{entity}/{id}/sync").act(&[], sync),
     ]
 }
 

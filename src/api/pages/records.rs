@@ -6,9 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::frame::{Frame, Tab, Visitor};
-use super::overview::grouped;
 use super::page::page;
-use super::parts::{Badge, Empty, Pager, Tone, When, visible};
+use super::parts::{Badge, Empty, Pager, Tone, When, grouped, visible};
 use super::place::Place;
 use crate::actor::store::requests::browse::{Among, BrowseRecords, FindNamed, KeyState, ListSome, Listed, Named};
 use crate::actor::store::requests::view::CountAll;

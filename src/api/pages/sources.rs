@@ -8,9 +8,10 @@ use askama::Template;
 
 use super::frame::{Frame, Tab, Visitor};
 use super::page::{done, encoded, page};
-use super::parts::{Badge, Empty, Pager, Tone, When};
+use super::parts::{Badge, Empty, Grouped, Pager, Tone, When};
 use super::place::Place;
-use crate::actor::store::requests::browse::{ListActsOf, ReadSource};
+use crate::actor::store::requests::browse::ReadSource;
+use crate::actor::store::requests::pause::PausedRow;
 use crate::actor::supervision::ActorPath;
 use crate::actor::supervisor::{EntityStatus, GetStatus, PastRun, Pause, SourceStatus};
 use crate::api::Service;
@@ -118,8 +119,8 @@ pub(super) fn places() -> Vec<Place> {
         Place::at("/sources").show(list),
         Place::at("/sources/{entity}").show(list_of_entity),
         Place::at("/sources/{entity}/{source}").show(show),
-        Place::at("/sources/{entity}/{source}/pause").act(pause),
-        Place::at("/sources/{entity}/{source}/resume").act(resume),
+        Place::at("/sources/{entity}/{source}/pause").act(&[], pause),
+        Place::at("/sources/{entity}/{source}/resume").act(&[], resume),
     ]
 }
 
@@ -189,11 +190,7 @@ async fn show(
     let status = of_entity.and_then(|mut status| status.sources.remove(&source));
     let row = service.ask(ReadSource { entity: name.clone(), source: source.clone() }).await?;
     let runs = service.past_runs(&name, &source).await?;
-    let since = since(&service, &name, &source, row.paused_since.clone()).await?;
-    let paused_by = match row.paused_since {
-        Some(_) => paused_by(&service, &name, &source).await?,
-        None => None,
-    };
+    let since = since(&service, &name, &source, row.paused.as_ref()).await?;
     let notice = match visitor.done() {
         Some("paused") => Some("Paused. What is under way ends; nothing more is started here until it is resumed."),
         Some("resumed") => Some("Resumed. What waits for it is looked at now."),
@@ -209,9 +206,9 @@ async fn show(
         error: status.as_ref().and_then(|status| status.last_error.clone()),
         next_probe: status.as_ref().and_then(|status| status.next_probe_ms).map(|ms| took(Duration::from_millis(ms))),
         restarts: status.map_or(0, |status| status.restarts),
-        is_paused: row.paused_since.is_some(),
-        paused_by,
-        waiting: if row.or_more { format!("{} or more", row.waiting) } else { row.waiting.to_string() },
+        is_paused: row.paused.is_some(),
+        paused_by: row.paused.and_then(|paused| paused.who),
+        waiting: if row.or_more { format!("{} or more", row.waiting.grouped()) } else { row.waiting.grouped() },
         waits: row.waiting > 0,
         work_path: format!("/work?state=waiting&entity={name}&source={source}"),
         runs: runs.iter().map(|run| run_line(&name, run)).collect(),
@@ -231,21 +228,14 @@ async fn since(
     service: &Service,
     entity: &EntityName,
     source: &SourceName,
-    paused_since: Option<String>,
+    paused: Option<&PausedRow>,
 ) -> Result<Option<String>, Refused> {
-    if paused_since.is_some() {
-        return Ok(paused_since);
+    if let Some(paused) = paused {
+        return Ok(Some(paused.since.clone()));
     }
     let path = ActorPath::Source(entity.clone(), source.clone());
     let actor = service.supervision().await?.actors.into_iter().find(|actor| actor.path == path);
     Ok(actor.map(|actor| actor.outage.map_or(actor.since, |outage| outage.since).to_string()))
-}
-
-async fn paused_by(service: &Service, entity: &EntityName, source: &SourceName) -> Result<Option<String>, Refused> {
-    let targets =
-        vec![format!("/v1/entities/{entity}/sources/{source}/pause"), format!("/sources/{entity}/{source}/pause")];
-    let acts = service.ask(ListActsOf { targets, limit: 1 }).await?;
-    Ok(acts.into_iter().next().map(|act| act.act.who))
 }
 
 fn commands(source: &Source) -> Vec<(&'static str, String)> {
@@ -290,17 +280,31 @@ fn took(time: Duration) -> String {
     }
 }
 
-async fn pause(service: web::Data<Service>, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
-    set(&service, &path, true).await
+async fn pause(
+    service: web::Data<Service>,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Refused> {
+    set(&service, &visitor, &path, true).await
 }
 
-async fn resume(service: web::Data<Service>, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
-    set(&service, &path, false).await
+async fn resume(
+    service: web::Data<Service>,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Refused> {
+    set(&service, &visitor, &path, false).await
 }
 
-async fn set(service: &Service, path: &(String, String), paused: bool) -> Result<HttpResponse, Refused> {
+async fn set(
+    service: &Service,
+    visitor: &Visitor,
+    path: &(String, String),
+    paused: bool,
+) -> Result<HttpResponse, Refused> {
     let (entity, source) = read_path(service, path)?;
-    service.order(Pause { entity: entity.name.clone(), source: Some(source.clone()), paused }).await?;
+    let who = visitor.name().map(str::to_owned);
+    service.order(Pause { entity: entity.name.clone(), source: Some(source.clone()), paused, who }).await?;
     done(&format!("/sources/{}/{source}", entity.name), if paused { "paused" } else { "resumed" })
 }
 

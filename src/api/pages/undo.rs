@@ -46,7 +46,7 @@ struct UndoPage {
 }
 
 pub(super) fn places() -> Vec<Place> {
-    vec![Place::at("/records/{entity}/{id}/undo").show(show).act(undo)]
+    vec![Place::at("/records/{entity}/{id}/undo").show(show).act(&["version", "shown"], undo)]
 }
 
 /// What is to be taken back.

@@ -1,7 +1,6 @@
 //! Conflicts and versions in the words of people who have never seen retcon.
 
-use super::overview::grouped;
-use super::parts::{Cell, visible};
+use super::parts::{Cell, grouped, visible};
 use crate::domain::history::Version;
 use crate::domain::json::Json;
 use crate::domain::merge::{Change, Conflict, ConflictKind, Decision};

@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::form::Form;
+use super::form::{Fields, Form};
 use super::frame::{Frame, Tab, Visitor};
-use super::overview::grouped;
 use super::page::{done, encoded, page};
-use super::parts::{Empty, Pager, When};
+use super::parts::{Empty, Grouped, Pager, When, grouped};
 use super::place::Place;
 use crate::actor::store::requests::browse::{BrowseWork, Handling, WorkFilter};
 use crate::actor::store::requests::queue::WorkItemId;
@@ -121,12 +120,15 @@ pub(super) fn places() -> Vec<Place> {
     vec![
         Place::at("/work").show(list),
         Place::at("/work/parked").show(bulk::show),
-        Place::at("/work/parked/retry").act(bulk::retry),
-        Place::at("/work/parked/drop").act(bulk::drop_all),
-        Place::at("/work/{id}/retry").act(retry),
-        Place::at("/work/{id}/drop").act(drop_item),
+        Place::at("/work/parked/retry").act(bulk::FIELDS, bulk::retry),
+        Place::at("/work/parked/drop").act(bulk::FIELDS, bulk::drop_all),
+        Place::at("/work/{id}/retry").act(FIELDS, retry),
+        Place::at("/work/{id}/drop").act(FIELDS, drop_item),
     ]
 }
+
+/// What the form of an item has: the list from which it was chosen.
+const FIELDS: Fields = &["state", "entity", "source", "reason"];
 
 /// The states in which there is something to be done, the most urgent first, with what each means.
 const STATES: [(WorkState, &str, &str); 4] = [

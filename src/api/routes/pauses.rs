@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, web};
 use super::Path;
 use crate::actor::supervisor::Pause;
 use crate::api::Service;
+use crate::api::access::Caller;
 use crate::api::describe::{Operation, operation};
 use crate::api::input;
 use crate::api::problem::{Code, Refused};
@@ -50,31 +51,50 @@ fn told(operation: Operation, example: &'static str) -> Operation {
         .answers::<Paused>(200, "It is so now.", example)
 }
 
-async fn pause_entity(service: web::Data<Service>, entity: web::Path<String>) -> Result<HttpResponse, Refused> {
-    set(&service, &entity, None, true).await
+async fn pause_entity(
+    service: web::Data<Service>,
+    caller: Caller,
+    entity: web::Path<String>,
+) -> Result<HttpResponse, Refused> {
+    set(&service, &caller, (&entity, None), true).await
 }
 
-async fn resume_entity(service: web::Data<Service>, entity: web::Path<String>) -> Result<HttpResponse, Refused> {
-    set(&service, &entity, None, false).await
+async fn resume_entity(
+    service: web::Data<Service>,
+    caller: Caller,
+    entity: web::Path<String>,
+) -> Result<HttpResponse, Refused> {
+    set(&service, &caller, (&entity, None), false).await
 }
 
-async fn pause_source(service: web::Data<Service>, path: web::Path<(String, String)>) -> Result<HttpResponse, Refused> {
-    set(&service, &path.0, Some(&path.1), true).await
+async fn pause_source(
+    service: web::Data<Service>,
+    caller: Caller,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Refused> {
+    set(&service, &caller, (&path.0, Some(&path.1)), true).await
 }
 
 async fn resume_source(
     service: web::Data<Service>,
+    caller: Caller,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Refused> {
-    set(&service, &path.0, Some(&path.1), false).await
+    set(&service, &caller, (&path.0, Some(&path.1)), false).await
 }
 
-async fn set(service: &Service, entity: &str, source: Option<&str>, paused: bool) -> Result<HttpResponse, Refused> {
+async fn set(
+    service: &Service,
+    caller: &Caller,
+    (entity, source): (&str, Option<&str>),
+    paused: bool,
+) -> Result<HttpResponse, Refused> {
     let entity = service.entity(&input::entity(entity)?)?;
     let source = source.map(|text| input::source(text, &entity.name)).transpose()?;
     source.as_ref().map(|name| service.source(&entity, name)).transpose()?;
     let name = entity.name.clone();
-    service.order(Pause { entity: name.clone(), source: source.clone(), paused }).await?;
+    let who = caller.name().map(|(who, _)| who);
+    service.order(Pause { entity: name.clone(), source: source.clone(), paused, who }).await?;
     let source = source.map(|source| source.to_string());
     Ok(HttpResponse::Ok().json(Paused { entity: name.to_string(), source, paused }))
 }

@@ -21,8 +21,10 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::count;
 use super::problem::{Code, Refused};
 use super::server::{CLOSING, HEAD_TIME};
+use crate::metrics::Tally;
 use frames::{Frames, Step};
 
 pub(super) use head::{HEAD_SIZE, is_whole};
@@ -56,6 +58,7 @@ pub(super) struct Screen<S> {
     good: BytesMut,
     frames: Frames,
     verdict: Verdict,
+    tally: Tally,
     /// By when a head that is awaited has to be there, or what is on its way when the connection is closed.
     end: Option<Pin<Box<Sleep>>>,
     /// When the server is to look again meanwhile.
@@ -71,13 +74,14 @@ pub(super) struct Screen<S> {
 
 impl<S> Screen<S> {
     /// Begins with the first request, which has to come soon.
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, tally: Tally) -> Self {
         Self {
             stream,
             raw: BytesMut::new(),
             good: BytesMut::new(),
             frames: Frames::new(),
             verdict: Verdict::default(),
+            tally,
             end: Some(Box::pin(sleep(HEAD_TIME))),
             tick: None,
             is_over: false,
@@ -97,6 +101,7 @@ impl<S> Screen<S> {
 
     /// Hands nothing on any more, and says why when all others are answered.
     fn refuse(&mut self, refused: &Refused) {
+        count::refused(&self.tally, refused);
         self.last_words = refused.bare().into();
         (self.is_over, self.lingers) = (true, true);
         self.end = None;

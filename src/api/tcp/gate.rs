@@ -23,10 +23,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::opened::{Opened, Stream};
 use crate::api::access::Connection;
+use crate::api::count;
 use crate::api::patient::PATIENCE;
 use crate::api::problem::{Code, Refused};
 use crate::api::screen::{HEAD_SIZE, is_whole};
 use crate::api::server::HEAD_TIME;
+use crate::metrics::Tally;
 
 /// What is set aside at a time for a head that is being read, in bytes.
 const CHUNK: usize = 512;
@@ -68,6 +70,7 @@ impl Room {
 pub(super) struct Gate {
     tls: Option<TlsAcceptor>,
     room: Room,
+    tally: Tally,
     queue: Rc<RefCell<Queue>>,
 }
 
@@ -100,8 +103,8 @@ enum Shut {
 }
 
 impl Gate {
-    pub(super) fn new(tls: Option<TlsAcceptor>, room: Room) -> Self {
-        Self { tls, room, queue: Rc::default() }
+    pub(super) fn new(tls: Option<TlsAcceptor>, room: Room, tally: Tally) -> Self {
+        Self { tls, room, tally, queue: Rc::default() }
     }
 
     /// Waits until the head of the connection's first request is there.
@@ -123,14 +126,20 @@ impl Gate {
             Ok(arrived) => arrived,
             Err(Shut::Broken(error)) => return Err(error),
             Err(Shut::Lost) => return Err(io::ErrorKind::ConnectionAborted.into()),
-            Err(Shut::Refused(stream, refused)) => return Err(refuse(stream, &refused).await),
+            Err(Shut::Refused(stream, refused)) => return Err(self.refuse(stream, &refused).await),
         };
         let Ok(Ok(permit)) = timeout(HEAD_TIME, Arc::clone(&self.room.free).acquire_owned()).await else {
             let refused = Refused::new(Code::Unavailable, "there are too many connections");
-            return Err(refuse(stream, &refused).await);
+            return Err(self.refuse(stream, &refused).await);
         };
         let connection = Connection::Tcp { peer, local };
         Ok((Opened::new(stream, head.freeze(), connection, permit), Protocol::Http1, Some(peer)))
+    }
+
+    /// Counts a refusal, and says it, if it is heard soon.
+    async fn refuse(&self, stream: Stream, refused: &Refused) -> io::Error {
+        count::refused(&self.tally, refused);
+        say(stream, refused).await
     }
 
     fn take_place(&self) -> Place {
@@ -185,7 +194,7 @@ impl Gate {
 }
 
 /// Says why a connection is closed, if it is heard soon.
-async fn refuse(mut stream: Stream, refused: &Refused) -> io::Error {
+async fn say(mut stream: Stream, refused: &Refused) -> io::Error {
     let send = async {
         stream.write_all(&refused.bare()).await?;
         stream.shutdown().await?;
@@ -213,7 +222,7 @@ mod tests {
     #[test]
     fn the_one_that_has_waited_longest_makes_room() {
         let room = Room { waiting: 2, served: 1, free: Arc::new(Semaphore::new(1)) };
-        let gate = Gate::new(None, room);
+        let gate = Gate::new(None, room, Tally::default());
         let mut places: Vec<Place> = (0..3).map(|_| gate.take_place()).collect();
         let lost: Vec<bool> =
             places.iter_mut().map(|place| place.lost.try_recv() == Err(oneshot::error::TryRecvError::Closed)).collect();

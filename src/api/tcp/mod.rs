@@ -205,10 +205,11 @@ fn server(
 ) -> io::Result<Server> {
     let room = Room::of_this_process(WORKERS);
     let most = room.connections();
+    let tally = service.tally.clone();
     let parts = Parts::new(service);
     let factory = move || {
-        let gate = Gate::new(tls.clone(), room.clone());
-        let told = told.clone();
+        let gate = Gate::new(tls.clone(), room.clone(), tally.clone());
+        let (told, tally) = (told.clone(), tally.clone());
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
             // The gate and the screen see to it, for every request.
@@ -224,10 +225,10 @@ fn server(
             })
             .finish(map_config(app(&parts).into_factory(), |_| AppConfig::default()));
         fn_service(move |stream: TcpStream| {
-            let gate = gate.clone();
+            let (gate, tally) = (gate.clone(), tally.clone());
             async move {
                 let (opened, protocol, peer) = gate.open(stream).await.map_err(DispatchError::Io)?;
-                Ok((Patient::new(Screen::new(opened)), protocol, peer))
+                Ok((Patient::new(Screen::new(opened, tally)), protocol, peer))
             }
         })
         .and_then(http)

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::reload::Finding;
 use crate::actor::reloader::FileState;
+use crate::actor::store::requests::pause::PausedRow;
 use crate::actor::store::requests::view::Counts;
 use crate::actor::supervisor::{self, SourceStatus as SourceNow};
 use crate::config::model;
@@ -73,6 +74,10 @@ pub struct EntityStatus {
     pub name: String,
     /// `up`, `starting`, `standby`, `paused` or `given-up`.
     pub state: String,
+    /// Where a person has stopped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub paused: Option<PausedSince>,
     /// While it stands by: the daemon that serves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -94,6 +99,16 @@ pub struct EntityStatus {
     #[schema(nullable = false)]
     pub throttle: Option<Throttle>,
     pub sources: Vec<SourceStatus>,
+}
+
+/// Since when something is paused, and who wanted it so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PausedSince {
+    /// RFC 3339 in UTC.
+    pub since: String,
+    /// The name of the token, or of the user at the unix socket; `null` where nobody knows.
+    #[schema(required)]
+    pub who: Option<String>,
 }
 
 /// The numbers of work items that are not done, by state.
@@ -142,6 +157,10 @@ pub struct SourceStatus {
     pub name: String,
     /// `up`, `down`, `paused` or `given-up`; `standby` where another daemon serves the entity.
     pub state: String,
+    /// Where a person has stopped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub paused: Option<PausedSince>,
     pub restarts: u64,
     #[schema(required)]
     pub last_error: Option<String>,
@@ -152,10 +171,11 @@ pub struct SourceStatus {
 }
 
 impl SourceStatus {
-    fn new(name: &SourceName, now: SourceNow) -> Self {
+    fn new(name: &SourceName, now: SourceNow, paused: Option<PausedSince>) -> Self {
         Self {
             name: name.to_string(),
             state: now.state.to_owned(),
+            paused,
             restarts: now.restarts,
             last_error: now.last_error,
             next_probe_ms: now.next_probe_ms,
@@ -164,10 +184,16 @@ impl SourceStatus {
 }
 
 impl EntityStatus {
-    pub(crate) fn new(now: supervisor::EntityStatus, throttle: Option<&model::Throttle>) -> Self {
+    pub(crate) fn new(now: supervisor::EntityStatus, throttle: Option<&model::Throttle>, paused: &[PausedRow]) -> Self {
+        let since = |source: Option<&SourceName>| {
+            let row = paused.iter().find(|row| row.source.as_ref() == source)?;
+            Some(PausedSince { since: row.since.clone(), who: row.who.clone() })
+        };
+        let source = |(name, now): (SourceName, SourceNow)| SourceStatus::new(&name, now, since(Some(&name)));
         Self {
             name: now.name.to_string(),
             state: now.state.to_owned(),
+            paused: since(None),
             served_by: now.served_by.clone(),
             queue: Queue::from(&now.counts),
             records: now.counts.records,
@@ -176,7 +202,7 @@ impl EntityStatus {
             deletes_held: now.counts.deletes_held,
             syncing: now.in_flight,
             throttle: throttle.map(|limits| Throttle::new(limits, &now)),
-            sources: now.sources.into_iter().map(|(name, source)| SourceStatus::new(&name, source)).collect(),
+            sources: now.sources.into_iter().map(source).collect(),
         }
     }
 }

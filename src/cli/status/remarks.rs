@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::{output, tree};
-use crate::api::wire::status::{ConfigStatus, EntityStatus, Status};
+use crate::api::wire::status::{ConfigStatus, EntityStatus, PausedSince, Status};
 use crate::api::wire::supervision::{Actor, Kind, State, Supervision};
 use crate::config::Finding;
 
@@ -40,7 +40,7 @@ pub(super) fn of(status: &Status, supervision: &Supervision) -> Vec<Remark> {
         remarks.push(Remark::new(Weight::Daemon, format!("the database is {}{error}", status.database.state)));
     }
     remarks.extend(config(&status.config));
-    status.entities.iter().for_each(|entity| remarks.extend(of_entity(entity)));
+    status.entities.iter().for_each(|entity| remarks.extend(of_entity(entity).chain(paused(entity))));
     remarks.extend(served_elsewhere(&status.entities));
     remarks.extend(supervision.actors.iter().filter_map(of_actor));
     sorted(remarks)
@@ -92,6 +92,18 @@ fn of_entity(entity: &EntityStatus) -> impl Iterator<Item = Remark> {
         counted(Weight::Open, entity.in_doubt, format!("{name}: {} in doubt (retcon doubts {name})", entity.in_doubt)),
     ];
     remarks.into_iter().flatten()
+}
+
+/// Says what of an entity a person has stopped, since when, and how it goes on.
+fn paused(entity: &EntityStatus) -> impl Iterator<Item = Remark> {
+    let sources = entity.sources.iter().map(|source| (format!("{}/{}", entity.name, source.name), &source.paused));
+    let all = std::iter::once((entity.name.clone(), &entity.paused)).chain(sources);
+    all.filter_map(|(name, paused)| {
+        let PausedSince { since, who } = paused.as_ref()?;
+        let by = who.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
+        let text = format!("{name} has been paused since {}{by} (retcon resume {name})", output::second(since));
+        Some(Remark::new(Weight::Passing, text))
+    })
 }
 
 /// Names the daemons that serve what this one does not, each with the number of its entities.

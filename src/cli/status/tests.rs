@@ -9,6 +9,7 @@ fn entity(name: &str, state: &str) -> EntityStatus {
     let source = |name: &str| SourceStatus {
         name: name.to_owned(),
         state: "up".to_owned(),
+        paused: None,
         restarts: 0,
         last_error: None,
         next_probe_ms: None,
@@ -16,6 +17,7 @@ fn entity(name: &str, state: &str) -> EntityStatus {
     EntityStatus {
         name: name.to_owned(),
         state: state.to_owned(),
+        paused: None,
         served_by: None,
         queue: Queue { ready: 1, running: 0, waiting: 2, parked: 0, oldest_s: 61 },
         records: 10,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use crate::config::model::{Command, Commands, Source};
 use crate::domain::key::ForeignKey;
 
-use super::super::process::Spec;
+use super::super::process::{Spec, Variables};
 use super::{Context, Operation, Program, Task};
 
 /// What stands for the foreign key in a command.
@@ -33,7 +34,8 @@ pub(super) fn spec(program: &Program, command: &Command, task: Task<'_>, context
     Spec {
         program: command.program.clone(),
         args: arguments(&command.args, task.key),
-        env: environment(program, task, context),
+        kept: Arc::clone(&program.kept),
+        env: told(program, task, context),
         directory: program.source.directory.clone(),
         stdin: task.document.map(|document| format!("{document}\n").into_bytes()),
     }
@@ -54,26 +56,34 @@ pub(in crate::source) fn inherited() -> impl Iterator<Item = (OsString, OsString
     INHERITED.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
 }
 
-/// Returns the whole environment: some of ours, the source's own, and what we tell about the operation.
-fn environment(program: &Program, task: Task<'_>, context: &Context) -> Vec<(OsString, OsString)> {
+/// Returns what every run at a source has in its environment: some of ours, and the source's own. What we tell of the operation comes
+/// besides, under names that nobody else has.
+pub(super) fn kept(source: &Source) -> Variables {
     let mut env: BTreeMap<OsString, OsString> = inherited().collect();
-    env.extend(program.source.env.iter().map(|(name, value)| (name.into(), value.into())));
+    env.extend(source.env.iter().map(|(name, value)| (name.into(), value.into())));
     env.retain(|name, _| !name.as_encoded_bytes().starts_with(b"RETCON_"));
-    let mut tell = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            env.insert(name.into(), value.into());
-        }
-    };
-    tell("RETCON_ENTITY", Some(program.entity.to_string()));
-    tell("RETCON_SOURCE", Some(program.source.name.to_string()));
-    tell("RETCON_OPERATION", Some(task.operation.as_str().to_owned()));
-    tell("RETCON_KEY", task.key.map(ForeignKey::to_string));
-    tell("RETCON_INTERNAL_KEY", context.internal_key.map(|key| key.to_string()));
-    let id = context.operation_id.filter(|_| task.operation.changes_something());
-    tell("RETCON_OPERATION_ID", id.map(|id| id.0.to_string()));
-    let expected = context.expected_sha256.filter(|_| task.operation.rests_on_a_read());
-    tell("RETCON_EXPECTED_SHA256", expected.map(|digest| hex(&digest)));
     env.into_iter().collect()
+}
+
+/// Returns what we tell about the operation.
+fn told(program: &Program, task: Task<'_>, context: &Context) -> Variables {
+    let mut env = Variables::default();
+    env.push("RETCON_ENTITY", program.entity.as_str());
+    env.push("RETCON_SOURCE", program.source.name.as_str());
+    env.push("RETCON_OPERATION", task.operation.as_str());
+    if let Some(key) = task.key {
+        env.push("RETCON_KEY", key.as_str());
+    }
+    if let Some(key) = context.internal_key {
+        env.push("RETCON_INTERNAL_KEY", key.to_string());
+    }
+    if let Some(id) = context.operation_id.filter(|_| task.operation.changes_something()) {
+        env.push("RETCON_OPERATION_ID", id.0.to_string());
+    }
+    if let Some(digest) = context.expected_sha256.filter(|_| task.operation.rests_on_a_read()) {
+        env.push("RETCON_EXPECTED_SHA256", hex(&digest));
+    }
+    env
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -22,7 +22,7 @@ use super::guardian::Guardian;
 use super::lock::{Lock, LockError};
 use super::log::visible;
 use super::process::cancel::Cancel;
-use super::process::{self, Ended, Exit, Limits, Stdout};
+use super::process::{self, Ended, Exit, Limits, Stdout, Variables};
 use end::{Facts, Verdict};
 use output::{BadKey, Bounded, Keys};
 
@@ -61,6 +61,8 @@ pub enum Operation {
 pub struct Program {
     entity: EntityName,
     source: Arc<Source>,
+    /// What every run has in its environment.
+    kept: Arc<Variables>,
     state_dir: PathBuf,
     guardian: Option<Guardian>,
 }
@@ -102,7 +104,8 @@ struct Task<'a> {
 impl Program {
     /// Names the programs of `source`, whose lock is kept below `state_dir`.
     pub fn new(entity: EntityName, source: Arc<Source>, state_dir: &Path) -> Self {
-        Self { entity, source, state_dir: state_dir.to_owned(), guardian: None }
+        let kept = Arc::new(command::kept(&source));
+        Self { entity, source, kept, state_dir: state_dir.to_owned(), guardian: None }
     }
 
     /// Has what is run end with this process, however that ends.

@@ -1,6 +1,6 @@
 //! The process that was started, the leader of its group, until it is reaped.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,7 +15,7 @@ use super::super::guardian::{Expected, Guardian, Watched};
 use super::kept::NOTHING;
 use super::mark::Mark;
 use super::spawn::{Image, Started};
-use super::{Exit, Spec};
+use super::{Exit, Spec, Variables};
 
 /// A process that leads a group of its own.
 ///
@@ -46,11 +46,9 @@ impl Leader {
         };
         let (stdout, from_stdout) = pipe()?;
         let (stderr, from_stderr) = pipe()?;
-        let (name, value) = mark.variable();
-        let environment = spec.env.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
-        let environment = environment.chain([(name.as_os_str(), value.as_os_str())]);
+        let marked = Variables::from_iter([mark.variable()]);
         let arguments = spec.args.iter().map(OsString::as_os_str);
-        let image = Image::new(&find(spec)?, arguments, environment, &spec.directory)?;
+        let image = Image::new(&find(spec)?, arguments, [&spec.kept, &spec.env, &marked], &spec.directory)?;
         let expected = guardian.map(Guardian::expect);
         let number = expected.as_ref().map(Expected::number);
         let Started { pid, pidfd } = image.start([stdin, stdout.as_fd(), stderr.as_fd()], number)?;
@@ -137,7 +135,7 @@ fn find(spec: &Spec) -> io::Result<PathBuf> {
     if !bare {
         return Ok(spec.directory.join(&spec.program));
     }
-    let path = spec.env.iter().find(|(name, _)| name == "PATH").map_or(OsStr::new(""), |(_, value)| value);
+    let path = spec.env.get("PATH").or_else(|| spec.kept.get("PATH")).unwrap_or_default();
     let candidates = std::env::split_paths(path).map(|directory| spec.directory.join(directory).join(&spec.program));
     let is_program = |path: &PathBuf| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file();
     candidates.into_iter().find(is_program).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))

@@ -12,12 +12,14 @@ pub(super) mod setup;
 mod stragglers;
 pub(super) mod table;
 mod tail;
+mod variables;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -30,13 +32,17 @@ use leader::Leader;
 use mark::Mark;
 use pump::Pump;
 
+pub use variables::Variables;
+
 /// What to run, and with what.
 pub struct Spec {
-    /// Looked up on the `PATH` of `env` where it is a bare name; relative to `directory` otherwise.
+    /// Looked up on the `PATH` of its environment where it is a bare name; relative to `directory` otherwise.
     pub program: PathBuf,
     pub args: Vec<OsString>,
-    /// All of the environment but for the mark of the run: nothing else is inherited.
-    pub env: Vec<(OsString, OsString)>,
+    /// What every run of it has in its environment, put together once.
+    pub kept: Arc<Variables>,
+    /// The rest of the environment but for the mark of the run: nothing else is inherited, and no name is in both.
+    pub env: Variables,
     pub directory: PathBuf,
     /// All of it is there before the process begins; `None`: `/dev/null`.
     pub stdin: Option<Vec<u8>>,

@@ -2,10 +2,15 @@
 //!
 //! A shell, `nohup` or a build tool may have started us with signals ignored and descriptors open; both would be inherited.
 
+use std::ops::RangeInclusive;
 use std::os::fd::BorrowedFd;
 use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::{FdFlags, fcntl_setfd};
+
+/// All signals but those of real time, which we neither handle nor ignore.
+const SIGNALS: RangeInclusive<libc::c_int> = 1..=31;
 
 /// Signals that a program must find at their default. Not SIGTTIN and SIGTTOU: a handler of ours would make reads and
 /// writes on the terminal start over for ever.
@@ -20,14 +25,27 @@ const DEFAULTS: [libc::c_int; 8] = [
     libc::SIGALRM,
 ];
 
+/// Those that this process may handle or ignore, a bit each: what was so when it began, and what it does itself. All others are at
+/// their default here, and so for whatever is started.
+static CHANGED: AtomicU32 = AtomicU32::new(0);
+
 /// Sees to it, once, that the processes started after this inherit no ignored signal and no descriptor.
 pub(in crate::source) fn once() {
     static DONE: Once = Once::new();
     DONE.call_once(|| {
+        let of_others = SIGNALS.filter(|signal| disposition(*signal) != Some(libc::SIG_DFL));
+        let changed = of_others.chain(DEFAULTS).chain([libc::SIGPIPE]).fold(0, |mask, signal| mask | 1 << signal);
+        CHANGED.store(changed, Ordering::Release);
         DEFAULTS.into_iter().for_each(handle_what_is_ignored);
         survive_closed_pipes();
         close_on_exec();
     });
+}
+
+/// Gives the signals that a new process must reset; to be called after [`once`].
+pub(super) fn changed() -> impl Iterator<Item = libc::c_int> {
+    let changed = CHANGED.load(Ordering::Acquire);
+    SIGNALS.filter(move |signal| changed & 1 << signal != 0)
 }
 
 /// Ignores these signals from now on; a program that is started after this would, too.

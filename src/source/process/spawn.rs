@@ -16,18 +16,18 @@ use std::sync::atomic::AtomicI32;
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
+use super::Variables;
+use super::setup;
+
 /// The stack of the new process until it is another program; it calls nothing that is deep.
 const STACK: usize = 32 << 10;
 
-/// The signals that are reset, all but those of real time, which we neither handle nor ignore.
-const SIGNALS: std::ops::RangeInclusive<c_int> = 1..=31;
-
 /// What a process is to be. All of it is put together before there is one: that may not allocate.
-pub(super) struct Image {
+pub(super) struct Image<'a> {
     program: CString,
     directory: CString,
     // What the pointers below point to.
-    _texts: [Vec<CString>; 2],
+    _texts: (Vec<CString>, [&'a Variables; 3]),
     arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
 }
@@ -41,34 +41,33 @@ pub(super) struct Started {
 
 /// What the new process is told, and tells us.
 struct Task<'a> {
-    image: &'a Image,
+    image: &'a Image<'a>,
     descriptors: [RawFd; 3],
     /// Why it is no other program.
     error: c_int,
 }
 
-impl Image {
+impl<'a> Image<'a> {
     /// Puts it together: a program, which is not looked for, its arguments, all of its environment, its directory.
-    pub(super) fn new<'a>(
+    pub(super) fn new(
         program: &Path,
         arguments: impl Iterator<Item = &'a OsStr>,
-        environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
+        environment: [&'a Variables; 3],
         directory: &Path,
     ) -> io::Result<Self> {
         let program = text(program.as_os_str().as_bytes())?;
-        let arguments = arguments.map(|word| text(word.as_bytes()));
-        let arguments: Vec<CString> = [Ok(program.clone())].into_iter().chain(arguments).collect::<io::Result<_>>()?;
-        let variable = |(name, value): (&OsStr, &OsStr)| text(&[name.as_bytes(), b"=", value.as_bytes()].concat());
-        let environment: Vec<CString> = environment.map(variable).collect::<io::Result<_>>()?;
+        let arguments: Vec<CString> = arguments.map(|word| text(word.as_bytes())).collect::<io::Result<_>>()?;
         // The texts themselves stay where they are when their list is moved.
-        let pointers = |texts: &[CString]| texts.iter().map(|text| text.as_ptr()).chain([null()]).collect();
-        let (of_arguments, of_environment) = (pointers(&arguments), pointers(&environment));
+        let all_arguments = [&program].into_iter().chain(&arguments);
+        let pointers_to_arguments = all_arguments.map(|text| text.as_ptr()).chain([null()]).collect();
+        let of_environment = environment.into_iter().map(Variables::texts).collect::<io::Result<Vec<_>>>()?;
+        let variables = of_environment.into_iter().flatten();
         Ok(Self {
-            program,
             directory: text(directory.as_os_str().as_bytes())?,
-            _texts: [arguments, environment],
-            arguments: of_arguments,
-            environment: of_environment,
+            arguments: pointers_to_arguments,
+            environment: variables.map(|text| text.as_ptr()).chain([null()]).collect(),
+            _texts: (arguments, environment),
+            program,
         })
     }
 
@@ -148,12 +147,11 @@ extern "C" fn be(task: *mut c_void) -> c_int {
 ///
 /// # Safety
 /// Only for a process of its own whose signals are blocked.
-unsafe fn prepare(image: &Image, descriptors: &[RawFd; 3]) -> c_int {
+unsafe fn prepare(image: &Image<'_>, descriptors: &[RawFd; 3]) -> c_int {
     // SAFETY: all-zero bytes are a valid `sigaction`, the default; all else is whole and used for the time of the calls.
     unsafe {
         let default: libc::sigaction = std::mem::zeroed();
-        for signal in SIGNALS {
-            // Fails for those that cannot be changed.
+        for signal in setup::changed() {
             libc::sigaction(signal, &raw const default, null_mut());
         }
         let mut none = MaybeUninit::uninit();

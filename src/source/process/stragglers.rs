@@ -3,7 +3,7 @@
 //! A process that made a session or a group of its own escapes the group's SIGKILL. It is known by the mark of its run. What
 //! hides its environment on purpose stays.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
@@ -17,7 +17,7 @@ const NEAR: i32 = 4096;
 /// How often the search is repeated, as what was found may have started more.
 const ROUNDS: usize = 16;
 
-/// For how long one that was killed is waited for, each round: the kernel takes moments, if no device holds the process up.
+/// For how long those that were killed are waited for, each round: the kernel takes moments, if no device holds the processes up.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Kills what the process `leader`, which has been reaped, left behind. Those that lead other runs, as the guardian knows, are not
@@ -32,8 +32,9 @@ pub(super) fn kill(leader: Pid, mark: &Mark, guardian: Option<&Guardian>) {
         if killed.is_empty() {
             return;
         }
+        let until = Instant::now() + PATIENCE;
         for ending in killed {
-            ending.is_over_within(PATIENCE);
+            ending.is_over_within(until.saturating_duration_since(Instant::now()));
         }
     }
 }

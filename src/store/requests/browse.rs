@@ -18,6 +18,7 @@ use crate::domain::pointer::Pointer;
 use crate::domain::record::{OperationKind, Output, RecordState};
 
 use super::access::ActRow;
+use super::pause::PausedRow;
 use super::view::{Page, WorkItemRow, WorkState};
 
 pub use timeline::Below;
@@ -296,14 +297,7 @@ pub enum ActOutcome {
     Unknown,
 }
 
-/// Lists what people did to some things, the latest first.
-#[derive(Debug, Clone)]
-pub struct ListActsOf {
-    pub targets: Vec<String>,
-    pub limit: i64,
-}
-
-/// Tells what waits for a source, and since when it is paused.
+/// Tells what waits for a source, and since when it is paused, and by whom.
 #[derive(Debug, Clone)]
 pub struct ReadSource {
     pub entity: EntityName,
@@ -317,8 +311,8 @@ pub struct SourceRow {
     pub waiting: i64,
     /// Whether there may be more.
     pub or_more: bool,
-    /// RFC 3339 in UTC; `None`: it is not paused.
-    pub paused_since: Option<String>,
+    /// `None`: it is not paused.
+    pub paused: Option<PausedRow>,
 }
 
 /// Makes a page of a list that was looked through up to a place; `end` is that place, if there may be more behind it.

@@ -174,6 +174,13 @@ pub struct FinishItems {
     pub finish: Finish,
 }
 
+/// Puts items back that were claimed and at which no look has begun: they are ready, due now. See [`WorkEnd::Again`].
+#[derive(Debug, Clone)]
+pub struct GiveBack {
+    pub entity: EntityName,
+    pub items: Vec<WorkItemId>,
+}
+
 /// Has claimed items for an unknown key wait for a write that may have made their copy: for one in doubt until it is settled,
 /// for another `due_in` at most. They are due at once when the write has moved on; if it has by now, they are due now.
 #[derive(Debug, Clone)]

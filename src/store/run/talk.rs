@@ -289,11 +289,12 @@ impl Drop for Session<'_> {
     }
 }
 
-/// Says something, and has its answer awaited after those before.
+/// Says something, and has its answer awaited after those before, also where it is there at once: of two errors the first says why.
 async fn say<'p>(answers: &mut Vec<Answer<'p>>, mut said: Answer<'p>) -> Result<(), Error> {
     match poll!(&mut said) {
         Poll::Pending => answers.push(said),
-        Poll::Ready(rows) => answers.push(Box::pin(ready(Ok(rows?)))),
+        Poll::Ready(Err(unsent)) if unsent.as_db_error().is_none() => return Err(unsent),
+        Poll::Ready(answer) => answers.push(Box::pin(ready(answer))),
     }
     Ok(())
 }

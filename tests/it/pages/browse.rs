@@ -171,7 +171,7 @@ fn whatever_stands_in_documents_keys_and_messages_is_text() {
     shows(
         &page(&site, "/records/customer/1"),
         &[
-            "the first 8000 of 50002 characters",
+            "the first 8,000 of 50,002 characters",
             "\u{645}\u{631}\u{62d}\u{628}\u{627} <span class=\"unseen\">\\u202E</span>abc",
         ],
     );

@@ -88,9 +88,9 @@ fn what_is_decided_on_is_fit_for_everybody_however_much_there_is_of_it() {
     eye.looks("inbox-10000");
     browser.click("Decide all 5,000 of phone between billing and crm").sees("The first of them");
     eye.looks("alike");
-    browser.click("Take what crm says").click("Preview").sees("for all 5000");
+    browser.click("Take what crm says").click("Preview").sees("for all 5,000");
     eye.looks("alike-preview");
-    browser.click("Apply to all 5000").sees("Decided at once: 5000");
+    browser.click("Apply to all 5,000").sees("Decided at once: 5,000");
     eye.looks("batch");
     assert_eq!(eye.found, Vec::<String>::new());
     daemon.stop();

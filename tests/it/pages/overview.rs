@@ -1,7 +1,12 @@
 //! The overview: how everything is, what waits for a person, and that it stays small however much there is.
 
+use rustix::process::Signal;
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::{Client, NoTls};
+
+use crate::support::daemon::Daemon;
 use crate::support::site::Site;
-use crate::support::socket::Answer;
+use crate::support::socket::{Answer, call};
 use crate::support::system::Language::Sh;
 use crate::support::wait::until;
 
@@ -53,6 +58,41 @@ fn an_entity_whose_queue_cannot_be_read_is_said_to_stand_still() {
     assert!(page.body.contains("its queue cannot be read") && page.body.contains(">stands still<"), "{page}");
     site.database().run("delete from work_item where command is not null");
     says(&site, "The one entity is in step.");
+    daemon.stop();
+}
+
+/// Runs a statement in a session of the database that lasts until this is dropped.
+#[track_caller]
+fn hold(site: &Site, statement: &str) -> (Client, Runtime) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let client = runtime.block_on(async {
+        let (client, connection) = site.database().config().connect(NoTls).await.expect("it takes connections");
+        tokio::spawn(connection);
+        client.batch_execute(statement).await.expect(statement);
+        client
+    });
+    (client, runtime)
+}
+
+#[test]
+fn an_entity_that_nobody_serves_is_said_to_stand_still_and_one_that_another_daemon_serves_is_not() {
+    let site = site();
+    // Who holds this keeps the lease from changing hands.
+    let held = hold(&site, "select pg_advisory_lock(1919251555, hashtext('customer'))");
+    let mut daemon = Daemon::spawn(&site);
+    until(|| call(&daemon.socket(), "GET", "/healthz", None).ok(), || daemon.log_text());
+    let nobody = "Customer stands still for ";
+    let page = says(&site, nobody);
+    assert!(page.body.contains("(is served by nobody)") && page.body.contains(">stands still<"), "{page}");
+    drop(held);
+    daemon.wait_until_ready();
+    says(&site, "The one entity is in step.");
+
+    let mut other = Daemon::start_in(&site, "other");
+    let page = call(&other.socket(), "GET", "/", None).expect("it answers").has_status(200);
+    assert!(page.body.contains("The one entity is in step.") && page.body.contains(">served elsewhere<"), "{page}");
+    other.signal(Signal::TERM);
+    other.wait();
     daemon.stop();
 }
 
@@ -120,6 +160,34 @@ fn deletions_that_are_held_are_carried_out_by_a_form_that_acts_once() {
 }
 
 /// What a form of a page sends that nobody types.
+#[test]
+fn the_parts_of_a_list_of_deletions_are_as_long_as_was_asked_for() {
+    let site = Site::with("max_deletes = { count = 1, per = \"1h\" }", &[Sh.source("crm"), Sh.source("billing")]);
+    let daemon = site.start();
+    let keys = ["1", "2", "3", "4"];
+    for key in keys {
+        site.system("crm").put(key, &format!(r#"{{"name": "{key}"}}"#));
+        site.notify("crm", key);
+    }
+    for key in keys {
+        site.system("crm").remove(key);
+        site.notify("crm", key);
+    }
+    says(&site, "3 deletions held.");
+    let mut path = "/deletes?entity=customer&limit=1".to_owned();
+    let mut parts = 1;
+    loop {
+        let page = overview(&site, &path);
+        assert_eq!(page.body.matches("href=\"/records/customer/").count(), 1, "{page}");
+        let Some((before, _)) = page.body.split_once("\" rel=\"next\"") else { break };
+        path = before.rsplit('"').next().unwrap_or_default().replace("&#38;", "&");
+        assert!(path.starts_with("/deletes?entity=customer&limit=1&after="), "{path}");
+        parts += 1;
+    }
+    assert_eq!(parts, 3);
+    daemon.stop();
+}
+
 #[track_caller]
 fn hidden(page: &Answer, name: &str) -> String {
     let found = page.body.split_once(&format!("name=\"{name}\" value=\"")).and_then(|(_, rest)| rest.split_once('"'));

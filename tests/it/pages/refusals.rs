@@ -96,6 +96,38 @@ fn a_parameter_that_a_page_does_not_know_is_refused_on_all_of_them() {
 }
 
 #[test]
+fn a_field_or_a_parameter_that_a_form_does_not_have_is_refused_on_all_of_them() {
+    let site = site();
+    let daemon = site.start();
+    for path in [
+        "/login",
+        "/logout",
+        "/records/customer/1/sync",
+        "/records/customer/1/undo",
+        "/conflicts/1/preview",
+        "/conflicts/1/resolve",
+        "/conflicts/alike/resolve",
+        "/doubts/1/settle",
+        "/deletes/approve",
+        "/work/1/retry",
+        "/work/1/drop",
+        "/work/parked/retry",
+        "/work/parked/drop",
+        "/sources/customer/crm/pause",
+        "/sources/customer/crm/resume",
+        "/configuration/reload",
+    ] {
+        let post = |path: &str, fields: &str| site.http_with("POST", path, &[FORM], Some(fields));
+        let refused = post(path, "nonsense=1").has_problem(400, "malformed");
+        assert!(refused.body.contains("unknown form field \\\"nonsense\\\"; known here: "), "{path}: {refused}");
+        let refused = post(&format!("{path}?nonsense=1"), "").has_problem(400, "malformed");
+        assert!(refused.body.contains("unknown query parameter \\\"nonsense\\\""), "{path}: {refused}");
+    }
+    assert_eq!(site.ask(&["audit"])["items"][0]["outcome"], "refused", "what was refused is no secret");
+    daemon.stop();
+}
+
+#[test]
 fn a_character_that_no_text_here_holds_is_refused_by_the_name_of_what_holds_it() {
     let site = site();
     let daemon = site.start();

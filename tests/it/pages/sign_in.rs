@@ -226,16 +226,23 @@ fn whoever_signs_in_again_has_the_new_session_alone() {
 }
 
 #[test]
-fn what_is_no_session_is_looked_up_once_at_most() {
+fn what_was_given_to_nobody_is_never_looked_up_and_a_session_that_is_over_is_once() {
     let cable = Cable::new();
     let (daemon, address) = tcp::start(&cable.site);
-    let status = |cookie: &str| Call::get("/v1/status").with("Cookie", cookie).send(address).status;
-    let [one, other] = ["a", "b"].map(|digit| format!("retcon_session={}", digit.repeat(64)));
-    assert_eq!(status(&one), 401);
+    let token = token(&cable.site, "ann", "view", &[]);
+    let status = |cookie: &str| Call::get("/v1/supervision").with("Cookie", cookie).send(address).status;
+    let former = sign_in(address, &token);
+    let again = send("/login", address, &format!("token={token}")).with("Cookie", &former).send(address);
+    let present = cookie(&again);
+    assert_eq!([status(&former), status(&present)], [401, 200]);
     cable.pull();
-    // Nobody can say now of one that was never looked up; of what was found to be none, and of what none looks like, anybody can.
-    until(|| (status(&other) == 503).then_some(()), || status(&other).to_string());
-    assert_eq!([status(&one), status("retcon_session=something")], [401; 2]);
+    // Of what was never looked up nobody can say now what it is.
+    let stranger = || Call::get("/v1/supervision").bearing("retcon_00").send(address).status;
+    until(|| (stranger() == 503).then_some(()), || stranger().to_string());
+    let digits = present.strip_prefix("retcon_session=").expect("its name").to_owned();
+    let forged = |n: u32| format!("retcon_session={n:08x}{}", &digits[8..]);
+    assert_eq!([1, 2, 3].map(|n| status(&forged(n))), [401; 3]);
+    assert_eq!([status(&former), status("retcon_session=something"), status(&present)], [401, 401, 200]);
     cable.plug();
     daemon.stop();
 }

@@ -56,6 +56,31 @@ fn eight_windows_side_by_side_load_and_are_all_kept_up_to_date() {
 }
 
 #[test]
+fn windows_that_cannot_share_a_stream_follow_each_with_its_own() {
+    let site = site();
+    let (daemon, address) = tcp::start(&site);
+    let token = token(&site, "ann", "operate", &[]);
+    let browser = Browser::start(address);
+    let (followed, shares) =
+        (|| followed(address, &token), || browser.script("return 'SharedWorker' in window", Vec::new()));
+    browser.share_nothing().sign_in(&token, "/").sees("The one entity is in step.");
+    assert_eq!(shares(), false);
+    until(|| (followed() == "1").then_some(()), followed);
+    let first = browser.window();
+    browser.open_window().share_nothing().open("/conflicts").sees("Nothing waits for a decision");
+    until(|| (followed() == "2").then_some(()), followed);
+    site.disagree("1");
+    browser.sees("1 conflict of customer").to_window(&first).sees("1 conflict.");
+    browser.put_away(true);
+    until(|| (followed() != "2").then_some(()), followed);
+    browser.put_away(false);
+    site.retcon(&["resolve", "1", "--take", "crm"]).exits(0);
+    browser.sees("The one entity is in step.");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}
+
+#[test]
 fn a_page_that_nobody_sees_follows_nothing_and_catches_up_when_it_is_seen_again() {
     let site = site();
     let (daemon, address) = tcp::start(&site);

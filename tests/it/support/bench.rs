@@ -119,7 +119,8 @@ impl Hostile {
         let spec = Spec {
             program: HOSTILE.clone(),
             args: vec![mode.into(), argument.into()],
-            env: vec![("RETCON_ENTITY".into(), mark), ("PIDS".into(), OsString::from(dir.path().join("pids")))],
+            kept: Arc::default(),
+            env: [("RETCON_ENTITY", mark), ("PIDS", OsString::from(dir.path().join("pids")))].into_iter().collect(),
             directory: dir.path().to_owned(),
             stdin: None,
         };

@@ -11,10 +11,10 @@ use crate::actor::store::requests::queue::{Choice, Deed};
 use crate::actor::supervisor::{DecideAlike, GetPreview, PreviewReady, Previewed};
 use crate::api::Service;
 use crate::api::input::{self, Query};
-use crate::api::pages::form::Form;
+use crate::api::pages::form::{Fields, Form};
 use crate::api::pages::frame::{Frame, Tab, Visitor};
 use crate::api::pages::page::{encoded, page, see};
-use crate::api::pages::parts::{Badge, Cell, When};
+use crate::api::pages::parts::{Badge, Cell, Grouped, When};
 use crate::api::pages::words;
 use crate::api::problem::Refused;
 use crate::domain::merge::{Conflict, Contender, Decision};
@@ -23,6 +23,9 @@ use crate::domain::plan::{Fate, Prospect};
 
 /// Of how many it is shown what exactly would change.
 const SHOWN: usize = 20;
+
+/// What the form has by which they are decided.
+pub(super) const FIELDS: Fields = &["entity", "alike", "choose", "shown"];
 
 #[derive(Template)]
 #[template(path = "alike.html", config = "src/api/pages/askama.toml")]

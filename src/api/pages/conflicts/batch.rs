@@ -8,7 +8,7 @@ use crate::api::Service;
 use crate::api::input::{self, Query};
 use crate::api::pages::frame::{Frame, Tab, Visitor};
 use crate::api::pages::page::{encoded, page};
-use crate::api::pages::parts::{Badge, Pager, When};
+use crate::api::pages::parts::{Badge, Grouped, Pager, When};
 use crate::api::pages::words;
 use crate::api::problem::{Code, Refused};
 

@@ -12,9 +12,8 @@ use crate::actor::store::requests::inbox::{
 use crate::api::Service;
 use crate::api::input::{self, Query};
 use crate::api::pages::frame::{Frame, Tab, Visitor};
-use crate::api::pages::overview::grouped;
 use crate::api::pages::page::{encoded, page};
-use crate::api::pages::parts::{Badge, Empty, Pager, When};
+use crate::api::pages::parts::{Badge, Empty, Pager, When, grouped};
 use crate::api::pages::records::telling;
 use crate::api::pages::words;
 use crate::api::problem::Refused;

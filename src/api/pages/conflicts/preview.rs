@@ -17,7 +17,7 @@ use crate::actor::supervisor::{Apply, GetPreview, Ordered, PreviewReady, Preview
 use crate::api::Service;
 use crate::api::input;
 use crate::api::pages::comes::Comes;
-use crate::api::pages::form::Form;
+use crate::api::pages::form::{Fields, Form};
 use crate::api::pages::frame::{Frame, Tab, Visitor};
 use crate::api::pages::owed;
 use crate::api::pages::page::{done, page, page_as};
@@ -29,6 +29,12 @@ use crate::domain::plan::{Fate, Moved, Shown, breaches_at};
 /// How long it is waited until what moved is on record.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// What the form of a preview has: the choices of each conflict, and what they were shown to come to.
+pub(super) const APPLIED: Fields = &["pick-", "revision-", "typed-", "as-", "seen-", "shown"];
+
+/// What may be sent to be previewed: the choices, also from a preview that was shown before.
+pub(super) const PREVIEWED: Fields = &["pick-", "revision-", "typed-", "as-", "seen-", "shown", "back", "once"];
 
 #[derive(Template)]
 #[template(path = "preview.html", config = "src/api/pages/askama.toml")]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::health::grouped;
 use super::matrix::open;
 use super::{Badge, When};
 use crate::actor::reloader::FileState;
@@ -10,7 +9,7 @@ use crate::actor::store::requests::attention::{Matter, Waiting};
 use crate::actor::supervision::{ActorPath, ActorState, ActorStatus};
 use crate::actor::supervisor::Survey;
 use crate::api::pages::page::encoded;
-use crate::api::pages::parts::Tone;
+use crate::api::pages::parts::{Tone, grouped};
 use crate::api::pages::records::telling;
 use crate::api::pages::words;
 use crate::domain::merge::ConflictKind;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::actor::supervision::{ActorPath, ActorState, ActorStatus};
 use crate::actor::supervisor::Survey;
-use crate::api::pages::parts::span_since;
+use crate::api::pages::parts::{Grouped, grouped, span_since};
 use crate::domain::name::EntityName;
 
 /// How many entities and sources are named of which something is amiss.
@@ -16,7 +16,7 @@ const NAMED: usize = 2;
 const SETTLING: SignedDuration = SignedDuration::from_secs(10);
 
 /// Says how everything is: what is amiss, or that nothing is.
-pub(super) fn sentence(survey: &Survey, is_rejected: bool) -> String {
+pub(super) fn sentence(survey: &Survey, standing: &[Standing<'_>], is_rejected: bool) -> String {
     let count = |of: fn(&crate::actor::store::requests::view::Counts) -> i64| {
         survey.entities.iter().map(|entity| of(&entity.counts)).sum::<i64>()
     };
@@ -24,7 +24,7 @@ pub(super) fn sentence(survey: &Survey, is_rejected: bool) -> String {
     if !survey.database.up {
         parts.push(format!("the database cannot be reached{}", since_of(survey, &ActorPath::Store)));
     }
-    parts.extend(stand_still(survey));
+    parts.extend(stand_still(standing));
     parts.extend(some(count(|counts| counts.conflicts), "conflict", "conflicts"));
     parts.extend(some(count(|counts| counts.in_doubt), "in doubt", "in doubt"));
     parts.extend(some(count(|counts| counts.parked), "parked", "parked"));
@@ -82,10 +82,9 @@ pub(super) fn standing(survey: &Survey) -> Vec<Standing<'_>> {
 }
 
 /// Says which entities stand still, and why: by name, or how many.
-fn stand_still(survey: &Survey) -> Vec<String> {
-    let standing = standing(survey);
+fn stand_still(standing: &[Standing<'_>]) -> Vec<String> {
     if standing.len() > NAMED {
-        return vec![format!("{} entities stand still", standing.len())];
+        return vec![format!("{} entities stand still", standing.len().grouped())];
     }
     let one = |one: &Standing<'_>| format!("{} stands still for {} ({})", one.entity, span_since(one.since), one.why);
     standing.iter().map(one).collect()
@@ -96,7 +95,7 @@ fn unreachable(actors: &[ActorStatus]) -> Vec<String> {
     let down = |actor: &&ActorStatus| matches!(actor.path, ActorPath::Source(..)) && actor.outage.is_some();
     let down: Vec<&ActorStatus> = actors.iter().filter(down).collect();
     if down.len() > NAMED {
-        return vec![format!("{} sources unreachable", down.len())];
+        return vec![format!("{} sources unreachable", down.len().grouped())];
     }
     let name = |path: &ActorPath| match path {
         ActorPath::Source(_, source) if down.len() == 1 => source.to_string(),
@@ -123,7 +122,7 @@ fn all_is_well(survey: &Survey, on_the_way: i64) -> String {
     let all = match survey.entities.len() {
         0 => return "Nothing is configured to be kept in step.".to_owned(),
         1 => "The one entity is in step".to_owned(),
-        n => format!("All {} entities are in step", grouped(n as i64)),
+        n => format!("All {} entities are in step", n.grouped()),
     };
     let rest = [
         some(paused, "is paused", "are paused"),
@@ -141,28 +140,59 @@ fn ending(text: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-/// Writes a number with its thousands apart: `12,345`.
-pub(in crate::api::pages) fn grouped(number: i64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && digit.is_ascii_digit() && (digits.len() - n).is_multiple_of(3) && !text.ends_with('-') {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
     use super::*;
+    use crate::actor::store::requests::view::Counts;
+    use crate::actor::supervisor::{DatabaseStatus, EntityStatus};
+
+    /// What is said of entities whose actors are in these states since five minutes ago.
+    fn said(actors: &[(&str, ActorState)]) -> String {
+        let since = Timestamp::now() - SignedDuration::from_mins(5);
+        let name = |name: &str| name.parse::<EntityName>().expect("a name");
+        let entity = |(entity, state): &(&str, ActorState)| EntityStatus {
+            name: name(entity),
+            state: if *state == ActorState::Up { "up" } else { state.as_str() },
+            served_by: None,
+            counts: Counts::default(),
+            in_flight: 0,
+            throttle: Default::default(),
+            sources: BTreeMap::new(),
+        };
+        let actor = |(entity, state): &(&str, ActorState)| ActorStatus {
+            path: ActorPath::Entity(name(entity)),
+            id: 1,
+            state: *state,
+            since,
+            restarts: 6,
+            last_failure: None,
+            next_start: None,
+            outage: None,
+        };
+        let survey = Survey {
+            uptime: Duration::ZERO,
+            database: DatabaseStatus { up: true, error: None },
+            usage: Default::default(),
+            entities: actors.iter().map(entity).collect(),
+            knows_counts: true,
+            actors: actors.iter().map(actor).collect(),
+        };
+        sentence(&survey, &standing(&survey), false)
+    }
 
     #[test]
-    fn numbers_have_their_thousands_apart() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1000, "-1,000")] {
-            assert_eq!(grouped(number), text);
-        }
+    fn an_entity_that_failed_is_said_to_stand_still_by_name_or_with_how_many_others() {
+        let (failed, failing) = (("customer", ActorState::GivenUp), ("product", ActorState::Restarting));
+        assert_eq!(said(&[failed, ("product", ActorState::Up)]), "Customer stands still for 5 min (failed too often).");
+        assert_eq!(
+            said(&[failed, failing]),
+            "Customer stands still for 5 min (failed too often), product stands still for 5 min (failed, and is started again)."
+        );
+        assert_eq!(said(&[failed, failing, ("order", ActorState::GivenUp)]), "3 entities stand still.");
+        assert_eq!(said(&[("customer", ActorState::Up)]), "The one entity is in step.");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Entities and their sources: state, lag, what waits, how much is done. Those that are well are folded where there are many.
 
 use super::Badge;
-use super::health::{grouped, standing};
+use super::health::Standing;
 use crate::actor::store::requests::view::Counts;
 use crate::actor::supervisor::{EntityStatus, Survey};
-use crate::api::pages::parts::{Spark, Tone, span, spoken};
+use crate::api::pages::parts::{Grouped, Spark, Tone, grouped, span, spoken};
 use crate::domain::name::EntityName;
 use crate::metrics::MINUTES;
 
@@ -62,7 +62,12 @@ impl Row {
 
 impl Matrix {
     /// Puts it together: what is not well and some of the rest, or a part of all, from 1.
-    pub(super) fn of(survey: &Survey, part: Option<usize>, hour: impl Fn(&EntityName) -> [u32; MINUTES]) -> Self {
+    pub(super) fn of(
+        survey: &Survey,
+        standing: &[Standing<'_>],
+        part: Option<usize>,
+        hour: impl Fn(&EntityName) -> [u32; MINUTES],
+    ) -> Self {
         let (shown, rest, previous, next) = match part {
             None => selected(&survey.entities),
             Some(part) => {
@@ -71,7 +76,6 @@ impl Matrix {
                 (shown, None, (part > 1).then(|| part - 1), (part < parts).then_some(part + 1))
             }
         };
-        let standing = standing(survey);
         let row = |entity: &EntityStatus| {
             let is_still = standing.iter().any(|one| *one.entity == entity.name);
             row(entity, is_still, Spark::new(hour(&entity.name)))
@@ -90,9 +94,8 @@ fn selected(entities: &[EntityStatus]) -> Selected<'_> {
     }
     let [hidden, calm] = [troubled.len().saturating_sub(TROUBLED), well.len().saturating_sub(WELL)];
     let shown = troubled.into_iter().take(TROUBLED).chain(well.into_iter().take(WELL)).collect();
-    let parts = [(hidden, "that need attention"), (calm, "in step")].map(|(number, what)| {
-        (number > 0).then(|| format!("{} more {what}", grouped(i64::try_from(number).unwrap_or(i64::MAX))))
-    });
+    let parts = [(hidden, "that need attention"), (calm, "in step")]
+        .map(|(number, what)| (number > 0).then(|| format!("{} more {what}", number.grouped())));
     let rest: Vec<String> = parts.into_iter().flatten().collect();
     let rest = (!rest.is_empty()).then(|| format!("And {}: show all", rest.join(" and ")));
     (shown, rest, None, None)

@@ -15,7 +15,7 @@ use askama::Template;
 
 use super::frame::{Frame, Tab, Visitor};
 use super::page::page;
-use super::parts::{Badge, Empty, Trouble, When};
+use super::parts::{Badge, Empty, Grouped, Trouble, When, grouped};
 use super::place::Place;
 use crate::actor::store::requests::attention::ListAttention;
 use crate::actor::store::requests::event::{EventFilter, FindEventBounds, ListEvents};
@@ -29,8 +29,6 @@ use activity::Happened;
 use attention::Item;
 use matrix::Matrix;
 use tree::Tree;
-
-pub(super) use health::grouped;
 
 /// How much of each kind of what waits for a person is looked at.
 const LOOKED_AT: i64 = 20;
@@ -78,16 +76,17 @@ async fn show(service: web::Data<Service>, visitor: Visitor, request: HttpReques
     let part = query.get("entities").map(|text| text.parse().map_err(|_| wrong(text))).transpose()?;
     let survey = service.survey().await?;
     let now = Minute::of(SystemTime::now());
-    let matrix = Matrix::of(&survey, part, |entity| service.tally.hour(entity, now));
+    let standing = health::standing(&survey);
+    let matrix = Matrix::of(&survey, &standing, part, |entity| service.tally.hour(entity, now));
     let rejected = service.config_state.borrow().clone();
-    let health = health::sentence(&survey, !rejected.errors.is_empty());
+    let health = health::sentence(&survey, &standing, !rejected.errors.is_empty());
     let (mut items, trouble) = match waiting(&service, &survey).await {
         Ok(items) => (items, None),
         Err(refused) => (Vec::new(), Some(Trouble::of_refused(&refused))),
     };
     items.extend(attention::of_daemon(&survey, &rejected));
     let more = attention::arrange(&mut items, &survey);
-    let more = (more > 0).then(|| health::grouped(more));
+    let more = (more > 0).then(|| grouped(more));
     let happened = if survey.knows_counts { happened(&service).await.unwrap_or_default() } else { Vec::new() };
     let frame = Frame::new(visitor, Tab::Overview, "Overview").with_health(health);
     page(&OverviewPage { frame, items, more, trouble, matrix, happened, tree: Tree::of(&survey.actors) })

@@ -3,6 +3,7 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
+use super::number::Grouped;
 use super::unseen::{Piece, pieces};
 use crate::domain::json::Json;
 
@@ -159,7 +160,7 @@ mod tests {
         assert!(long.contains("<details") && long.contains("502 characters"), "{long}");
         let longest = shown(&format!("{:?}", "x".repeat(1_000_000)));
         assert!(
-            longest.len() < 10_000 && longest.contains("the first 8000 of 1000002 characters"),
+            longest.len() < 10_000 && longest.contains("the first 8,000 of 1,000,002 characters"),
             "{}",
             longest.len()
         );

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use askama::Template;
 use askama::filters::HtmlSafe;
 
+use super::number::Grouped;
 use crate::metrics::MINUTES;
 
 /// How high the graph is, in units of its own.

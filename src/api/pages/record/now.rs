@@ -9,7 +9,7 @@ use crate::api::Service;
 use crate::api::input::Query;
 use crate::api::pages::frame::{Frame, Tab, Visitor};
 use crate::api::pages::page::page;
-use crate::api::pages::parts::{Badge, Cell, Tone, Trouble};
+use crate::api::pages::parts::{Badge, Cell, Grouped, Tone, Trouble};
 use crate::api::pages::words;
 use crate::api::problem::{Code, Refused};
 use crate::domain::comparison::beside;

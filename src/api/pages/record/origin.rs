@@ -10,7 +10,7 @@ use crate::api::Service;
 use crate::api::input::Query;
 use crate::api::pages::frame::{Frame, Tab, Visitor};
 use crate::api::pages::page::page;
-use crate::api::pages::parts::{Cell, Empty, When};
+use crate::api::pages::parts::{Cell, Empty, Grouped, When};
 use crate::api::pages::words;
 use crate::api::problem::Refused;
 use crate::config::model::Entity;

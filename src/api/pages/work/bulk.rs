@@ -8,13 +8,15 @@ use crate::actor::store::requests::browse::{AT_ONCE, CountParked, Handling};
 use crate::actor::supervisor::HandleItems;
 use crate::api::Service;
 use crate::api::input::{self, Query};
-use crate::api::pages::form::Form;
+use crate::api::pages::form::{Fields, Form};
 use crate::api::pages::frame::{Frame, Tab, Visitor};
-use crate::api::pages::overview::grouped;
 use crate::api::pages::page::{done, page};
-use crate::api::pages::parts::Empty;
+use crate::api::pages::parts::{Empty, Grouped};
 use crate::api::problem::Refused;
 use crate::api::routes::repeat::Repeat;
+
+/// What their forms have: the last one that was shown, and the list from which they were chosen.
+pub(super) const FIELDS: Fields = &["last", "state", "entity", "source", "reason"];
 
 /// Many parked items.
 #[derive(Template)]
@@ -46,7 +48,7 @@ pub(super) async fn show(
     page(&BulkPage {
         frame: Frame::new(visitor, Tab::Work, "Parked work, all at once"),
         items: parked.items,
-        shown: grouped(parked.items),
+        shown: parked.items.grouped(),
         last: parked.last,
         is_cut: parked.items >= AT_ONCE,
         first: parked.first.into_iter().map(ItemRow::of).collect(),

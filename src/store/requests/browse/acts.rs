@@ -7,7 +7,7 @@ use crate::store::requests::access::{ActRow, act_row};
 use crate::store::requests::view::Page;
 use crate::store::run::{Fault, Mode, Request, Session};
 
-use super::{ActOutcome, BrowseActs, LOOKED_THROUGH, ListActsOf, narrowed};
+use super::{ActOutcome, BrowseActs, LOOKED_THROUGH, narrowed};
 
 const LIST: &str = include_str!("../../sql/audit/list_narrowed.sql");
 const SKIP: &str = include_str!("../../sql/audit/skip.sql");
@@ -35,20 +35,6 @@ impl Request for BrowseActs {
             Ok(_) | Err(_) => None,
         };
         Ok(narrowed(acts, self.limit, end, |act| act.id.0))
-    }
-}
-
-impl Request for ListActsOf {
-    type Reply = Vec<ActRow>;
-
-    const ACTION: &'static str = "list what was done to a thing";
-
-    const MODE: Mode = Mode::Statements;
-
-    const WRITES: bool = false;
-
-    async fn attempt(&self, session: &Session<'_>) -> Result<Vec<ActRow>, Fault> {
-        list_of(session, &self.targets, i64::MAX, self.limit).await
     }
 }
 

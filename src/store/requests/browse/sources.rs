@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::store::columns::{get, time};
 use crate::store::run::{Fault, Mode, Request, Session};
 
+use super::super::pause::PausedRow;
 use super::{ReadSource, SourceRow};
 
 const COUNT: &str = include_str!("../../sql/work_item/count_blocked.sql");
@@ -26,8 +27,11 @@ impl Request for ReadSource {
         let (entity, source) = (self.entity.as_str(), self.source.as_str());
         let counted = session.find(COUNT, &[&entity, &source, &LOOKED_THROUGH]).await?.ok_or(Fault::Moved)?;
         let paused = session.find(FIND_PAUSE, &[&entity, &source]).await?;
-        let paused_since = paused.as_ref().map(|row| get::<Timestamp>(row, "at").map(time)).transpose()?;
+        let paused = paused.map(|row| {
+            let since = time(get::<Timestamp>(&row, "at")?);
+            Ok::<_, Fault>(PausedRow { source: Some(self.source.clone()), since, who: get(&row, "who")? })
+        });
         let or_more = get::<i64>(&counted, "looked_at")? >= LOOKED_THROUGH;
-        Ok(SourceRow { waiting: get(&counted, "items")?, or_more, paused_since })
+        Ok(SourceRow { waiting: get(&counted, "items")?, or_more, paused: paused.transpose()? })
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::name::{EntityName, SourceName};
 use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, OperationId, Output};
 use crate::store::columns::{JsonText, Word, storable};
 use crate::store::encoding::{encode, encode_list};
-use crate::store::requests::queue::{Finish, WorkEnd, WorkItemId};
+use crate::store::requests::queue::{Finish, WorkEnd, WorkItemId, ids};
 use crate::store::run::{Parameter, Step};
 
 use size::{Size, bytes_of};
@@ -140,6 +140,8 @@ pub(in crate::store) struct Sheet {
     tidying: BTreeSet<String>,
     decided: Vec<i64>,
     finished: Vec<Finished>,
+    /// Items that are put back.
+    again: Vec<i64>,
     /// Statements of one look that come after its others.
     pub(super) last: Vec<Step>,
 }
@@ -262,7 +264,8 @@ impl Sheet {
                 self.finished.extend(finish.items.iter().map(|WorkItemId(item)| Finished { item: *item, outcome }));
             }
             WorkEnd::Again { .. } | WorkEnd::Parked { .. } | WorkEnd::Held { .. } => {
-                self.last.push(finish.step(entity))
+                self.again.extend(ids(&finish.items));
+                self.last.push(finish.step(entity));
             }
         }
     }
@@ -301,6 +304,7 @@ impl Sheet {
             tidying,
             decided,
             finished,
+            again,
             last,
         } = other;
         self.records.extend(records);
@@ -322,6 +326,7 @@ impl Sheet {
         self.tidying.extend(tidying);
         self.decided.extend(decided);
         self.finished.extend(finished);
+        self.again.extend(again);
         self.last.extend(last);
     }
 }

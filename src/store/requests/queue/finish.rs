@@ -9,7 +9,7 @@ use crate::store::requests::look::release_held;
 use crate::store::requests::view::WorkState;
 use crate::store::run::{Authority, Fault, Mode, Request, Session, Step};
 
-use super::{Finish, FinishItems, Hold, WorkEnd, WorkItemId};
+use super::{Finish, FinishItems, GiveBack, Hold, WorkEnd, WorkItemId};
 
 const ABANDON: &str = include_str!("../../sql/operation/abandon.sql");
 const FINISH: &str = include_str!("../../sql/work_item/finish.sql");
@@ -33,6 +33,19 @@ impl Request for FinishItems {
         let abandoned =
             abandoned.iter().map(|row| Ok(OperationId(get(row, "id")?))).collect::<Result<Vec<_>, Fault>>()?;
         session.conclude(release_held(abandoned.into_iter()).into_iter().collect()).await?;
+        Ok(())
+    }
+}
+
+impl Request for GiveBack {
+    type Reply = ();
+
+    const ACTION: &'static str = "give work back";
+
+    const AUTHORITY: Authority = Authority::Server;
+
+    async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
+        session.conclude(vec![PutBack::unbegun(ids(&self.items)).step(&self.entity)]).await?;
         Ok(())
     }
 }
@@ -114,6 +127,20 @@ pub(super) struct PutBack {
 }
 
 impl PutBack {
+    /// Has items looked at again that no look has begun with, as far as is known.
+    pub(super) fn unbegun(items: Vec<i64>) -> Self {
+        Self {
+            items,
+            state: WorkState::Ready,
+            due_in: Duration::ZERO,
+            blocked_by: Vec::new(),
+            spent: false,
+            error: None,
+            held_by: None,
+            asks_consent: false,
+        }
+    }
+
     pub(super) fn step(self, entity: &EntityName) -> Step {
         Step::new(
             PUT_BACK,

@@ -1,11 +1,8 @@
 //! What keeps the queue in order: after a crash, when a source is back, when items are old.
 
-use std::time::Duration;
-
 use crate::domain::name::EntityName;
 use crate::points::{Mistake, bent};
 use crate::store::columns::{get, micros, parsed};
-use crate::store::requests::view::WorkState;
 use crate::store::run::{Authority, Fault, Mode, Request, Session, Step};
 use crate::store::session;
 
@@ -54,17 +51,7 @@ impl Request for Recover {
         let items = running.iter().map(|row| get(row, "id")).collect::<Result<Vec<i64>, _>>()?;
         let put_back = items.len() as u64;
         if put_back > 0 {
-            let put_back = PutBack {
-                items,
-                state: WorkState::Ready,
-                due_in: Duration::ZERO,
-                blocked_by: Vec::new(),
-                spent: false,
-                error: None,
-                held_by: None,
-                asks_consent: false,
-            };
-            session.pipeline(vec![put_back.step(&self.entity)]).await?;
+            session.pipeline(vec![PutBack::unbegun(items).step(&self.entity)]).await?;
         }
         Ok(Recovered { put_back, has_work: put_back > 0 || !unclaimed.is_empty() })
     }
@@ -99,9 +86,10 @@ impl Request for Release {
         }
         let mut released = 0;
         loop {
-            let batch = session.execute(RELEASE, &[&entity, &source, &BATCH]).await?;
-            released += batch;
-            if batch < BATCH.unsigned_abs() {
+            let rows = session.list(RELEASE, &[&entity, &source, &BATCH]).await?;
+            let count = |column| rows.first().map_or(Ok(0), |row| get::<i64>(row, column));
+            released += count("released")?.unsigned_abs();
+            if count("chosen")? < BATCH {
                 return Ok(released);
             }
         }

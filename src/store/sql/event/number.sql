@@ -1,4 +1,5 @@
--- Gives numbers to events that are committed by now and have none, at most $1, in the order of their ids.
+-- Gives numbers to events that are committed by now and have none, at most $1, in the order of their ids. An event's place among them is
+-- looked up in the array of their ids: joined with them, each might be looked for among all that are numbered.
 with fresh as materialized (
     select id
     from event
@@ -6,17 +7,16 @@ with fresh as materialized (
     order by id
     limit $1
 ),
+ids as materialized (
+    select array(select id from fresh order by id) as ids
+),
 counted as (
     update event_counter
-    set last = last + (select count(*) from fresh)
+    set last = last + (select cardinality(ids) from ids)
     where name = 'event' and exists (select from fresh)
     returning last
-),
-placed as (
-    select id, row_number() over (order by id desc) - 1 as before_last
-    from fresh
 )
 update event
-set number = counted.last - placed.before_last
-from placed, counted
-where event.id = placed.id and event.id = any (array(select id from fresh))
+set number = (select counted.last - cardinality(ids.ids) from counted, ids)
+    + width_bucket(event.id, (select ids from ids))
+where event.id = any ((select ids from ids)::bigint[])

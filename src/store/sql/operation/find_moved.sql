@@ -2,8 +2,13 @@
 -- of the items $4 is in flight (again).
 select (
     select count(*)
-    from operation
-    where id = any ($3::uuid[]) and state in ('in-flight', 'open', 'in-doubt')
+    from (
+        select state
+        from operation
+        where id = any ($3::uuid[])
+        offset 0
+    ) as doubt
+    where state in ('in-flight', 'open', 'in-doubt')
 ) < cardinality($3::uuid[]) or exists (
     select
     from operation

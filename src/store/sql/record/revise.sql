@@ -12,19 +12,37 @@ stored as (
     from revised
     where record.entity = $1 and record.id = any ($2) and record.id = revised.record
 ),
+matched as materialized (
+    -- Those that are to have another value than they have.
+    select revised.record, revised.match_value, borne.value
+    from revised
+    left join lateral (
+        select match_value.value
+        from match_value
+        where match_value.entity = $1 and match_value.record = revised.record
+        offset 0
+    ) as borne on true
+    where borne.value is distinct from revised.match_value
+),
+turn as materialized (
+    -- They change hands one transaction after the other: two that exchange theirs would wait for each other for ever.
+    select pg_advisory_xact_lock(1835103075, hashtext($1))
+    where exists (select from matched)
+),
 gone as (
     delete from match_value
-    using revised
-    where match_value.entity = $1 and match_value.record = any ($2) and match_value.record = revised.record
-      and match_value.value is distinct from revised.match_value
+    using matched
+    where match_value.entity = $1 and match_value.value = any (array(select value from matched))
+      and match_value.value = matched.value and match_value.record = matched.record
+      and (select count(*) from turn) >= 0
     returning match_value.value
 ),
 matching as (
     insert into match_value (entity, value, record)
-    select $1, revised.match_value, revised.record
-    from revised
-    where revised.match_value is not null and (select count(*) from gone) >= 0
-    order by revised.match_value
+    select $1, matched.match_value, matched.record
+    from matched
+    where matched.match_value is not null and (select count(*) from turn) >= 0 and (select count(*) from gone) >= 0
+    order by matched.match_value
     on conflict (entity, value) do nothing
 )
 insert into version (entity, record, version, cause, changes, conflicts, overruled, state)

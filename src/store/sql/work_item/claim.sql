@@ -116,6 +116,15 @@ claimed as (
     returning locked.place, work_item.id, work_item.record, work_item.source, work_item.foreign_key, work_item.attempts,
               work_item.command, coalesce(work_item.consent = 'given', false) as consents
 ),
+reached as materialized (
+    -- How far the search has come. Many may be due at one moment: so it is told with the number.
+    select case when count(*) > $2::bigint * 4 then max(candidate.due_at) else statement_timestamp() end as due_at,
+           case
+               when count(*) > $2::bigint * 4 then (array_agg(candidate.id order by candidate.due_at desc, candidate.id desc))[1]
+               else 9223372036854775807
+           end as id
+    from candidate
+),
 passed as materialized (
     -- What was passed over for a write in flight.
     select due.id
@@ -123,20 +132,17 @@ passed as materialized (
         select work_item.id, work_item.source, work_item.foreign_key, work_item.asked_at
         from work_item
         where work_item.entity = $1 and work_item.state in ('ready', 'waiting') and work_item.id > 0
-          and work_item.due_at <= (
-              select case when count(*) > $2::bigint * 4 then max(candidate.due_at) else statement_timestamp() end
-              from candidate
-          )
+          and (work_item.due_at, work_item.id) <= ((select due_at from reached), (select id from reached))
           and work_item.subject = 'copy' and (select count(*) from flight) > 0
         offset 0
     ) as due
     join flight on flight.source = due.source and flight.since <= due.asked_at
-    where not exists (
-        select
+    where (
+        select count(*)
         from foreign_key
         where foreign_key.entity = $1 and foreign_key.source = due.source and foreign_key.key = due.foreign_key
           and foreign_key.state in ('current', 'former')
-    )
+    ) = 0
 ),
 movable as materialized (
     select work_item.id

@@ -1,5 +1,6 @@
 -- Ends running items as done, those of $2 with the outcomes of $3, and with them the parked ones of the same records: what those waited
--- for has been done.
+-- for has been done. A parked one that somebody else changes at this moment is looked at, or ended, by that: it is not waited for, since
+-- who changes it may wait for this.
 with finished as materialized (
     select *
     from unnest($2::bigint[], $3::text[]) as finished (id, outcome)
@@ -38,8 +39,14 @@ parked as (
           and work_item.subject = 'copy' and work_item.state = 'parked'
         offset 0
     ) as waiting
+),
+free as materialized (
+    select work_item.id
+    from work_item
+    where work_item.id = any (array(select id from parked)) and work_item.state = 'parked'
+    for update skip locked
 )
 update work_item
 set state = 'done', outcome = parked.outcome, last_error = null, finished_at = clock_timestamp()
 from parked
-where work_item.id = any (array(select id from parked)) and work_item.id = parked.id and work_item.state = 'parked'
+where work_item.id = any (array(select id from free)) and work_item.id = parked.id

@@ -58,6 +58,14 @@ placed as materialized (
         offset 0
     ) as record on first.subject = 'record' and not first.ordered
 ),
+others as materialized (
+    -- In the order in which notifications lock them, so that neither waits for the other for ever.
+    select work_item.id
+    from work_item
+    where work_item.id = any (array(select other from placed)) and $3 <> 'parked'
+    order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.id
+    for update
+),
 hastened as (
     update work_item
     set state = case work_item.state when 'parked' then $3 else work_item.state end,
@@ -65,7 +73,7 @@ hastened as (
         blocked_by = case when least(work_item.due_at, placed.due_at) < 'infinity' then '{}' else work_item.blocked_by end,
         held_by = case when placed.due_at < work_item.due_at then null else work_item.held_by end
     from placed
-    where work_item.id = placed.other and work_item.id = any (array(select other from placed)) and $3 <> 'parked'
+    where work_item.id = placed.other and work_item.id = any (array(select id from others))
 )
 update work_item
 set subject = placed.subject,

@@ -37,6 +37,13 @@ impl Browser {
         self
     }
 
+    /// Has the pages of this window find nothing by which windows share a worker, from the next one on.
+    #[track_caller]
+    pub(crate) fn share_nothing(&self) -> &Self {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": "delete window.SharedWorker"}));
+        self
+    }
+
     /// Goes to a window.
     #[track_caller]
     pub(crate) fn to_window(&self, window: &Window) -> &Self {

@@ -20,6 +20,7 @@ const REKEY_LINKS: &str = include_str!("../../../sql/link/rekey.sql");
 const PUT_KEYS: &str = include_str!("../../../sql/foreign_key/put.sql");
 const MARK_TIDYING: &str = include_str!("../../../sql/source/mark_tidying.sql");
 const DECIDE_ITEMS: &str = include_str!("../../../sql/work_item/decide.sql");
+const LOCK_WAITING: &str = include_str!("../../../sql/work_item/lock_waiting.sql");
 const FINISH: &str = include_str!("../../../sql/work_item/finish.sql");
 
 impl Sheet {
@@ -54,6 +55,11 @@ impl Sheet {
         steps.extend(rows(PUT_OPERATIONS, entity, self.put));
         if !self.said.is_empty() {
             steps.push(Step::of(KEEP_OUTPUT, Rows::columns(self.said)));
+        }
+        if !self.again.is_empty() {
+            // Some go into others that wait: these are locked beside those that are released.
+            let moved = self.moved.clone();
+            steps.push(of(LOCK_WAITING, entity, vec![Box::new(self.again), Box::new(moved)]));
         }
         steps.extend(release_held(self.moved.into_iter().map(OperationId)));
         steps.extend(rows(RETIRE_KEYS, entity, self.retired));

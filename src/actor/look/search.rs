@@ -75,8 +75,12 @@ impl Look {
 
     /// Whether a create at the source that may have taken effect is repeated.
     fn repeats(&self, known: &Known, source: &SourceName) -> bool {
-        let is_idempotent = self.desk.terms.sources.get(source).is_some_and(|traits| traits.create_is_idempotent);
-        is_idempotent && known.record.state == RecordState::Live
+        self.is_repeatable(source) && known.record.state == RecordState::Live
+    }
+
+    /// Whether the source makes nothing anew when a create is repeated under its own id.
+    pub(super) fn is_repeatable(&self, source: &SourceName) -> bool {
+        self.desk.terms.sources.get(source).is_some_and(|traits| traits.create_is_idempotent)
     }
 
     /// Whether the source has a program that finds or lists its items.

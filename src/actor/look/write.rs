@@ -75,20 +75,28 @@ impl Look {
 
     /// Takes its source's turn for the first write, where that can be had at once and keeps nobody else waiting for the time of a
     /// commit; where others are looked at, finds out whether it will have it in moments. In both cases the decision and its start are
-    /// recorded in one. A write that waits for long must not count as begun, so it has none of this. Nor has a create, which nothing
-    /// but its own answer may tell of; nor one at a source that tidies, where an edit that was made meanwhile could be taken for it.
+    /// recorded in one. A write that waits for long must not count as begun, so it has none of this.
     pub(super) async fn reserve(&self, known: &Known, taken: &Readings, plan: &Plan, intents: &Intents) -> Place {
-        let first = plan.writes.first_key_value().filter(|(_, write)| write.kind == OperationKind::Update);
-        let Some((name, write)) = first else { return Place::Later };
+        let Some((name, write)) = plan.writes.first_key_value() else { return Place::Later };
         let order = self.order_of(known, taken, plan, (name, write), intents);
         let (Some(order), Some(source)) = (order, self.desk.sources.get(name)) else { return Place::Later };
         if self.desk.workshop.looks() <= 1 {
             return source.send(Reserve(order)).await.ok().flatten().map_or(Place::Later, Place::Taken);
         }
-        let tidies = known.tidies.get(name).copied().unwrap_or(false);
-        match !tidies && source.send(Foresee(order)).await.unwrap_or(false) {
+        match self.may_wait_begun(known, name, write.kind) && source.send(Foresee(order)).await.unwrap_or(false) {
             true => Place::Soon,
             false => Place::Later,
+        }
+    }
+
+    /// Whether a write may count as begun while it waits for its turn: whoever finds it so after a crash can tell what became of it. Of an
+    /// update that tells a reading, unless the source tidies: an edit that was made meanwhile could be taken for it. Of a delete a reading
+    /// always does; of a create a repetition, and nothing that need not leave a doubt.
+    fn may_wait_begun(&self, known: &Known, name: &SourceName, kind: OperationKind) -> bool {
+        match kind {
+            OperationKind::Update => !known.tidies.get(name).copied().unwrap_or(false),
+            OperationKind::Delete => true,
+            OperationKind::Create => self.is_repeatable(name),
         }
     }
 
@@ -130,8 +138,7 @@ impl Look {
 
     /// Whether another look can tell what became of a create in doubt: by a search, or by repeating it.
     fn can_tell(&self, name: &SourceName, write: &plan::Write) -> bool {
-        let repeats = self.desk.terms.sources.get(name).is_some_and(|traits| traits.create_is_idempotent);
-        write.kind == OperationKind::Create && (repeats || self.can_search(name))
+        write.kind == OperationKind::Create && (self.is_repeatable(name) || self.can_search(name))
     }
 
     /// Records what came of the writes.

@@ -95,26 +95,79 @@ fn no_write_is_begun_by_a_daemon_that_cannot_record_its_intent() {
     daemon.stop();
 }
 
-#[rstest]
-fn an_update_that_was_decided_and_begun_in_one_commit_is_made_once_wherever_the_daemon_dies(
-    #[values(("decided:1", 0), ("started:1", 0), ("ran:1", 1))] (point, made): (&str, usize),
-) {
-    let site = Site::new(&two());
-    introduce(&site).stop();
-    let mut daemon = Daemon::spawn_by(&site, retcond_chaos(&[("RETCON_KILL_AT", point)]));
+/// Has a daemon die at a point while it carries out what crm is made to hold: that is decided and begun in one commit, and was made so often.
+#[track_caller]
+fn die_at(site: &Site, (point, made): (&str, usize), operation: &str, change: impl FnOnce()) {
+    let mut daemon = Daemon::spawn_by(site, retcond_chaos(&[("RETCON_KILL_AT", point)]));
     daemon.wait_until_ready();
-    site.system("crm").put("a", BEA);
+    change();
     site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
     daemon.wait();
     daemon.bury();
-    assert_eq!(ask(&site, OPEN), ["in-flight t"]);
-    assert_eq!(site.runs().count("billing", "update"), made);
+    assert_eq!(ask(site, OPEN), ["in-flight t"]);
+    assert_eq!(site.runs().count("billing", operation), made);
+}
+
+#[rstest]
+fn an_update_that_was_decided_and_begun_in_one_commit_is_made_once_wherever_the_daemon_dies(
+    #[values(("decided:1", 0), ("started:1", 0), ("ran:1", 1))] death: (&str, usize),
+) {
+    let site = Site::new(&two());
+    introduce(&site).stop();
+    die_at(&site, death, "update", || site.system("crm").put("a", BEA));
     let daemon = site.start();
     site.wait_until_at_rest();
     assert_eq!(site.system("billing").documents(), [BEA]);
     assert_eq!(site.system("crm").documents(), [BEA]);
     assert_eq!((site.runs().count("billing", "update"), site.runs().count("crm", "update")), (1, 0));
     assert_eq!(ask(&site, OPEN), [""; 0]);
+    daemon.stop();
+}
+
+#[rstest]
+fn a_delete_that_was_decided_and_begun_in_one_commit_is_made_once_wherever_the_daemon_dies(
+    #[values(("decided:1", 0), ("started:1", 0), ("ran:1", 1))] death: (&str, usize),
+) {
+    let site = Site::new(&two());
+    introduce(&site).stop();
+    die_at(&site, death, "delete", || site.system("crm").remove("a"));
+    let daemon = site.start();
+    site.wait_until_at_rest();
+    assert_eq!((site.system("billing").documents(), site.runs().count("billing", "delete")), (vec![], 1));
+    assert_eq!((site.runs().count("crm", "create"), ask(&site, OPEN)), (0, vec![]));
+    assert_eq!(ask(&site, "select count(*) from counted_removal"), ["1"]);
+    daemon.stop();
+}
+
+#[test]
+fn what_is_edited_after_its_delete_was_begun_in_vain_is_no_less_an_edit() {
+    let site = Site::new(&two());
+    introduce(&site).stop();
+    die_at(&site, ("decided:1", 0), "delete", || site.system("crm").remove("a"));
+    site.system("billing").put("sh-1", BEA);
+    let daemon = site.start();
+    site.wait_until_at_rest();
+    assert_eq!(ask(&site, "select kind from conflict where closed_at is null"), ["edit-delete"]);
+    assert_eq!((site.runs().count("billing", "delete"), site.system("billing").documents()), (0, vec![BEA.to_owned()]));
+    daemon.stop();
+}
+
+#[rstest]
+fn a_create_that_was_decided_and_begun_in_one_commit_is_made_once_or_in_doubt_wherever_the_daemon_dies(
+    #[values(("decided:1", 0), ("started:1", 0), ("ran:1", 1))] death: (&str, usize),
+    #[values(true, false)] is_repeatable: bool,
+) {
+    let billing = C.source("billing").with(&format!("create_is_idempotent = {is_repeatable}"));
+    let site = Site::new(&[billing, C.source("crm")]);
+    site.system("billing").set("remember");
+    die_at(&site, death, "create", || site.system("crm").put("a", ANN));
+    let daemon = site.start();
+    site.wait_until_at_rest();
+    let (_, made) = death;
+    let (creates, copies, doubts) = if is_repeatable { (made + 1, 1, 0) } else { (made, made, 1) };
+    assert_eq!((site.runs().count("billing", "create"), site.system("billing").documents().len()), (creates, copies));
+    assert_eq!(ask(&site, OPEN), vec!["in-doubt t"; doubts]);
+    assert_eq!(ask(&site, "select count(*) from record"), ["1"]);
     daemon.stop();
 }
 
@@ -184,38 +237,105 @@ fn an_update_whose_turn_is_not_near_is_not_begun_beside_other_looks() {
     daemon.stop();
 }
 
-#[rstest]
-fn updates_of_many_records_at_once_are_all_made_wherever_the_daemon_dies(
-    #[values("deciding:3", "decided:1", "decided:4", "started:2", "ran:3", "recorded:2")] point: &str,
-) {
-    let site = Site::new(&[C.source("billing"), C.source("crm")]);
-    let mut daemon = site.start();
-    let keys: Vec<String> = (0..6).map(|number| format!("k{number}")).collect();
-    let put = |name: &str| {
-        for key in &keys {
-            site.system("crm").put(key, &format!(r#"{{"email":"{key}","name":"{name}"}}"#));
-        }
-        let one = |key: &String| format!(r#"{{"entity":"customer","source":"crm","key":"{key}"}}"#);
-        let all: Vec<String> = keys.iter().map(one).collect();
-        site.http("POST", "/v1/notifications", Some(&format!(r#"{{"notifications":[{}]}}"#, all.join(","))))
-            .has_status(202);
-    };
-    put("Ann");
+#[test]
+fn a_create_that_cannot_be_repeated_is_not_begun_while_it_waits_for_its_turn() {
+    let site = Site::new(&["billing", "crm", "ldap"].map(|name| C.source(name)));
+    let daemon = introduce(&site);
+    // Another record is being looked at.
+    site.system("ldap").fault("read", STOP);
+    let before = reads(&site);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    wait_for_stop(&site, &daemon, "ldap");
+    until(|| (reads(&site) > before).then_some(()), || format!("{:#?}", site.runs()));
+    let turn = take_turn(&site);
+    site.system("crm").put("b", BEA);
+    site.retcon(&["notify", "customer", "crm", "b"]).exits(0);
+    until(|| (!ask(&site, OPEN).is_empty()).then_some(()), || format!("{:#?}", site.runs()));
+    assert_eq!(ask(&site, OPEN), ["in-flight f"; 2]);
+    daemon.kill();
+    drop(turn);
+    site.system("ldap").heal();
+    let daemon = site.start();
     site.wait_until_at_rest();
+    assert_eq!((site.runs().count("billing", "create"), ask(&site, OPEN)), (2, vec![]));
     daemon.stop();
-    daemon = Daemon::spawn_by(&site, retcond_chaos(&[("RETCON_KILL_AT", point)]));
+}
+
+/// What a user does to many items.
+#[derive(Clone, Copy)]
+enum Change<'a> {
+    Put(&'a str),
+    Remove,
+}
+
+/// Keys of items that are changed at the same time.
+fn keys() -> impl Iterator<Item = String> {
+    (0..6).map(|number| format!("k{number}"))
+}
+
+/// Changes all of them in crm, and tells the daemon of it at once.
+#[track_caller]
+fn change_all(site: &Site, change: Change<'_>) {
+    for key in keys() {
+        match change {
+            Change::Put(name) => site.system("crm").put(&key, &format!(r#"{{"email":"{key}","name":"{name}"}}"#)),
+            Change::Remove => site.system("crm").remove(&key),
+        }
+    }
+    let all: Vec<String> =
+        keys().map(|key| format!(r#"{{"entity":"customer","source":"crm","key":"{key}"}}"#)).collect();
+    site.http("POST", "/v1/notifications", Some(&format!(r#"{{"notifications":[{}]}}"#, all.join(","))))
+        .has_status(202);
+}
+
+/// Makes a change while a daemon dies at a point, after which another one goes on.
+#[track_caller]
+fn change_all_and_die(site: &Site, change: Change<'_>, point: &str) {
+    let mut daemon = Daemon::spawn_by(site, retcond_chaos(&[("RETCON_KILL_AT", point)]));
     daemon.wait_until_ready();
-    put("Bea");
+    change_all(site, change);
     daemon.wait();
     daemon.bury();
     let daemon = site.start();
     site.wait_until_at_rest();
+    daemon.stop();
+}
+
+/// What both sources hold, which is the same.
+#[track_caller]
+fn documents(site: &Site) -> Vec<String> {
     let mut everywhere = [site.system("billing").documents(), site.system("crm").documents()];
     everywhere.iter_mut().for_each(|documents| documents.sort());
-    assert_eq!(everywhere[0], everywhere[1]);
-    assert!(everywhere[0].iter().all(|document| document.contains("Bea")), "{everywhere:?}");
+    let [ours, theirs] = everywhere;
+    assert_eq!(ours, theirs);
+    ours
+}
+
+#[rstest]
+fn writes_of_many_records_at_once_are_all_made_wherever_the_daemon_dies(
+    #[values("create", "update", "delete")] operation: &str,
+    #[values("deciding:3", "decided:1", "decided:4", "started:2", "ran:3", "recorded:2")] point: &str,
+) {
+    let site = Site::new(&[C.source("billing").with("create_is_idempotent = true"), C.source("crm")]);
+    site.system("billing").set("remember");
+    let (change, left) = match operation {
+        "create" => (Change::Put("Ann"), "Ann"),
+        "update" => (Change::Put("Bea"), "Bea"),
+        _ => (Change::Remove, ""),
+    };
+    if operation != "create" {
+        let daemon = site.start();
+        change_all(&site, Change::Put("Ann"));
+        site.wait_until_at_rest();
+        daemon.stop();
+    }
+    change_all_and_die(&site, change, point);
+    let documents = documents(&site);
+    assert_eq!(documents.len(), if operation == "delete" { 0 } else { keys().count() }, "{documents:?}");
+    assert!(documents.iter().all(|document| document.contains(left)), "{documents:?}");
     // One of them may have been cut off.
-    assert!((keys.len()..=keys.len() + 1).contains(&site.runs().count("billing", "update")), "{:#?}", site.runs());
-    assert_eq!((site.runs().count("crm", "update"), ask(&site, OPEN)), (0, vec![]));
-    daemon.stop();
+    let made = site.runs().count("billing", operation);
+    assert!((keys().count()..=keys().count() + 1).contains(&made), "{:#?}", site.runs());
+    assert_eq!((site.runs().count("crm", operation), ask(&site, OPEN)), (0, vec![]));
+    assert_eq!(ask(&site, "select count(*) from record"), [keys().count().to_string()]);
 }

@@ -13,7 +13,7 @@ use crate::support::wait::until;
 /// From a notification of one of two sources until nothing more is done about it.
 const TWO: &str = "
                               starts   trips  statements  commits
-create                             3       9          43        5
+create                             3       7          34        5
 nothing changed                    2       3          17        3
 update                             3       4          26        4
 update with history                3       5          27        4
@@ -23,7 +23,7 @@ delete                             3       8          35        4
 /// Likewise with five.
 const FIVE: &str = "
                               starts   trips  statements  commits
-create                             9      12          46        8
+create                             9      10          37        8
 nothing changed                    5       3          17        3
 update                             9       7          29        7
 update with history                9       8          30        7

@@ -71,7 +71,7 @@ fn sessions_that_end_at_any_time_restart_no_actor() {
 #[rstest]
 #[case::a_notification_is_stored("-- Stores notifications")]
 #[case::work_is_claimed("-- Claims the looks")]
-#[case::an_item_becomes_a_record("-- Makes a record")]
+#[case::items_become_records("-- Makes records of the keys")]
 #[case::a_look_has_decided("-- Records the next version")]
 #[case::a_write_begins("-- Records that the program of a write")]
 #[case::results_are_recorded("-- Settles writes")]

@@ -9,8 +9,10 @@ use futures_util::poll;
 use retcon::domain::key::InternalKey;
 use retcon::domain::record::{Link, OperationKind};
 use retcon::store::requests::lease::{DaemonId, Enlist, Fence, GiveUp, Serve, Served};
-use retcon::store::requests::look::{Decide, DecideWithin, Decided, Limits, RecordResults};
-use retcon::store::requests::queue::WorkItemId;
+use retcon::store::requests::look::{
+    Decide, DecideWithin, Decided, Introduce, Introduced, Limits, RecallUnknown, RecordResults,
+};
+use retcon::store::requests::queue::{Subject, WorkItemId};
 use retcon::store::{Request, Store, StoreError};
 use rstest::rstest;
 use tokio_postgres::{Client, NoTls};
@@ -18,8 +20,8 @@ use tokio_postgres::{Client, NoTls};
 use crate::support::postgres::{self, TestStore};
 use crate::support::site::open_directory;
 use crate::support::store::{
-    claim, customer, decision, intent, items, json, linked, next_version, notify, recall, record, results, rows, run,
-    source,
+    claim, customer, decision, intent, introduce_claimed, item, items, json, linked, next_version, notify, recall,
+    record, results, rows, run, source,
 };
 use crate::support::wire::{Moment, Wire};
 
@@ -316,4 +318,89 @@ async fn one_that_comes_alone_is_a_transaction_of_its_own() {
         assert_eq!(end.expect("it is recorded"), Decided::Recorded);
     }
     assert_eq!(scene.versions().await, [format!("{0}|{0}", LOOKS - 1)]);
+}
+
+/// Notifies of keys that nobody knows, and claims them.
+async fn newcomers(store: &Store, keys: &[&str]) -> Vec<Introduce> {
+    for key in keys {
+        notify(store, "crm", key).await;
+    }
+    let looks = claim(store).await;
+    let introduction = async |look| {
+        let (items, Subject::UnknownKey { source, key }) = (items(look), look.subject.clone()) else {
+            panic!("it is known: {look:?}")
+        };
+        let entity = customer();
+        let recall = RecallUnknown { entity, source: source.clone(), key: key.clone(), items: items.clone() };
+        let recalled_at = run(store, recall).await.now;
+        Introduce { entity: customer(), source, key, match_value: None, items, recalled_at }
+    };
+    join_all(looks.iter().map(introduction)).await
+}
+
+/// Introduces all of them at the same time.
+async fn introduce_all(scene: &Scene, newcomers: &[Introduce]) -> Vec<Introduced> {
+    let run = |introduce: &Introduce| introduce.clone().run_under(scene.fence.clone(), &scene.database);
+    let ends = join_all(newcomers.iter().map(run)).await;
+    ends.into_iter().map(|end| end.expect("the database is there")).collect()
+}
+
+#[tokio::test]
+async fn keys_that_nobody_knows_become_records_together_and_each_is_told_which() {
+    let scene = Scene::new().await;
+    let store = &scene.database;
+    let newcomers = newcomers(store, &["a", "b", "c"]).await;
+    let decision = within(scene.decisions().await.pop().expect("there are some"));
+    let ends = scene.behind_the_first(
+        store,
+        join(introduce_all(&scene, &newcomers), decision.run_under(scene.fence.clone(), store)),
+    );
+    let (introduced, decided) = ends.await;
+    assert_eq!(decided.expect("it is recorded"), Decided::Recorded);
+    for (newcomer, introduced) in newcomers.iter().zip(introduced) {
+        let Introduced::New(record) = introduced else { panic!("{introduced:?}") };
+        let known = recall(store, record).await;
+        assert_eq!((known.record.version, &known.record.agreed), (0, &None));
+        let links: Vec<_> = known.links.into_iter().collect();
+        assert_eq!(links, [(source("crm"), linked(newcomer.key.as_str()))]);
+        assert_eq!(item(store, newcomer.items[0]).await.record, Some(record));
+    }
+    let records = format!("select id from record where id > {LOOKS} order by id");
+    assert_eq!(rows(store, &records).await, ["17", "18", "19"]);
+    assert_eq!(rows(store, "select last_internal_key from entity").await, ["19"]);
+    let together = format!(
+        "select count(distinct changed), count(*) from (
+            select xmin::text from record where id > {LOOKS}
+            union all select xmin::text from foreign_key where record > {LOOKS}
+            union all select xmin::text from version
+        ) as written (changed)"
+    );
+    assert_eq!(rows(store, &together).await, ["1|7"]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_known_by_now_keeps_no_other_from_becoming_a_record() {
+    let scene = Scene::new().await;
+    let store = &scene.database;
+    let newcomers = newcomers(store, &["a", "b", "c"]).await;
+    assert_eq!(run(store, newcomers[1].clone()).await, Introduced::New(InternalKey(17)));
+    let ends = scene.behind_the_first(store, introduce_all(&scene, &newcomers)).await;
+    assert!(
+        matches!(ends[..], [Introduced::New(_), Introduced::LookAgain, Introduced::New(_)]),
+        "{ends:?}: it was introduced once"
+    );
+    assert_eq!(rows(store, "select max(id), count(*) from record").await, ["19|19"], "without a gap");
+}
+
+#[tokio::test]
+async fn an_item_that_may_be_another_record_is_considered_by_itself() {
+    let scene = Scene::new().await;
+    let store = &scene.database;
+    let ann = r#"["ann"]"#;
+    let (first, _) = introduce_claimed(store, "billing", "1", Some(ann)).await;
+    assert_eq!(first, Introduced::New(InternalKey(17)));
+    let mut newcomers = newcomers(store, &["a", "b"]).await;
+    newcomers[1].match_value = Some(ann.to_owned());
+    let ends = scene.behind_the_first(store, introduce_all(&scene, &newcomers)).await;
+    assert_eq!(ends, [Introduced::New(InternalKey(18)), Introduced::Joined(InternalKey(17))]);
 }

@@ -26,7 +26,7 @@ pub(in crate::store) use copies::release_held;
 pub(in crate::store) use limits::ask_all;
 pub(in crate::store) use recall::{all_known, known, recall_claimed};
 pub(in crate::store) use rows::{conflict, list, one};
-pub(in crate::store) use sheet::Sheet;
+pub(in crate::store) use sheet::{Sheet, introduced};
 
 /// Recalls all that is known of a record, in one round trip. Gives `None` if there is no such record.
 #[derive(Debug, Clone)]
@@ -94,6 +94,8 @@ pub struct Moment {
 /// that was about to create that copy finds out ([`Decide`]). Else makes a new record with the next internal key, its link
 /// (empty base), its key and its match value ([`Introduced::New`]).
 /// The items' `record` is set. A retired key becomes current for the new record.
+///
+/// A key of which nothing has to be considered but that nobody knows it is introduced together with what other looks record.
 #[derive(Debug, Clone)]
 pub struct Introduce {
     pub entity: EntityName,

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
+use crate::domain::key::InternalKey;
 use crate::store::requests::lease::Fence;
-use crate::store::requests::look::Sheet;
+use crate::store::requests::look::{Sheet, introduced};
 use crate::store::{Store, StoreError};
 
 use super::{Fault, Mode, Request, Session, TIMEOUT, Way, run};
@@ -41,8 +42,8 @@ pub(in crate::store) trait Recording: Request {
     /// Gives what is recorded where nothing has to be considered; `None` where something has.
     fn sheet(&self) -> Option<Sheet>;
 
-    /// Gives the reply once that is recorded.
-    fn reply(&self) -> Self::Reply;
+    /// Gives the reply once that is recorded, with the record that it has introduced, where it has.
+    fn reply(&self, introduced: Option<InternalKey>) -> Self::Reply;
 }
 
 /// What has gathered, for each lease under which anything has, or is being recorded.
@@ -74,8 +75,8 @@ struct Waiting {
 /// What came of it.
 #[derive(Clone)]
 enum End {
-    /// All is recorded.
-    Recorded,
+    /// All is recorded; of a new key, as this record.
+    Recorded(Option<InternalKey>),
     /// Nothing is: each is to be recorded by itself.
     Apart,
     /// Nothing is, since there is something to be considered of the only one.
@@ -104,7 +105,7 @@ pub(in crate::store) async fn run_together<R: Recording>(
     }
     // Without a word the task has failed, or the runtime has ended: whether it was recorded is unknown.
     match end.await.unwrap_or_else(|lost| End::Away(Arc::new(lost))) {
-        End::Recorded => Ok(request.reply()),
+        End::Recorded(introduced) => Ok(request.reply(introduced)),
         End::Apart => run(request, store, Some(fence), Way::Short).await,
         End::NotPlain => run(request, store, Some(fence), Way::Long).await,
         End::Deposed => Err(StoreError::Deposed { action: R::ACTION, entity: fence.entity }),
@@ -132,24 +133,28 @@ async fn serve(store: Store, fence: Fence) {
 async fn record(store: Store, fence: Fence, group: Vec<Waiting>) {
     let (mut all, mut askers) = (Sheet::default(), Vec::with_capacity(group.len()));
     for Waiting { sheet, asker, .. } in group {
+        askers.push((asker, all.introduces()..all.introduces() + sheet.introduces()));
         all.absorb(sheet);
-        askers.push(asker);
     }
-    let end = match attempt(&store, &fence, all).await {
-        Ok(()) => End::Recorded,
-        Err(Undone::NotPlain) if askers.len() == 1 => End::NotPlain,
-        Err(Undone::NotPlain | Undone::Failed) => End::Apart,
-        Err(Undone::Deposed) => End::Deposed,
+    let ended = match attempt(&store, &fence, all).await {
+        Ok(introduced) => Ok(introduced),
+        Err(Undone::NotPlain) if askers.len() == 1 => Err(End::NotPlain),
+        Err(Undone::NotPlain | Undone::Failed) => Err(End::Apart),
+        Err(Undone::Deposed) => Err(End::Deposed),
         Err(Undone::Away(cause)) => {
             if askers.len() > 1 {
                 store.lanes.keep_apart(&fence);
             }
-            End::Away(cause.into())
+            Err(End::Away(cause.into()))
         }
     };
-    for asker in askers {
+    for (asker, places) in askers {
+        let end = match &ended {
+            Ok(introduced) => End::Recorded(places.last().and_then(|place| introduced.get(place).copied())),
+            Err(end) => end.clone(),
+        };
         // Whoever asked may be gone.
-        drop(asker.send(end.clone()));
+        drop(asker.send(end));
     }
 }
 
@@ -162,14 +167,17 @@ enum Undone {
     Away(Box<dyn Error + Send + Sync>),
 }
 
-async fn attempt(store: &Store, fence: &Fence, sheet: Sheet) -> Result<(), Undone> {
+/// Gives the records that were introduced.
+async fn attempt(store: &Store, fence: &Fence, sheet: Sheet) -> Result<Vec<InternalKey>, Undone> {
     let object = store.session().await.map_err(Undone::of)?;
     let session = Session::new(&object, Mode::Transaction, Some(fence), true);
+    let introduces = sheet.introduces() > 0;
     let steps = sheet.transaction(&fence.entity);
     let concluded = tokio::time::timeout(TIMEOUT, session.conclude(steps)).await;
     drop(session);
-    let fault = match concluded.unwrap_or(Err(Fault::Silent)) {
-        Ok(_) => return Ok(()),
+    let introduced = |rows: Vec<_>| if introduces { introduced(&rows) } else { Ok(Vec::new()) };
+    let fault = match concluded.unwrap_or(Err(Fault::Silent)).and_then(introduced) {
+        Ok(introduced) => return Ok(introduced),
         Err(Fault::NotPlain) => return Err(Undone::NotPlain),
         Err(fault) if fault.is_overtaken() => return Err(Undone::Failed),
         Err(fault) => fault,

@@ -44,6 +44,8 @@ struct Book {
     /// The name of each statement, by its text, and whether it writes.
     statements: HashMap<String, (String, bool)>,
     trips: Mutex<Vec<Trip>>,
+    /// When a session last began to prepare one that it is about to run, which takes a round trip that does nothing.
+    prepared: Mutex<Option<Instant>>,
 }
 
 /// What a client said without waiting for an answer in between.
@@ -75,7 +77,7 @@ impl Meter {
         let config = fs::read_to_string(site.path().join("retcon.toml")).expect("a configuration");
         let by_wire = sockets.display().to_string().replace('/', "%2F");
         site.write("retcon.toml", &config.replace(&host, &by_wire));
-        let book = Arc::new(Book { statements: statements(), trips: Mutex::default() });
+        let book = Arc::new(Book { statements: statements(), trips: Mutex::default(), prepared: Mutex::default() });
         let (shared, server) = (Arc::clone(&book), Path::new(&host.replace("%2F", "/")).join(name));
         std::thread::spawn(move || {
             for (number, client) in listener.incoming().enumerate() {
@@ -90,10 +92,7 @@ impl Meter {
     /// Gives what has been done since the last time, once nothing is under way any more.
     #[track_caller]
     pub(crate) fn bill(&self) -> Bill {
-        until(
-            || self.0.trips().iter().all(|trip| trip.last.elapsed() > QUIET || trip.is_aside()).then_some(()),
-            || format!("it never ends:\n{}", Bill(self.0.trips().clone())),
-        );
+        until(|| self.0.is_quiet().then_some(()), || format!("it never ends:\n{}", Bill(self.0.trips().clone())));
         let trips = std::mem::take(&mut *self.0.trips());
         let is_aside = |trip: &Trip| match trip.transaction {
             None => trip.is_aside(),
@@ -128,8 +127,7 @@ impl fmt::Display for Bill {
 impl Trip {
     /// Tells whether it has nothing of its own, or only what is done in any case.
     fn is_aside(&self) -> bool {
-        let is_aside = |name: &String| ASIDE.iter().any(|aside| name.starts_with(aside)) || is_bracket(name);
-        self.statements.iter().all(is_aside)
+        self.statements.iter().all(|name| is_beside(name) || is_bracket(name))
     }
 
     fn is_with(&self, other: &Self) -> bool {
@@ -138,9 +136,28 @@ impl Trip {
 }
 
 impl Book {
+    /// Tells whether nothing has passed for a while, or only what is done in any case.
+    fn is_quiet(&self) -> bool {
+        let prepared = *self.prepared.lock().expect("nobody panics with it");
+        let is_over = |at: Instant| at.elapsed() > QUIET;
+        prepared.is_none_or(is_over) && self.trips().iter().all(|trip| is_over(trip.last) || trip.is_aside())
+    }
+
+    /// Notes that a statement is being prepared.
+    fn prepare(&self, text: &str) {
+        if self.statements.get(text).is_some_and(|(name, _)| !is_beside(name)) {
+            *self.prepared.lock().expect("nobody panics with it") = Some(Instant::now());
+        }
+    }
+
     fn trips(&self) -> MutexGuard<'_, Vec<Trip>> {
         self.trips.lock().expect("nobody panics with it")
     }
+}
+
+/// Whether a statement is run in any case, or for who asks how things are.
+fn is_beside(name: &str) -> bool {
+    ASIDE.iter().any(|aside| name.starts_with(aside))
 }
 
 /// Whether a statement begins or ends a transaction, or sets up a session.
@@ -204,8 +221,9 @@ impl Session {
         let mut text = || texts.next().unwrap_or_default();
         match message[0] {
             b'P' => {
-                let name = text();
-                said.prepared.insert(name, text());
+                let (name, statement) = (text(), text());
+                self.book.prepare(&statement);
+                said.prepared.insert(name, statement);
             }
             b'B' => {
                 text();

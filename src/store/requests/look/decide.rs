@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 
-use crate::domain::key::ForeignKey;
+use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::name::SourceName;
 use crate::domain::record::{LinkState, OperationKind, OperationState, RecordState};
 use crate::store::columns::{JsonText, Word, get};
@@ -59,7 +59,7 @@ impl Recording for DecideWithin {
         self.decision.plain(&self.limits)
     }
 
-    fn reply(&self) -> Decided {
+    fn reply(&self, _: Option<InternalKey>) -> Decided {
         Decided::Recorded
     }
 }

@@ -8,10 +8,12 @@ use crate::domain::key::InternalKey;
 use crate::domain::record::{DoubtId, Link, LinkState, OperationId, OperationState};
 use crate::points::{Mistake, bent};
 use crate::store::columns::{Word, get, unreadable, word};
+use crate::store::requests::lease::Fence;
 use crate::store::requests::queue::ids;
-use crate::store::run::{Authority, Fault, Request, Session, Step};
+use crate::store::run::{Authority, Fault, Recording, Request, Session, Step, run_together};
+use crate::store::{Store, StoreError};
 
-use super::sheet::Sheet;
+use super::sheet::{Sheet, introduced};
 use super::{Introduce, Introduced};
 
 const CREATE_ENTITY: &str = include_str!("../../sql/entity/create.sql");
@@ -34,6 +36,12 @@ impl Request for Introduce {
     const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Introduced, Fault> {
+        if session.may_be_short()
+            && let Some(sheet) = self.plain()
+        {
+            let rows = session.conclude(sheet.transaction(&self.entity)).await?;
+            return Ok(self.reply(introduced(&rows)?.pop()));
+        }
         let scene = self.scene(session).await?;
         if self.has_moved(&scene)? {
             return Ok(Introduced::LookAgain);
@@ -53,6 +61,24 @@ impl Request for Introduce {
                 Ok(Introduced::Joined(record))
             }
         }
+    }
+
+    async fn run_under(self, fence: Fence, store: &Store) -> Result<Introduced, StoreError> {
+        run_together(self, fence, 1, store).await
+    }
+
+    async fn run_among(self, looks: u32, fence: Fence, store: &Store) -> Result<Introduced, StoreError> {
+        run_together(self, fence, looks, store).await
+    }
+}
+
+impl Recording for Introduce {
+    fn sheet(&self) -> Option<Sheet> {
+        self.plain()
+    }
+
+    fn reply(&self, introduced: Option<InternalKey>) -> Introduced {
+        introduced.map_or(Introduced::LookAgain, Introduced::New)
     }
 }
 
@@ -88,6 +114,17 @@ impl Rival {
 }
 
 impl Introduce {
+    /// Gives what is recorded if there turns out to be nothing to be considered; `None` if there is: another record may bear the match
+    /// value, a write of unknown end may have made this copy, or the key may have been another's.
+    fn plain(&self) -> Option<Sheet> {
+        if self.match_value.is_some() || !self.recalled_at.doubts.is_empty() || self.recalled_at.retired_at.is_some() {
+            return None;
+        }
+        let mut sheet = Sheet::default();
+        sheet.introduce(&self.source, &self.key, ids(&self.items));
+        Some(sheet)
+    }
+
     async fn scene(&self, session: &Session<'_>) -> Result<Scene, Fault> {
         let entity = || Box::new(self.entity.as_str().to_owned());
         let source = || Box::new(self.source.as_str().to_owned());

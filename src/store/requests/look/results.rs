@@ -68,7 +68,7 @@ impl Recording for RecordResults {
         Some(self.plain())
     }
 
-    fn reply(&self) {}
+    fn reply(&self, _: Option<InternalKey>) {}
 }
 
 fn taken_key(row: &Row) -> Result<TakenKey, Fault> {

@@ -19,6 +19,8 @@ use crate::store::run::{Parameter, Step};
 
 use size::{Size, bytes_of};
 
+pub(in crate::store) use statements::introduced;
+
 /// Rows as a statement takes them: an array for each column.
 trait Rows: Sized {
     fn columns(rows: Vec<Self>) -> Vec<Parameter>;
@@ -110,6 +112,12 @@ rows! {
     /// A link of which only the key is new.
     #[derive(Clone)]
     struct Rekeyed { record: i64, source: String, key: String, }
+    /// A key that becomes a record.
+    #[derive(Clone)]
+    struct Newcomer { source: String, key: String, }
+    /// An item that leads to one of them, the first of which is 1.
+    #[derive(Clone)]
+    struct Led { place: i64, item: i64, }
     /// An item that is done.
     struct Finished { item: i64, outcome: &'static str, }
 }
@@ -139,6 +147,8 @@ pub(in crate::store) struct Sheet {
     rekeyed: Vec<Rekeyed>,
     tidying: BTreeSet<String>,
     decided: Vec<i64>,
+    newcomers: Vec<Newcomer>,
+    led: Vec<Led>,
     finished: Vec<Finished>,
     /// Items that are put back.
     again: Vec<i64>,
@@ -254,6 +264,18 @@ impl Sheet {
         self.decided.extend(items);
     }
 
+    /// A key becomes a record, to which these items lead.
+    pub(super) fn introduce(&mut self, source: &SourceName, key: &ForeignKey, items: Vec<i64>) {
+        self.newcomers.push(Newcomer { source: source.as_str().to_owned(), key: key.as_str().to_owned() });
+        let place = self.introduces();
+        self.led.extend(items.into_iter().map(|item| Led { place: place as i64, item }));
+    }
+
+    /// Gives how many keys become records.
+    pub(in crate::store) fn introduces(&self) -> usize {
+        self.newcomers.len()
+    }
+
     /// Items end.
     pub(super) fn finish(&mut self, entity: &EntityName, finish: &Finish) {
         if finish.items.is_empty() {
@@ -279,7 +301,7 @@ impl Sheet {
     pub(in crate::store) fn bytes(&self) -> usize {
         let versions = bytes_of(&self.revised) + bytes_of(&self.matched);
         let writes = bytes_of(&self.put) + bytes_of(&self.said);
-        versions + writes + bytes_of(&self.retired) + bytes_of(&self.linked)
+        versions + writes + bytes_of(&self.retired) + bytes_of(&self.linked) + bytes_of(&self.newcomers)
     }
 
     /// Takes what another one records.
@@ -303,10 +325,13 @@ impl Sheet {
             rekeyed,
             tidying,
             decided,
+            newcomers,
+            led,
             finished,
             again,
             last,
         } = other;
+        let before = self.introduces() as i64;
         self.records.extend(records);
         self.expected.extend(expected);
         self.created.extend(created);
@@ -325,6 +350,8 @@ impl Sheet {
         self.rekeyed.extend(rekeyed);
         self.tidying.extend(tidying);
         self.decided.extend(decided);
+        self.led.extend(led.into_iter().map(|Led { place, item }| Led { place: before + place, item }));
+        self.newcomers.extend(newcomers);
         self.finished.extend(finished);
         self.again.extend(again);
         self.last.extend(last);

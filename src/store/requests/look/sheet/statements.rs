@@ -1,14 +1,22 @@
 //! The statements that store what a sheet holds: each once, however many looks it is of.
 
+use tokio_postgres::Row;
+
+use crate::domain::key::InternalKey;
 use crate::domain::name::EntityName;
 use crate::domain::record::OperationId;
-use crate::store::run::{Parameter, Step};
+use crate::points::{Mistake, bent};
+use crate::store::columns::get;
+use crate::store::run::{Fault, Parameter, Step};
 
 use super::super::copies::release_held;
 use super::{Rows, Sheet};
 
+const LOCK_ENTITY: &str = include_str!("../../../sql/entity/lock_for_claim.sql");
 const LOCK_RECORDS: &str = include_str!("../../../sql/record/lock.sql");
 const CHECK: &str = include_str!("../../../sql/record/check.sql");
+const CHECK_UNKNOWN: &str = include_str!("../../../sql/foreign_key/check_unknown.sql");
+const INTRODUCE: &str = include_str!("../../../sql/record/introduce.sql");
 const REVISE_RECORDS: &str = include_str!("../../../sql/record/revise.sql");
 const PUT_MATCHES: &str = include_str!("../../../sql/match_value/put.sql");
 const END_OPERATIONS: &str = include_str!("../../../sql/operation/end.sql");
@@ -24,10 +32,28 @@ const LOCK_WAITING: &str = include_str!("../../../sql/work_item/lock_waiting.sql
 const FINISH: &str = include_str!("../../../sql/work_item/finish.sql");
 
 impl Sheet {
-    /// Gives the statements of a whole transaction, which end in an error where there is anything to be considered.
+    /// Gives the statements of a whole transaction, which end in an error where there is anything to be considered. The entity is locked
+    /// before any record, as it is everywhere.
     pub(in crate::store) fn transaction(mut self, entity: &EntityName) -> Vec<Step> {
-        let locks = self.locks(entity);
-        locks.into_iter().chain(self.writes(entity)).collect()
+        let introduction = self.introduction(entity);
+        let locks = (!self.records.is_empty()).then(|| self.locks(entity));
+        let (lock, check, introduce) = introduction
+            .map_or((None, None, None), |[lock, check, introduce]| (Some(lock), Some(check), Some(introduce)));
+        let locks = lock.into_iter().chain(locks.into_iter().flatten()).chain(check);
+        locks.chain(self.writes(entity)).chain(introduce).collect()
+    }
+
+    /// Has the entity locked, sees to it that there is nothing to be considered of the keys that become records, and makes these: what the
+    /// last of a transaction's statements does, whose rows [`introduced`] reads.
+    fn introduction(&mut self, entity: &EntityName) -> Option<[Step; 3]> {
+        let newcomers = std::mem::take(&mut self.newcomers);
+        if newcomers.is_empty() {
+            return None;
+        }
+        let lock = Step::holding(LOCK_ENTITY, [Box::new(entity.as_str().to_owned())]);
+        let check = bent(Mistake::IgnoreOwnCreate, CHECK_UNKNOWN, "'in-flight'", "'nothing'");
+        let keys = || Rows::columns(newcomers.clone()).into_iter().chain(Rows::columns(self.led.clone())).collect();
+        Some([lock, of(check, entity, keys()), of(INTRODUCE, entity, keys())])
     }
 
     /// Has the records locked, and then sees to it that there is nothing to be considered.
@@ -79,6 +105,11 @@ impl Sheet {
         steps.extend(self.last);
         steps
     }
+}
+
+/// Reads which records the keys of a sheet have become, in their order, from what its transaction's statements gave.
+pub(in crate::store) fn introduced(rows: &[Vec<Row>]) -> Result<Vec<InternalKey>, Fault> {
+    rows.last().into_iter().flatten().map(|row| get(row, "record").map(InternalKey)).collect()
 }
 
 /// Makes a statement whose first parameter is the entity.

@@ -2,20 +2,30 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::time::{Duration, Instant};
 
+use retcon::actor::supervisor::Notify;
+use retcon::log::discard;
 use rustix::process::Signal;
 
+use crate::support::actors::{Actors, policy};
 use crate::support::daemon::Daemon;
-use crate::support::site::Site;
+use crate::support::site::{Site, open_directory};
+use crate::support::store::notification;
 use crate::support::wait::until;
+use crate::support::wire::{Moment, Wire};
 
-/// The only source; quick until it comes to a certain key, from where on it stands still until the test lets it go. It tells which key was
-/// read, and how it was configured.
-const PROGRAM: &str = r#"if [ -e armed ] && [ "$3" = k20 ]; then : > held; fi
+/// The only source; quick until it comes to a certain key, from where on it stands still until the test lets it go, and once more when
+/// it has been read as often as is written in a file. It tells which key was read, and how it was configured.
+const PROGRAM: &str = r#"if [ -e armed ] && [ "$3" = "$(cat armed)" ]; then : > held; fi
 if [ -e held ]; then until [ -e go ]; do sleep 0.01; done; fi
+if [ -e enough ] && [ "$(wc -l < reads)" -ge "$(cat enough)" ]; then until [ -e on ]; do sleep 0.01; done; fi
 echo "$1 $3" >> reads
 echo '{"name":"Ann"}'
 "#;
+
+/// After what time a request is surely sent again to a database that was away.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// How many looks are made at a time.
 const ROOM: i64 = 2;
@@ -71,7 +81,7 @@ fn held_up(site: &Site) -> Daemon<'_> {
     ask_for_all(site);
     site.wait_until_at_rest();
     // They are known now, and there is much to be looked at that takes no time.
-    site.write("armed", "");
+    site.write("armed", "k20");
     ask_for_all(site);
     wait_for(site, "the end of quick looks", || site.path().join("held").exists());
     wait_for(site, "claims ahead", || items(site, "running") > ROOM);
@@ -99,6 +109,38 @@ fn what_is_claimed_ahead_is_given_back_where_no_room_is_made() {
     let_go(&site);
     all_are_looked_at_in_the_end(&site);
     daemon.stop();
+}
+
+#[test]
+fn what_was_given_back_and_claimed_anew_is_not_given_back_once_more_though_nobody_heard_of_the_first_time() {
+    let (site, directory) = (site(), open_directory());
+    let wire = Wire::new(directory.path(), site.database(), "-- Puts running items back", Moment::AfterCommit, 1);
+    let actors = Actors::start_on(wire.store(), &site, policy(), discard());
+    let ask_for_all = || {
+        let all = (0..KEYS).map(|key| notification("crm", &format!("k{key}"))).collect();
+        actors.ask(Notify(all)).expect("it is stored");
+    };
+    ask_for_all();
+    actors.wait_until_at_rest();
+    // The last but two, in the order in which they are claimed.
+    site.write("armed", "k7");
+    ask_for_all();
+    let hold = wire.hold();
+    wait_for(&site, "claims ahead", || items(&site, "running") > ROOM);
+    wait_for(&site, "their return", || wire.left() == 0);
+    // The two looks end, and the one that was given back begins: before the database could be told of that once more.
+    let done = items(&site, "done") + ROOM;
+    site.write("enough", &(reads(&site).len() + ROOM as usize).to_string());
+    let_go(&site);
+    drop(hold);
+    wait_for(&site, "the next claim", || items(&site, "done") == done && items(&site, "running") > 0);
+    let began = Instant::now();
+    wait_for(&site, "what would be told", || began.elapsed() > AGAIN);
+    site.write("on", "");
+    actors.wait_until_at_rest();
+    // A look at what is done by then may still be under way.
+    actors.stop();
+    assert_eq!(reads(&site).len(), 2 * KEYS, "each was looked at once for each time that it was asked for");
 }
 
 #[test]

@@ -159,11 +159,13 @@ pub(super) fn begin_ready(desk: &SharedDesk, claimed: ClaimedLook, alone: Option
     drop(begin_look(desk, Beginning { claimed, alone, kept: kept.shared() }));
 }
 
-/// Puts items back that were claimed, and that nobody has begun to look at.
+/// Puts items back that were claimed, and that nobody has begun to look at. It is asked for once: where no answer comes they may be
+/// back, and would be taken from looks that have claimed them since. What is nobody's then, a recovery puts back, during which nothing is
+/// claimed.
 pub(super) fn give_back(desk: &SharedDesk, items: Vec<WorkItemId>) {
     let (desk, held) = (Rc::clone(desk), desk.workshop.hold(items.clone()));
     actix::spawn(async move {
-        let given_back = desk.insist(GiveBack { entity: desk.entity.name.clone(), items }).await;
+        let given_back = desk.ask(GiveBack { entity: desk.entity.name.clone(), items }).await;
         drop(held);
         let end = given_back.map_or(LookEnd::Stuck, |()| LookEnd::Settled { blocked_by: Vec::new() });
         desk.workshop.tell(LookEnded { end, took: None });

@@ -4,8 +4,9 @@
 use futures_util::future::join;
 use retcon::domain::record::{OpenOperation, OperationKind, OperationState};
 use retcon::store::Request;
+use retcon::store::requests::browse::{HandleParked, Handling, WorkFilter};
 use retcon::store::requests::look::{Decide, RecordResults};
-use retcon::store::requests::queue::{Finish, Release, WorkItemId};
+use retcon::store::requests::queue::{Claim, Finish, Recover, Release, WorkItemId};
 use retcon::store::requests::view::WorkState;
 use rstest::rstest;
 use tokio::task::JoinHandle;
@@ -103,6 +104,49 @@ async fn what_waited_for_a_source_is_released_in_the_order_of_notifications() {
     let release = Release { entity: customer(), source: source("shop"), probe: false };
     Notifier::new(&database).await.comes_between(&database, release, [first, second]).await;
     assert_eq!(rows(&database, "select count(*) from work_item where blocked_by <> '{}'").await, ["0"]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_released_in_the_order_of_notifications_where_a_queue_is_taken_over(
+    #[values(FOR_THE_WRITE, FOR_A_SOURCE)] how: &'static str,
+) {
+    let database = postgres::store();
+    with_a_write(&database).await;
+    let second = waits(&database, "shop", "b", how).await;
+    let first = waits(&database, "shop", "a", how).await;
+    let recover = Recover { entity: customer(), held: Vec::new() };
+    Notifier::new(&database).await.comes_between(&database, recover, [first, second]).await;
+    let due = "select id from work_item
+               where source = 'shop' and held_by is null and blocked_by = '{}' and due_at <= now()
+               order by id";
+    assert_eq!(rows(&database, due).await, [second, first].map(|WorkItemId(id)| id.to_string()));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_parked_is_handled_in_the_order_of_notifications(
+    #[values((Handling::Retry, "ready"), (Handling::Drop, "done"))] (handling, state): (Handling, &str),
+) {
+    let database = postgres::store();
+    let second = notify(&database, "shop", "b").await.id;
+    let first = notify(&database, "shop", "a").await.id;
+    rows(&database, "update work_item set state = 'parked'").await;
+    let filter = WorkFilter { entity: None, source: None, reason: None };
+    let handle = HandleParked { filter, last: first.0, handling };
+    Notifier::new(&database).await.comes_between(&database, handle, [first, second]).await;
+    assert_eq!(rows(&database, "select distinct state from work_item").await, [state]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_are_claimed_in_the_order_in_which_they_are_asked_for() {
+    let database = postgres::store();
+    let [one, other] = [record(&database, "crm", "a").await, record(&database, "crm", "b").await];
+    let second = ask(&database, other).await.id;
+    let first = ask(&database, one).await.id;
+    let claim = Claim { entity: customer(), limit: 2, ahead: None };
+    Notifier::new(&database).await.comes_between(&database, claim, [first, second]).await;
+    assert_eq!(rows(&database, "select count(*) from work_item where state = 'running'").await, ["2"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -105,7 +105,7 @@ locked as materialized (
     from member
     join work_item on work_item.id = member.id
     where work_item.id = any (array(select id from member)) and work_item.state in ('ready', 'waiting')
-    order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.id
+    order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.record, work_item.id
     for update of work_item
 ),
 claimed as (

@@ -29,5 +29,5 @@ other as materialized (
 select work_item.id
 from work_item
 where work_item.id = any (array(select id from held union select copy from other union select record from other))
-order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.id
+order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.record, work_item.id
 for update

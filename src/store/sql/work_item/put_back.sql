@@ -63,7 +63,7 @@ others as materialized (
     select work_item.id
     from work_item
     where work_item.id = any (array(select other from placed)) and $3 <> 'parked'
-    order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.id
+    order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.record, work_item.id
     for update
 ),
 hastened as (

@@ -11,7 +11,7 @@ locked as materialized (
     select id
     from work_item
     where id = any (array(select id from chosen)) and $2 = any (blocked_by)
-    order by source collate "C", foreign_key collate "C", id
+    order by source collate "C", foreign_key collate "C", record, id
     for update
 ),
 released as (

@@ -15,7 +15,7 @@ with held as materialized (
           from operation
           where operation.number = work_item.held_by and operation.state <> 'in-doubt'
       ))
-    order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.id
+    order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.record, work_item.id
     for update of work_item
 )
 update work_item

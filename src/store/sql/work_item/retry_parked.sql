@@ -1,5 +1,6 @@
 -- Makes parked items ready with fresh attempts, as list_narrowed.sql lists them, up to the number $1 and so many at most. Of what a limit
--- has parked this is a person's consent.
+-- has parked this is a person's consent. They are locked in the order in which notifications lock them, so that neither waits for the other
+-- for ever.
 with chosen as materialized (
     select found.id
     from work_item as found
@@ -16,13 +17,20 @@ with chosen as materialized (
       and ($4::text is null or position($4 in found.last_error) > 0)
     order by found.id
     limit $5
+),
+locked as materialized (
+    select work_item.id
+    from work_item
+    where work_item.id = any (array(select chosen.id from chosen)) and work_item.state = 'parked'
+    order by work_item.entity collate "C", work_item.source collate "C", work_item.foreign_key collate "C", work_item.record,
+             work_item.id
     for update
 ),
 handled as (
     update work_item
     set state = 'ready', attempts = 0, due_at = clock_timestamp(), blocked_by = '{}', held_by = null,
         asked_at = clock_timestamp(), consent = case when consent = 'asked' then 'given' else consent end
-    where work_item.id = any (array(select chosen.id from chosen))
+    where work_item.id = any (array(select locked.id from locked))
     returning work_item.entity
 )
 select handled.entity, count(*) as items

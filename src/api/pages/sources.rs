@@ -119,8 +119,8 @@ pub(super) fn places() -> Vec<Place> {
         Place::at("/sources").show(list),
         Place::at("/sources/{entity}").show(list_of_entity),
         Place::at("/sources/{entity}/{source}").show(show),
-        Place::at("/sources/{entity}/{source}/pause").act(&[], pause),
-        Place::at("/sources/{entity}/{source}/resume").act(&[], resume),
+        Place::at("/sources/{entity}/{source}/pause").act(&[], set::<true>),
+        Place::at("/sources/{entity}/{source}/resume").act(&[], set::<false>),
     ]
 }
 
@@ -280,32 +280,15 @@ fn took(time: Duration) -> String {
     }
 }
 
-async fn pause(
+async fn set<const PAUSED: bool>(
     service: web::Data<Service>,
     visitor: Visitor,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Refused> {
-    set(&service, &visitor, &path, true).await
-}
-
-async fn resume(
-    service: web::Data<Service>,
-    visitor: Visitor,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Refused> {
-    set(&service, &visitor, &path, false).await
-}
-
-async fn set(
-    service: &Service,
-    visitor: &Visitor,
-    path: &(String, String),
-    paused: bool,
-) -> Result<HttpResponse, Refused> {
-    let (entity, source) = read_path(service, path)?;
+    let (entity, source) = read_path(&service, &path)?;
     let who = visitor.name().map(str::to_owned);
-    service.order(Pause { entity: entity.name.clone(), source: Some(source.clone()), paused, who }).await?;
-    done(&format!("/sources/{}/{source}", entity.name), if paused { "paused" } else { "resumed" })
+    service.order(Pause { entity: entity.name.clone(), source: Some(source.clone()), paused: PAUSED, who }).await?;
+    done(&format!("/sources/{}/{source}", entity.name), if PAUSED { "paused" } else { "resumed" })
 }
 
 fn read_path(service: &Service, (entity, source): &(String, String)) -> Result<(Arc<Entity>, SourceName), Refused> {

@@ -24,22 +24,22 @@ pub(super) fn routes() -> Vec<Path> {
     vec![
         Path::at("/v1/entities/{entity}/pause").post(
             Role::Operate,
-            pause_entity,
+            set_entity::<true>,
             entity("pauseEntity", "Begins no more work of an entity"),
         ),
         Path::at("/v1/entities/{entity}/resume").post(
             Role::Operate,
-            resume_entity,
+            set_entity::<false>,
             entity("resumeEntity", "Goes on with the work of an entity"),
         ),
         Path::at("/v1/entities/{entity}/sources/{source}/pause").post(
             Role::Operate,
-            pause_source,
+            set_source::<true>,
             source("pauseSource", "Starts no more programs of a source"),
         ),
         Path::at("/v1/entities/{entity}/sources/{source}/resume").post(
             Role::Operate,
-            resume_source,
+            set_source::<false>,
             source("resumeSource", "Goes on with a source"),
         ),
     ]
@@ -51,36 +51,20 @@ fn told(operation: Operation, example: &'static str) -> Operation {
         .answers::<Paused>(200, "It is so now.", example)
 }
 
-async fn pause_entity(
+async fn set_entity<const PAUSED: bool>(
     service: web::Data<Service>,
     caller: Caller,
     entity: web::Path<String>,
 ) -> Result<HttpResponse, Refused> {
-    set(&service, &caller, (&entity, None), true).await
+    set(&service, &caller, (&entity, None), PAUSED).await
 }
 
-async fn resume_entity(
-    service: web::Data<Service>,
-    caller: Caller,
-    entity: web::Path<String>,
-) -> Result<HttpResponse, Refused> {
-    set(&service, &caller, (&entity, None), false).await
-}
-
-async fn pause_source(
+async fn set_source<const PAUSED: bool>(
     service: web::Data<Service>,
     caller: Caller,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Refused> {
-    set(&service, &caller, (&path.0, Some(&path.1)), true).await
-}
-
-async fn resume_source(
-    service: web::Data<Service>,
-    caller: Caller,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Refused> {
-    set(&service, &caller, (&path.0, Some(&path.1)), false).await
+    set(&service, &caller, (&path.0, Some(&path.1)), PAUSED).await
 }
 
 async fn set(

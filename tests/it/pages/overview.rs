@@ -159,7 +159,6 @@ fn deletions_that_are_held_are_carried_out_by_a_form_that_acts_once() {
     daemon.stop();
 }
 
-/// What a form of a page sends that nobody types.
 #[test]
 fn the_parts_of_a_list_of_deletions_are_as_long_as_was_asked_for() {
     let site = Site::with("max_deletes = { count = 1, per = \"1h\" }", &[Sh.source("crm"), Sh.source("billing")]);
@@ -188,6 +187,7 @@ fn the_parts_of_a_list_of_deletions_are_as_long_as_was_asked_for() {
     daemon.stop();
 }
 
+/// What a form of a page sends that nobody types.
 #[track_caller]
 fn hidden(page: &Answer, name: &str) -> String {
     let found = page.body.split_once(&format!("name=\"{name}\" value=\"")).and_then(|(_, rest)| rest.split_once('"'));

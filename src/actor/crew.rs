@@ -8,14 +8,18 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
 use super::lock::whole;
 
 /// How many threads there are at most: each source that is visited has one, and most of them wait for a program or for their throttle.
 const MOST: usize = 8192;
 
-/// Threads that may block. They are started when there are too few, and none of them ends before [`Crew::end`]: once the machine has
-/// no process left, what is to be done waits for one that is there. Clones are the same.
+/// After what time with nothing to do a thread ends.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Threads that may block. They are started when there are too few; those that have had nothing to do for long end, but for one: once the
+/// machine has no process left, what is to be done waits for one that is there. Clones are the same.
 #[derive(Clone)]
 pub struct Crew(Arc<Employer>);
 
@@ -28,8 +32,10 @@ pub(super) type Parting = Box<dyn FnOnce() + Send>;
 /// Sends the threads away when nobody can give them anything any more.
 struct Employer(Arc<Office>);
 
-#[derive(Default)]
-struct Office(Mutex<Roster>);
+struct Office {
+    roster: Mutex<Roster>,
+    patience: Duration,
+}
 
 #[derive(Default)]
 struct Roster {
@@ -61,16 +67,20 @@ impl Crew {
     /// # Errors
     /// None can be started.
     pub fn start() -> io::Result<Self> {
-        let office = Arc::new(Office::default());
+        Self::start_with(PATIENCE)
+    }
+
+    fn start_with(patience: Duration) -> io::Result<Self> {
+        let office = Arc::new(Office { roster: Mutex::default(), patience });
         let first = office.hire()?;
-        whole(&office.0).threads.push(first);
+        whole(&office.roster).threads.push(first);
         Ok(Self(Arc::new(Employer(office))))
     }
 
     /// Has one of the threads do this; if it has ended them, it is dropped.
     pub(super) fn have(&self, shift: Shift) {
         let office = &self.0.0;
-        let mut roster = whole(&office.0);
+        let mut roster = whole(&office.roster);
         if let Some(seat) = roster.idle.pop() {
             drop(roster);
             return seat.give(Given::Shift(shift));
@@ -108,7 +118,7 @@ impl Office {
 
     /// Sends away who is idle, and the others when they are; gives all of them.
     fn close(&self) -> Vec<JoinHandle<()>> {
-        let mut roster = whole(&self.0);
+        let mut roster = whole(&self.roster);
         roster.is_closed = true;
         let Roster { idle, waiting, threads, .. } = std::mem::take(&mut *roster);
         roster.is_closed = true;
@@ -129,7 +139,7 @@ impl Office {
 
     /// Gives the next shift; `None` if there will be none. The last one is parted from as soon as this thread may be given another.
     fn next(&self, seat: &Arc<Seat>, parting: Parting) -> Option<Shift> {
-        let mut roster = whole(&self.0);
+        let mut roster = whole(&self.roster);
         let next = roster.waiting.pop_front();
         let is_over = next.is_none() && roster.is_closed;
         if next.is_none() && !is_over {
@@ -137,7 +147,29 @@ impl Office {
         }
         drop(roster);
         drop(catch_unwind(AssertUnwindSafe(parting)));
-        if is_over { None } else { next.or_else(|| seat.wait()) }
+        if is_over { None } else { next.or_else(|| self.wait(seat)) }
+    }
+
+    /// Waits for what is given; `None` if the thread is to leave, or has waited for long.
+    fn wait(&self, seat: &Arc<Seat>) -> Option<Shift> {
+        loop {
+            match seat.take_within(self.patience) {
+                Given::Nothing if self.lets_go(seat) => return None,
+                Given::Nothing => {}
+                Given::Shift(shift) => return Some(shift),
+                Given::Leave => return None,
+            }
+        }
+    }
+
+    /// Lets a thread go to which nobody is giving anything, unless it is the last one that has nothing to do.
+    fn lets_go(&self, seat: &Arc<Seat>) -> bool {
+        let mut roster = whole(&self.roster);
+        let place = roster.idle.iter().position(|idle| Arc::ptr_eq(idle, seat));
+        let Some(place) = place.filter(|_| roster.idle.len() > 1) else { return false };
+        roster.idle.remove(place);
+        roster.threads.retain(|thread| thread.thread().id() != seat.thread.id());
+        true
     }
 }
 
@@ -147,14 +179,15 @@ impl Seat {
         self.thread.unpark();
     }
 
-    /// Waits for what is given; `None` if it is to leave.
-    fn wait(&self) -> Option<Shift> {
+    /// Waits for what is given, so long at most.
+    fn take_within(&self, patience: Duration) -> Given {
+        let until = Instant::now() + patience;
         loop {
             let given = std::mem::take(&mut *whole(&self.given));
+            let left = until.saturating_duration_since(Instant::now());
             match given {
-                Given::Nothing => thread::park(),
-                Given::Shift(shift) => return Some(shift),
-                Given::Leave => return None,
+                Given::Nothing if !left.is_zero() => thread::park_timeout(left),
+                given => return given,
             }
         }
     }
@@ -180,7 +213,7 @@ mod tests {
     #[test]
     fn what_follows_an_answer_is_done_by_the_thread_that_gave_it() {
         let (crew, (told, tells)) = (crew(), channel());
-        while whole(&crew.0.0.0).idle.is_empty() {
+        while whole(&crew.0.0.roster).idle.is_empty() {
             thread::yield_now();
         }
         crew.have(short(&told));
@@ -202,6 +235,30 @@ mod tests {
         crew.have(short(&told));
         assert!(tells.recv().is_ok());
         drop(go);
+    }
+
+    #[test]
+    fn those_who_have_had_nothing_to_do_for_long_leave_but_for_one() {
+        let (crew, (told, tells)) = (Crew::start_with(Duration::from_millis(1)).expect("a thread is left"), channel());
+        let threads = || whole(&crew.0.0.roster).threads.len();
+        for _ in 0..3 {
+            let gates: Vec<_> = (0..8).map(|_| channel::<()>()).collect();
+            let (go, blocked): (Vec<_>, Vec<_>) = gates.into_iter().unzip();
+            for blocked in blocked {
+                crew.have(Box::new(move || {
+                    let _ = blocked.recv();
+                    Box::new(|| {})
+                }));
+            }
+            assert!(threads() >= 8, "each has one of its own");
+            drop(go);
+            while threads() > 1 {
+                thread::yield_now();
+            }
+            crew.have(short(&told));
+            assert!(tells.recv().is_ok());
+        }
+        crew.end();
     }
 
     #[test]
@@ -229,7 +286,7 @@ mod tests {
             let crew = crew.clone();
             move || crew.end()
         });
-        while !whole(&crew.0.0.0).is_closed {
+        while !whole(&crew.0.0.roster).is_closed {
             thread::yield_now();
         }
         assert!(!ended.is_finished() && tells.try_recv().is_err());

@@ -10,6 +10,7 @@ use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, Supervised};
 use slog::{Logger, info, warn};
 use tokio::sync::oneshot;
 
+use crate::config::model::Throttle;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::plan::WriteResult;
 use crate::domain::record::OperationKind;
@@ -17,11 +18,11 @@ use crate::log::key;
 use crate::source::visit::{Begun, Reach, Visitor};
 
 use super::crew::{Crew, Parting};
-use super::entity::{EntityActor, SourceChanged};
+use super::entity::SourceChanged;
 use super::errand::{Errand, WriteOrder, Written};
 use super::lock::whole;
 use super::supervision::{ActorPath, Drill, Ledger, Lifeline, Policy, Spec, panic_text, start};
-use super::workshop::Paused;
+use super::workshop::{Busy, Workshop};
 
 /// The first pause before a source that is down is tried again; doubled each time up to [`LAST_PROBE`].
 const FIRST_PROBE: Duration = Duration::from_secs(1);
@@ -42,10 +43,9 @@ struct Counter {
     name: SourceName,
     visitor: Visitor,
     crew: Crew,
-    /// Told of every change of its health; `None`: nobody is.
-    entity: Option<Addr<EntityActor>>,
-    /// What a person has stopped; nothing is started here while it is this source.
-    paused: Paused,
+    /// Where the entity's looks are made; whoever works there is told of every change of this source's health. Visits keep it busy: a
+    /// look that fails does not end what it has had begun.
+    workshop: Arc<Workshop>,
     lifeline: Lifeline,
     log: Logger,
     line: Mutex<Line>,
@@ -107,12 +107,22 @@ pub fn start_alone(
     (visitor, crew): (Visitor, Crew),
     log: Logger,
 ) -> Addr<SourceActor> {
+    let workshop = Workshop::open(&Throttle { rate: 0.0, burst: 1, in_flight: 1 });
+    start_in(arbiter, (entity, name), (visitor, crew), workshop, log)
+}
+
+fn start_in(
+    arbiter: &ArbiterHandle,
+    (entity, name): (EntityName, SourceName),
+    (visitor, crew): (Visitor, Crew),
+    workshop: Arc<Workshop>,
+    log: Logger,
+) -> Addr<SourceActor> {
     let path = ActorPath::Source(entity, name.clone());
     let (policy, ledger) = (Policy::default(), Ledger::default());
     let spec = Spec { path, policy, ledger, log: log.clone(), report: Box::new(|_, _| {}) };
-    let make = move |_: &mut Context<SourceActor>, lifeline| {
-        SourceActor::new(name, (visitor, crew), None, Paused::default(), lifeline, log)
-    };
+    let make =
+        move |_: &mut Context<SourceActor>, lifeline| SourceActor::new(name, (visitor, crew), workshop, lifeline, log);
     start(arbiter, spec, make).addr
 }
 
@@ -158,15 +168,14 @@ impl SourceActor {
     pub(super) fn new(
         name: SourceName,
         (visitor, crew): (Visitor, Crew),
-        entity: Option<Addr<EntityActor>>,
-        paused: Paused,
+        workshop: Arc<Workshop>,
         lifeline: Lifeline,
         log: Logger,
     ) -> Self {
         let line = Line { waiting: VecDeque::new(), visiting: None, turns: 0, pace: None, health: Health::Up };
         let of_counter = lifeline.clone();
         let line = Mutex::new(line);
-        let counter = Counter { name, visitor, crew, entity, paused, lifeline: of_counter, log, line };
+        let counter = Counter { name, visitor, crew, workshop, lifeline: of_counter, log, line };
         Self { counter: Arc::new(counter), lifeline }
     }
 }
@@ -175,6 +184,7 @@ impl SourceActor {
 struct ThreadTurn {
     counter: Arc<Counter>,
     number: u64,
+    _busy: Busy,
 }
 
 impl ThreadTurn {
@@ -188,7 +198,7 @@ impl ThreadTurn {
         if line.waiting.is_empty() {
             return None;
         }
-        Some(Self { number: line.begin(), counter: Arc::clone(counter) })
+        Some(Self::begin(counter, &mut line))
     }
 
     /// Gives none unless a visit that came now would be the next, and be made.
@@ -198,7 +208,11 @@ impl ThreadTurn {
         }
         let mut line = whole(&counter.line);
         let is_idle = line.health == Health::Up && line.visiting.is_none() && line.waiting.is_empty();
-        is_idle.then(|| Self { number: line.begin(), counter: Arc::clone(counter) })
+        is_idle.then(|| Self::begin(counter, &mut line))
+    }
+
+    fn begin(counter: &Arc<Counter>, line: &mut Line) -> Self {
+        Self { number: line.begin(), counter: Arc::clone(counter), _busy: counter.workshop.busy() }
     }
 
     /// Makes a write that has its turn, when it is told to, and then the visits that have come meanwhile.
@@ -305,7 +319,7 @@ impl Counter {
 
     /// Says why nothing may be started now.
     fn down(&self) -> Option<String> {
-        if self.paused.is_source(&self.name) {
+        if self.workshop.paused.is_source(&self.name) {
             return Some("the source is paused".to_owned());
         }
         match &whole(&self.line).health {
@@ -339,9 +353,7 @@ impl Counter {
             }
         }
         let (source, actor) = (self.name.clone(), self.lifeline.id());
-        if let Some(entity) = &self.entity {
-            entity.do_send(SourceChanged { source, actor, health: line.health.clone() });
-        }
+        self.workshop.tell(SourceChanged { source, actor, health: line.health.clone() });
     }
 }
 

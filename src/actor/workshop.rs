@@ -89,7 +89,7 @@ pub struct Workshop {
     /// What is claimed and waits for room.
     ready: Mutex<VecDeque<Ready>>,
     claiming: AtomicBool,
-    /// How many looks and claims are under way.
+    /// How many looks, claims and visits are under way.
     busy: watch::Sender<usize>,
     records: RecordLocks,
     introductions: RwLock<()>,
@@ -97,9 +97,9 @@ pub struct Workshop {
     past: Mutex<BTreeMap<SourceName, PastRuns>>,
 }
 
-/// What of the entity is paused; clones are the same.
-#[derive(Clone, Default)]
-pub(super) struct Paused(Arc<Mutex<Pauses>>);
+/// What of the entity is paused.
+#[derive(Default)]
+pub(super) struct Paused(Mutex<Pauses>);
 
 impl Paused {
     pub(super) fn is_entity(&self) -> bool {
@@ -131,21 +131,24 @@ struct Ready {
     since: Instant,
 }
 
+/// Something under way, for as long as this is held.
+pub(super) struct Busy(Arc<Workshop>);
+
 /// A look under way, for as long as this is held.
 pub(super) struct Held {
-    workshop: Arc<Workshop>,
+    busy: Busy,
     number: u64,
 }
 
 /// A claim under way, for as long as this is held.
-pub(super) struct Claiming(Arc<Workshop>);
+pub(super) struct Claiming(Busy);
 
 /// Says that no other look is at a record, for as long as this is held.
 pub(super) type Alone = OwnedMutexGuard<()>;
 
 impl Workshop {
     /// Opens an empty one, whose throttle has nothing to give yet.
-    fn open(throttle: &Throttle) -> Arc<Self> {
+    pub(super) fn open(throttle: &Throttle) -> Arc<Self> {
         Arc::new(Self {
             gate: Arc::new(Gate::new(throttle)),
             orders: Orders::default(),
@@ -184,14 +187,19 @@ impl Workshop {
         }
     }
 
+    /// Says that something is under way.
+    pub(super) fn busy(self: &Arc<Self>) -> Busy {
+        self.busy.send_modify(|busy| *busy += 1);
+        Busy(Arc::clone(self))
+    }
+
     /// Says that a look at these items is under way.
     pub(super) fn hold(self: &Arc<Self>, items: Vec<WorkItemId>) -> Held {
         let mut under_way = whole(&self.under_way);
         under_way.last += 1;
         let number = under_way.last;
         under_way.looks.insert(number, items);
-        self.busy.send_modify(|busy| *busy += 1);
-        Held { workshop: Arc::clone(self), number }
+        Held { busy: self.busy(), number }
     }
 
     /// Returns the number of looks under way.
@@ -232,6 +240,7 @@ impl Workshop {
     /// Lets go of the looks that wait for room, and gives their items.
     pub(super) fn let_go(&self) -> Vec<WorkItemId> {
         let ready = std::mem::take(&mut *whole(&self.ready));
+        self.records.forget_fresh();
         ready.into_iter().flat_map(|ready| ready.claimed.items).map(|item| item.id).collect()
     }
 
@@ -239,9 +248,8 @@ impl Workshop {
     pub(super) fn claim(self: &Arc<Self>) -> Option<Claiming> {
         let is_first = !self.claiming.swap(true, Ordering::AcqRel);
         is_first.then(|| {
-            self.busy.send_modify(|busy| *busy += 1);
             self.records.watch();
-            Claiming(Arc::clone(self))
+            Claiming(self.busy())
         })
     }
 
@@ -251,7 +259,7 @@ impl Workshop {
     }
 
     /// Waits until nothing is under way.
-    fn idle(&self) -> impl Future<Output = ()> + Send + use<> {
+    pub(super) fn idle(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut busy = self.busy.subscribe();
         // If the other end is gone, nothing is under way either.
         async move { drop(busy.wait_for(|busy| *busy == 0).await) }
@@ -273,10 +281,15 @@ impl Workshop {
     }
 }
 
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.send_modify(|busy| *busy -= 1);
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
-        whole(&self.workshop.under_way).looks.remove(&self.number);
-        self.workshop.busy.send_modify(|busy| *busy -= 1);
+        whole(&self.busy.0.under_way).looks.remove(&self.number);
     }
 }
 
@@ -284,24 +297,26 @@ impl Claiming {
     /// Gives the record to a look that comes of this claim; `None` if another look has been at it since the claim began, so that what
     /// was recalled with it may be old.
     pub(super) fn alone_since(&self, record: InternalKey) -> Option<Alone> {
-        self.0.records.lock_untouched(record)
+        let Self(Busy(workshop)) = self;
+        workshop.records.lock_untouched(record)
     }
 
     /// Has looks wait for room that come of this claim.
     pub(super) fn put_by(&self, looks: impl Iterator<Item = ClaimedLook>, fence: &Fence) {
+        let Self(Busy(workshop)) = self;
         for claimed in looks {
             if let Subject::Record(record) = &claimed.subject {
-                self.0.records.keep_fresh(*record);
+                workshop.records.keep_fresh(*record);
             }
-            whole(&self.0.ready).push_back(Ready { claimed, fence: fence.clone(), since: Instant::now() });
+            whole(&workshop.ready).push_back(Ready { claimed, fence: fence.clone(), since: Instant::now() });
         }
     }
 }
 
 impl Drop for Claiming {
     fn drop(&mut self) {
-        self.0.claiming.store(false, Ordering::Release);
-        self.0.busy.send_modify(|busy| *busy -= 1);
+        let Self(Busy(workshop)) = self;
+        workshop.claiming.store(false, Ordering::Release);
     }
 }
 
@@ -348,6 +363,11 @@ impl RecordLocks {
             true => locks.fresh.remove(&record),
             false => locks.fresh.insert(record),
         };
+    }
+
+    /// Forgets those that wait for room.
+    fn forget_fresh(&self) {
+        whole(&self.0).fresh.clear();
     }
 
     /// Gives none for a record that has been looked at since it is kept in mind.

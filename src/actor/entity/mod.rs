@@ -282,10 +282,14 @@ impl EntityActor {
     }
 
     /// Stops the sources once nothing is under way any more; then ends.
-    fn close_if_idle(&mut self, ctx: &mut Context<Self>) {
-        if self.phase != Phase::Draining || !self.workshop.is_idle() {
-            return;
-        }
+    fn close_when_idle(&self, ctx: &mut Context<Self>) {
+        ctx.spawn(self.workshop.idle().into_actor(self).map(|(), actor, ctx| match actor.workshop.is_idle() {
+            true => actor.close(ctx),
+            false => actor.close_when_idle(ctx),
+        }));
+    }
+
+    fn close(&mut self, ctx: &mut Context<Self>) {
         self.phase = Phase::Closing;
         let ended: Vec<_> = self.sources.values().map(Child::ended).collect();
         self.sources.values().for_each(|source| source.addr.do_send(source::Finish));
@@ -311,7 +315,7 @@ impl Actor for EntityActor {
             Phase::Recovering | Phase::Working => self.recover(ctx),
             Phase::Draining | Phase::Closing => {
                 self.phase = Phase::Draining;
-                self.close_if_idle(ctx);
+                self.close_when_idle(ctx);
             }
         }
     }
@@ -361,8 +365,7 @@ impl Handler<RecoveryEnded> for EntityActor {
                 self.stand_still(&error);
                 self.recover_later(ctx);
             }
-            (Phase::Draining, _) => self.close_if_idle(ctx),
-            (Phase::Standby | Phase::Working | Phase::Closing, _) => {}
+            (Phase::Standby | Phase::Working | Phase::Draining | Phase::Closing, _) => {}
         }
     }
 }
@@ -373,10 +376,7 @@ impl Handler<ClaimEnded> for EntityActor {
     fn handle(&mut self, ClaimEnded(claimed): ClaimEnded, ctx: &mut Context<Self>) {
         let again = std::mem::take(&mut self.again);
         match (self.phase, claimed) {
-            (Phase::Draining | Phase::Closing, _) => {
-                self.give_back();
-                self.close_if_idle(ctx);
-            }
+            (Phase::Draining | Phase::Closing, _) => self.give_back(),
             (Phase::Standby, _) => {}
             (Phase::Recovering | Phase::Working, Ok(next_due)) => {
                 if self.pause > PAUSES.0 {
@@ -421,7 +421,6 @@ impl Handler<LookEnded> for EntityActor {
             // The end of its claim says what is to be done.
             LookEnd::Void => {}
         }
-        self.close_if_idle(ctx);
         self.go_on();
     }
 }
@@ -436,7 +435,7 @@ impl Handler<Finish> for EntityActor {
         self.phase = Phase::Draining;
         self.lifeline.stopping();
         self.give_back();
-        self.close_if_idle(ctx);
+        self.close_when_idle(ctx);
     }
 }
 

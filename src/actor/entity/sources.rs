@@ -78,7 +78,7 @@ impl EntityActor {
         let visitor = Visitor::new(program, gate, tenure, log.clone())
             .counted_by(self.kit.tally.clone())
             .kept_in(self.workshop.past_runs(&name));
-        let (parent, reporter) = (ctx.address(), ctx.address());
+        let reporter = ctx.address();
         let of_source = name.clone();
         let spec = Spec {
             path,
@@ -89,9 +89,9 @@ impl EntityActor {
                 reporter.do_send(SourceEnded { source: of_source.clone(), actor, ended });
             }),
         };
-        let (actor_name, paused, crew) = (name.clone(), self.workshop.paused.clone(), self.kit.crew.clone());
+        let (actor_name, workshop, crew) = (name.clone(), Arc::clone(&self.workshop), self.kit.crew.clone());
         let child = start(&Arbiter::current(), spec, move |_, lifeline| {
-            SourceActor::new(actor_name, (visitor, crew), Some(parent), paused, lifeline, log)
+            SourceActor::new(actor_name, (visitor, crew), workshop, lifeline, log)
         });
         self.sources.insert(name.clone(), child);
         self.conditions.insert(name, Condition::Up);

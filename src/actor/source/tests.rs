@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::pin;
 
 use actix::{Arbiter, System};
+use futures_util::poll;
 use slog::{Discard, o};
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::super::errand::{Read, Taken};
 use super::*;
-use crate::config::model::{Command, Commands, ReadBack, Source, Throttle};
+use crate::config::model::{Command, Commands, ReadBack, Source};
 use crate::domain::json::Json;
 use crate::domain::key::{ForeignKey, InternalKey};
 use crate::domain::record::{OperationId, Reading};
@@ -47,8 +50,11 @@ fn a_turn_is_not_near_behind_a_visit_that_takes_longer_than_the_last_one_did() {
 /// Where a read is answered at once, and an update takes longer than is soon.
 const SLOW_TO_WRITE: &str = r#"[ "$RETCON_OPERATION" = read ] && { echo '{}'; exit; }; sleep 0.06"#;
 
-fn source(directory: &Path) -> Source {
-    let words = ["-c", SLOW_TO_WRITE].map(String::from);
+/// Where a program has begun when there is one file, goes on when there is another, and has ended when there is a third.
+const HELD_UP: &str = ": > begun; until [ -e go ]; do sleep 0.01; done; : > ended; echo '{}'";
+
+fn source(directory: &Path, shell: &str) -> Source {
+    let words = ["-c", shell].map(String::from);
     let command = Command { program: "/bin/sh".into(), args: words.to_vec() };
     let one = Some(command.clone());
     Source {
@@ -91,24 +97,59 @@ fn update(basis: &Taken) -> WriteOrder {
     }
 }
 
-#[test]
-fn a_write_that_had_its_turn_kept_for_it_says_how_long_visits_take_as_any_other_does() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    System::new().block_on(async {
-        let (entity, source) = ("customer".parse::<EntityName>().expect("it is a name"), source(dir.path()));
+/// A source of an entity without an actor.
+struct Alone {
+    dir: TempDir,
+    workshop: Arc<Workshop>,
+    actor: Addr<SourceActor>,
+}
+
+impl Alone {
+    /// Starts it with this shell for all its programs; to be called on a thread of actors.
+    fn start(shell: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (entity, source) = ("customer".parse::<EntityName>().expect("it is a name"), source(dir.path(), shell));
         let name = source.name.clone();
         let program = Arc::new(Program::new(entity.clone(), Arc::new(source), dir.path()));
-        let gate = Arc::new(Gate::new(&Throttle { rate: 0.0, burst: 1, in_flight: 8 }));
+        let throttle = Throttle { rate: 0.0, burst: 1, in_flight: 8 };
+        let gate = Arc::new(Gate::new(&throttle));
         let log = Logger::root(Discard, o!());
         let visitor = Visitor::new(program, gate, Arc::new(Tenure::unlimited(Cancel::never())), log.clone());
-        let crew = Crew::start().expect("a thread is left");
-        let actor = start_alone(&Arbiter::current(), (entity, name), (visitor, crew), log);
+        let (crew, workshop) = (Crew::start().expect("a thread is left"), Workshop::open(&throttle));
+        let actor = start_in(&Arbiter::current(), (entity, name), (visitor, crew), Arc::clone(&workshop), log);
+        Self { dir, workshop, actor }
+    }
+}
 
+#[test]
+fn a_write_that_had_its_turn_kept_for_it_says_how_long_visits_take_as_any_other_does() {
+    System::new().block_on(async {
+        let Alone { actor, dir: _dir, .. } = Alone::start(SLOW_TO_WRITE);
         let taken = visit(&actor, Read { key: key(), record: None }).await;
         assert!(matches!(taken.reading, Reading::Present(_)), "{taken:?}");
         assert!(BootTime::now() - taken.at < Duration::from_secs(60), "it need not be read again");
         let reserved = actor.send(Reserve(update(&taken))).await.expect("it lives").expect("nobody else is there");
         assert_eq!(reserved.make().await.result, WriteResult::Done { key: None, stored: None });
         assert!(!actor.send(Foresee(update(&taken))).await.expect("it lives"), "the next one may take as long");
+    });
+}
+
+#[test]
+fn an_entity_is_busy_for_as_long_as_a_program_runs_for_which_nobody_waits_any_more() {
+    System::new().block_on(async {
+        let Alone { dir, workshop, actor } = Alone::start(HELD_UP);
+        {
+            let mut read = pin!(visit(&actor, Read { key: key(), record: None }));
+            while !dir.path().join("begun").exists() {
+                assert!(poll!(&mut read).is_pending(), "it is held up");
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(!workshop.is_idle(), "the program runs");
+        std::fs::write(dir.path().join("go"), "").expect("it can be written");
+        workshop.idle().await;
+        assert!(dir.path().join("ended").exists());
+        let taken = visit(&actor, Read { key: key(), record: None }).await;
+        assert!(matches!(taken.reading, Reading::Present(_)) && workshop.is_idle(), "{taken:?}");
     });
 }

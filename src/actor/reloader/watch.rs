@@ -6,15 +6,16 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::Addr;
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use slog::{Logger, info, warn};
-use tokio::sync::Notify;
+use tokio::io::unix::AsyncFd;
 
 use super::super::lock::whole;
 use super::{Means, Reload, Reloader, aside};
@@ -29,6 +30,17 @@ const LULL: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_secs(5);
 /// As many links as the kernel follows.
 const MOST_LINKS: usize = 40;
+
+/// What makes files hold something else, or lets them be read. To open, read or run what lies beside them is none of it: the kernel
+/// does not even tell of it, since programs of sources that lie there are run all the time.
+const TELLING: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::MODIFY)
+    .union(WatchFlags::CLOSE_WRITE)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVE)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF);
 
 /// Asks for a reload whenever the files have changed, as long as `reload.watch` is in force.
 pub(super) async fn keep(means: Arc<Means>, reloader: Addr<Reloader>) {
@@ -62,40 +74,37 @@ pub(super) async fn keep(means: Arc<Means>, reloader: Addr<Reloader>) {
 }
 
 /// What sees the files change.
-struct Eyes {
-    watch: Arc<Mutex<Watch>>,
-    happened: Arc<Notify>,
-}
+struct Eyes(Arc<Watch>);
 
-/// The directories that are watched.
+/// The directories that are watched, by inotify(7).
 struct Watch {
     /// `None`: the system watches nothing more for us.
-    watcher: Option<RecommendedWatcher>,
-    directories: BTreeSet<PathBuf>,
-    /// Those that cannot be watched, of which that was said.
-    failed: BTreeSet<PathBuf>,
+    inotify: Option<AsyncFd<OwnedFd>>,
+    watched: Mutex<Watched>,
     log: Logger,
+}
+
+#[derive(Default)]
+struct Watched {
+    /// The watches of the directories.
+    watches: BTreeSet<i32>,
+    /// The directories that cannot be watched, of which that was said.
+    failed: BTreeSet<PathBuf>,
 }
 
 impl Eyes {
     fn open(log: &Logger) -> Self {
-        let happened = Arc::new(Notify::new());
-        let told = Arc::clone(&happened);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if is_telling(&event) {
-                told.notify_one();
-            }
-        });
-        let watcher = watcher.inspect_err(|error| {
+        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(io::Error::from);
+        // SAFETY: the descriptor is owned by what it is registered with, which neither closes it before nor puts another in its place.
+        let registered = inotify.and_then(|inotify| unsafe { Ok(AsyncFd::register(inotify)?) });
+        let inotify = registered.inspect_err(|error| {
             warn!(log, "configuration file cannot be watched"; key::ERROR => chain(error));
         });
-        let (directories, failed) = (BTreeSet::new(), BTreeSet::new());
-        let watch = Watch { watcher: watcher.ok(), directories, failed, log: log.clone() };
-        Self { watch: Arc::new(Mutex::new(watch)), happened }
+        Self(Arc::new(Watch { inotify: inotify.ok(), watched: Mutex::default(), log: log.clone() }))
     }
 
     fn can_see(&self) -> bool {
-        whole(&self.watch).watcher.is_some()
+        self.0.inotify.is_some()
     }
 
     /// Waits until the files hold something else than `read`, and have done so for a moment. May be given up at any time.
@@ -110,16 +119,16 @@ impl Eyes {
                 }
                 seen = again;
             }
-            self.happened.notified().await;
+            self.0.something_happens().await;
             tokio::time::sleep(LULL).await;
         }
     }
 
     /// Returns what the files hold; what happens from now on is told.
     async fn look(&self, read: &Inputs) -> Inputs {
-        let (watch, read) = (Arc::clone(&self.watch), read.clone());
+        let (watch, read) = (Arc::clone(&self.0), read.clone());
         aside(move || {
-            whole(&watch).follow(&read);
+            watch.follow(&read);
             read.read_again()
         })
         .await
@@ -127,37 +136,47 @@ impl Eyes {
 }
 
 impl Watch {
-    /// Watches the directories of these files, and no others.
-    fn follow(&mut self, files: &Inputs) {
-        let Some(watcher) = &mut self.watcher else { return };
-        let directories: BTreeSet<PathBuf> = files.paths().flat_map(directories).collect();
-        for former in self.directories.difference(&directories) {
-            // It may be gone, and its watch with it.
-            let _ = watcher.unwatch(former);
-        }
+    /// Watches the directories of these files, and no others. What has happened before is forgotten.
+    fn follow(&self, files: &Inputs) {
+        let Some(inotify) = &self.inotify else { return };
+        let mut watched = whole(&self.watched);
+        let mut watches = BTreeSet::new();
         // Those that are watched already, too: another directory may have taken the place of one.
-        for directory in &directories {
-            match watcher.watch(directory, RecursiveMode::NonRecursive) {
-                Ok(()) => {
-                    self.failed.remove(directory);
+        for directory in files.paths().flat_map(directories).collect::<BTreeSet<_>>() {
+            match inotify::add_watch(inotify, &directory, TELLING | WatchFlags::ONLYDIR) {
+                Ok(watch) => {
+                    watches.insert(watch);
+                    watched.failed.remove(&directory);
                 }
-                Err(error) if self.failed.insert(directory.clone()) => {
+                Err(error) if watched.failed.insert(directory.clone()) => {
                     warn!(self.log, "configuration file cannot be watched"; "directory" => %directory.display(),
-                        key::ERROR => chain(&error));
+                        key::ERROR => chain(&io::Error::from(error)));
                 }
                 Err(_) => {}
             }
         }
-        self.directories = directories;
+        for former in watched.watches.difference(&watches) {
+            // Its directory may be gone, and it with that.
+            let _ = inotify::remove_watch(inotify, *former);
+        }
+        watched.watches = watches;
+        forget(inotify);
+    }
+
+    /// Waits for something to happen; for ever where nothing is watched.
+    async fn something_happens(&self) {
+        let Some(inotify) = &self.inotify else { return std::future::pending().await };
+        // An error of its driver comes with the end of the runtime alone.
+        if let Ok(mut ready) = inotify.readable().await {
+            ready.clear_ready();
+        }
     }
 }
 
-/// Says whether files may hold something else after this event. (To look at a file is an event, too.)
-fn is_telling(event: &notify::Result<Event>) -> bool {
-    match event {
-        Ok(Event { kind: EventKind::Access(access), .. }) => *access == AccessKind::Close(AccessMode::Write),
-        Ok(_) | Err(_) => true,
-    }
+/// Takes what is told of so far, without a look at it: what counts is what the files hold.
+fn forget(inotify: &AsyncFd<OwnedFd>) {
+    let mut events = [0; 4096];
+    while rustix::io::read(inotify, &mut events).is_ok_and(|read| read > 0) {}
 }
 
 /// Returns the directories in which something happens when a path comes to lead to another file or to other bytes: that of the
@@ -206,7 +225,9 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::{Path, PathBuf};
 
-    use super::directories;
+    use slog::{Discard, Logger, o};
+
+    use super::{Eyes, Inputs, directories};
 
     /// The directories for `retcon.toml` in a directory that `make` has filled, relative to it.
     #[track_caller]
@@ -259,5 +280,33 @@ mod tests {
             symlink("retcon.toml", root.join("etc/retcon.toml")).expect("a link can be made");
         };
         check(circle, &["etc"]);
+    }
+
+    #[tokio::test]
+    async fn what_changes_no_file_is_not_even_told() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let (config, program) = (directory.path().join("retcon.toml"), directory.path().join("source"));
+        fs::write(&config, "").expect("a file can be written");
+        fs::write(&program, "").expect("a file can be written");
+        let mut inputs = Inputs::default();
+        inputs.read(&config).expect("it is there");
+        let eyes = Eyes::open(&Logger::root(Discard, o!()));
+        let is_told = || {
+            let inotify = eyes.0.inotify.as_ref().expect("it can be watched");
+            rustix::io::read(inotify, &mut [0; 4096]).is_ok()
+        };
+
+        eyes.look(&inputs).await;
+        assert!(!is_told(), "it was there before");
+        // As when it is run.
+        fs::read(&program).expect("it is there");
+        assert!(!is_told(), "to read a file is no change");
+        fs::write(&config, "a = 1").expect("a file can be written");
+        assert!(is_told());
+        fs::write(directory.path().join("new"), "").expect("a file can be written");
+        fs::rename(directory.path().join("new"), &config).expect("a file can be renamed");
+        assert!(is_told());
+        fs::remove_file(&config).expect("it is there");
+        assert!(is_told());
     }
 }

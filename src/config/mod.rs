@@ -8,6 +8,7 @@ pub mod address;
 mod finding;
 mod find;
 mod inputs;
+mod watch;
 mod draft;
 mod schema;
 pub(crate) mod words;
@@ -38,6 +39,7 @@ pub use self::inputs::Inputs;
 use self::key_path::KeyPath;
 pub use self::model::Config;
 pub(crate) use self::shown::HIDDEN;
+pub use self::watch::InputsWatch;
 
 /// A configuration that can be used, and what is doubtful about it.
 #[derive(Debug, Clone, PartialEq)]

@@ -30,6 +30,9 @@ update with history                9       8          30        7
 delete                             9      11          38        7
 ";
 
+/// How often all is measured at most, see [`measure`].
+const ATTEMPTS: usize = 20;
+
 /// A source of which no reading is ever too old, so that a busy machine makes no more.
 fn source(name: &str) -> SourceSpec {
     C.source(name).with("recheck = \"1h\"")
@@ -64,30 +67,45 @@ impl Account {
 }
 
 /// Measures looks at one item, from its first to its last.
+///
+/// Where an entity that has nothing to do does not say so within milliseconds, its notification goes another way, which costs more. The
+/// daemon says that it did; so much a machine that is too busy can do, and then all is measured once more.
 #[track_caller]
 fn measure(names: &[&str]) -> Account {
+    (0..ATTEMPTS).find_map(|_| measure_once(names)).expect("an idle entity heeds notifications in time")
+}
+
+/// Likewise; gives nothing where a notification was not heeded in time.
+#[track_caller]
+fn measure_once(names: &[&str]) -> Option<Account> {
     let mut account = Account::default();
     writeln!(account.table, "\n{:<28}{:>8}{:>8}{:>12}{:>9}", "", "starts", "trips", "statements", "commits")
         .expect("a string");
     let site = Site::new(&names.iter().map(|name| source(name)).collect::<Vec<_>>());
     let meter = Meter::at(&site);
     let daemon = site.start();
+    let is_heeded = || (!daemon.log_text().contains("notification not heeded in time")).then_some(());
     let crm = site.system("crm");
     crm.put("a", r#"{"name":"Ann"}"#);
     account.enter("create", &site, &meter);
+    is_heeded()?;
     account.enter("nothing changed", &site, &meter);
+    is_heeded()?;
     crm.put("a", r#"{"name":"Anne"}"#);
     account.enter("update", &site, &meter);
+    is_heeded()?;
     for age in 0..5 {
         crm.put("a", &format!(r#"{{"name":"Anne","age":{age}}}"#));
         site.notify("crm", "a");
     }
     crm.put("a", r#"{"name":"Bea","age":4}"#);
     account.enter("update with history", &site, &meter);
+    is_heeded()?;
     crm.remove("a");
     account.enter("delete", &site, &meter);
+    is_heeded()?;
     daemon.stop();
-    account
+    Some(account)
 }
 
 #[test]

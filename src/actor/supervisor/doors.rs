@@ -90,7 +90,7 @@ impl Handler<Notify> for Supervisor {
         let entities: Vec<EntityName> = notifications.iter().map(|hint| hint.entity.clone()).collect();
         let idle = notifications.first().filter(|_| number == 1).filter(|hint| self.workshops.is_idle(&hint.entity));
         let alone = idle.and_then(|hint| self.entity(&hint.entity).ok());
-        let stored = self.ingest.store(&self.store.addr, alone, notifications);
+        let stored = self.ingest.store(&self.store.addr, alone, notifications, &self.log);
         Box::pin(async move {
             let stored = stored.await;
             if planted(Mistake::DropOnUnavailable) && stored.is_err() {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
-use slog::warn;
+use slog::{Logger, debug, warn};
 use tokio::sync::oneshot;
 
 use crate::log::{chain, key};
@@ -76,14 +76,15 @@ impl Ingest {
         store: &Addr<StoreActor>,
         entity: Option<Addr<EntityActor>>,
         notifications: Vec<Notification>,
+        log: &Logger,
     ) -> impl Future<Output = Result<Stored, Refusal>> + use<> {
         let (answer, stored) = oneshot::channel();
         let taken = self.take(Post { notifications, entity, answer });
         if taken && !std::mem::replace(&mut self.0.borrow_mut().busy, true) {
-            let (busy, store) = (Busy(self.clone()), store.clone());
+            let (busy, store, log) = (Busy(self.clone()), store.clone(), log.clone());
             actix::spawn(async move {
                 while let Some(posts) = busy.0.next() {
-                    if let Some(posts) = take_in(&store, posts).await {
+                    if let Some(posts) = take_in(&store, posts, &log).await {
                         store_together(&store, posts).await;
                     }
                 }
@@ -135,13 +136,17 @@ impl Supervisor {
 
 /// Has a notification that comes alone stored and claimed by who serves its entity, and waits for no more than the word that it will be;
 /// gives back what has to be stored in the ordinary way.
-async fn take_in(store: &Addr<StoreActor>, posts: Vec<Post>) -> Option<Vec<Post>> {
+async fn take_in(store: &Addr<StoreActor>, posts: Vec<Post>, log: &Logger) -> Option<Vec<Post>> {
     let [Post { notifications, entity: Some(entity), .. }] = &*posts else { return Some(posts) };
     let [notification] = &**notifications else { return Some(posts) };
     let (accepted, is_accepted) = oneshot::channel();
     entity.do_send(Intake { notification: notification.clone(), accepted });
-    // One that does not answer in time finds, when it comes to it, that nobody waits for it any more.
-    let Ok(Ok(stored)) = tokio::time::timeout(HEED, is_accepted).await else { return Some(posts) };
+    let Ok(accepted) = tokio::time::timeout(HEED, is_accepted).await else {
+        // When it comes to it, it finds that nobody waits for it any more.
+        debug!(log, "notification not heeded in time"; key::ENTITY => %notification.entity);
+        return Some(posts);
+    };
+    let Ok(stored) = accepted else { return Some(posts) };
     let store = store.clone();
     actix::spawn(async move {
         let Ok(Some(stored)) = stored.await else { return store_together(&store, posts).await };

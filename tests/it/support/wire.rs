@@ -186,11 +186,11 @@ pub(super) fn message(stream: &mut UnixStream, kind: usize) -> io::Result<Vec<u8
     Ok(message)
 }
 
-pub(super) fn both(stream: &UnixStream) -> UnixStream {
+fn both(stream: &UnixStream) -> UnixStream {
     stream.try_clone().expect("descriptors are left")
 }
 
-pub(super) fn hang_up(client: &UnixStream, server: &UnixStream) {
+fn hang_up(client: &UnixStream, server: &UnixStream) {
     for stream in [client, server] {
         // It may be gone already.
         let _ = stream.shutdown(Shutdown::Both);

@@ -40,8 +40,9 @@ bench: setup ## what things cost, each beside its floor
 	$(CARGO) bench --locked --bench merge --bench entities --bench scrape --bench ingest \
 		--bench invoke --bench sync --bench latency --bench scale
 
+# No package has examples: asked for them, cargo builds with the libraries that tests have, and those need not be built twice.
 CHAOS_BUILD = $(CARGO) build --locked -p retcon -p retcon-chaos --features retcon/chaos \
-	--bin retcond-chaos --bin chaos --bin sim
+	--bin retcond-chaos --bin chaos --bin sim --examples
 CHAOS_SECONDS ?= 60
 
 chaos: setup ## breaks a running retcon for CHAOS_SECONDS (SEED=N repeats a run, PLANT=NAME plants a mistake, PLANT=all each)

@@ -91,15 +91,14 @@ fn parse(answers: &[u8]) -> Vec<(u16, String)> {
     found
 }
 
-/// Tries something at the socket and over TCP.
+/// Tries something at the socket and over TCP, at the same time.
 #[track_caller]
-fn at_both(act: impl Fn(&Door)) {
+fn at_both(act: impl Fn(&Door) + Sync) {
     let site = Site::new(&[Sh.source("crm"), Sh.source("billing")]);
     let (daemon, address) = tcp::start(&site);
     let operate = token(&site, "operate", "operate", &[]);
-    for door in [Door::Socket(site.socket()), Door::Tcp(address, operate)] {
-        act(&door);
-    }
+    let (act, doors) = (&act, [Door::Socket(site.socket()), Door::Tcp(address, operate)]);
+    std::thread::scope(|scope| doors.iter().for_each(|door| drop(scope.spawn(move || act(door)))));
     // Nothing of it was carried out, and everybody else is served.
     assert_eq!(site.get("/v1/work-items")["items"], serde_json::json!([]));
     daemon.stop();
@@ -155,12 +154,16 @@ fn a_head_that_is_too_large_is_refused_in_words() {
 
 #[test]
 fn a_head_that_does_not_go_on_is_given_up_also_on_a_connection_that_was_good() {
+    let cut = "GET /v1/status HTTP/1.1\r\nHost: loc";
     at_both(|door| {
-        door.refuses("GET /v1/status HTTP/1.1\r\nHost: loc", 1, 408, "head-timeout");
-        door.refuses(&format!("{}GET /v1/status HTTP/1.1\r\nHost: loc", door.good()), 2, 408, "head-timeout");
-        // One who says nothing is told nothing.
-        assert_eq!(door.send(""), []);
-        assert_eq!(door.send(&door.good()).len(), 1);
+        // Each is waited for as long.
+        std::thread::scope(|scope| {
+            scope.spawn(|| door.refuses(cut, 1, 408, "head-timeout"));
+            scope.spawn(|| door.refuses(&format!("{}{cut}", door.good()), 2, 408, "head-timeout"));
+            // One who says nothing is told nothing.
+            scope.spawn(|| assert_eq!(door.send(""), []));
+            scope.spawn(|| assert_eq!(door.send(&door.good()).len(), 1));
+        });
     });
 }
 

@@ -11,7 +11,8 @@ static RETCOND_CHAOS: LazyLock<PathBuf> = LazyLock::new(|| {
     let profile = Path::new(env!("CARGO_BIN_EXE_retcond")).parent().expect("it is in a directory");
     let target = profile.parent().expect("it is in the target directory");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--locked", "--quiet", "--features", "chaos", "--bin", "retcond-chaos"]);
+    // As `make chaos` does it, with the libraries of the tests.
+    cargo.args(["build", "--locked", "--quiet", "--features", "chaos", "--bin", "retcond-chaos", "--examples"]);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--target-dir").arg(target);
     program::run(&mut cargo, b"").exits(0);
     target.join("debug/retcond-chaos")

@@ -2,6 +2,7 @@
 
 use crate::domain::json::Json;
 use crate::domain::key::ForeignKey;
+use crate::domain::matching;
 use crate::domain::merge;
 use crate::domain::record::{Base, Link, LinkState, OpenOperation, OperationEnd, OperationKind, OperationState};
 use crate::domain::rules::Rules;
@@ -65,7 +66,7 @@ pub fn conclude(
     traits: &Traits,
     rules: &Rules,
 ) -> Conclusion {
-    let earlier = write.again.as_ref().is_some_and(|again| again.may_have_taken_effect);
+    let earlier = may_have_taken_effect(write);
     let open = |may_have_taken_effect, state, why: &str, owed| Conclusion {
         link: Link { last_error: Some(why.to_owned()), in_step: false, ..link.clone() },
         key: None,
@@ -94,6 +95,11 @@ pub fn conclude(
         WriteResult::NotStarted(why) => open(earlier, back, why, Some(Owed::Failed(why.clone()))),
         WriteResult::Unsupported(why) => open(earlier, back, why, Some(Owed::Impossible(why.clone()))),
     }
+}
+
+/// Tells whether an attempt before may have taken effect.
+fn may_have_taken_effect(write: &Write) -> bool {
+    write.again.as_ref().is_some_and(|again| again.may_have_taken_effect)
 }
 
 fn done(
@@ -129,7 +135,13 @@ fn done(
         link.key = Some(key.clone());
         conclusion.key = Some(key.clone());
     }
-    if let (Some(sent), Some(stored)) = (&write.document, stored) {
+    let (Some(sent), Some(stored)) = (&write.document, stored) else { return conclusion };
+    let may_be_edited = write.kind == OperationKind::Create && may_have_taken_effect(write);
+    if may_be_edited && !matching::is_what_was_sent(sent, stored, &traits.fields, rules) {
+        // An attempt before may have made it, and somebody have edited it since: what it says is weighed like a new copy's.
+        link.base = Base { ack: None, ..write.carries.clone() };
+        conclusion.owed = Some(Owed::Moved);
+    } else {
         let before = write.basis.as_ref().and_then(|basis| merge::restrict(basis, &traits.fields));
         let absorbed = merge::absorb(sent, before.as_ref(), stored, &write.carries, &traits.fields, rules);
         link.base = Base { shadow: absorbed.shadow, ..write.carries.clone() };

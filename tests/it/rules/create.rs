@@ -72,6 +72,27 @@ fn a_create_that_may_be_repeated_is_repeated_also_when_its_copy_and_the_record_w
 }
 
 #[test]
+fn an_edit_of_what_a_create_has_made_is_not_lost_when_that_is_repeated() {
+    let site = Site::new(&[Sh.source("billing").with("create_is_idempotent = true"), Sh.source("crm")]);
+    let edited = r#"{"email":"x","name":"Anna"}"#;
+    let once = format!(
+        "made=\"$system/made-$RETCON_OPERATION_ID\"\n\
+         if [ -e \"$made\" ]; then cat > /dev/null; cat \"$made\"; exit; fi\n\
+         \"$@\" > \"$made\"; echo '{edited}' > \"$system/items/sh-1.json\"; exit 1\n"
+    );
+    site.system("billing").fault("create", &once);
+    let daemon = site.start();
+    site.system("crm").put("a", r#"{"email":"x","name":"Ann"}"#);
+    site.notify("crm", "a");
+    site.wait_until_at_rest();
+    assert_eq!(site.runs().count("billing", "create"), 2);
+    assert_eq!(site.system("billing").documents(), [edited]);
+    let conflict = site.get("/v1/conflicts")["items"][0].clone();
+    assert_eq!((&conflict["path"], &conflict["agreed"]), (&"/name".into(), &"Ann".into()));
+    daemon.stop();
+}
+
+#[test]
 fn a_daemon_killed_while_a_create_runs_comes_back_with_a_doubt_and_not_with_a_second_copy() {
     let site = Site::new(&two());
     site.system("billing").fault("create.after", ": > \"$system/created\"; sleep 1000\n");

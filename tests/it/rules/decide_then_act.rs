@@ -333,9 +333,10 @@ fn writes_of_many_records_at_once_are_all_made_wherever_the_daemon_dies(
     let documents = documents(&site);
     assert_eq!(documents.len(), if operation == "delete" { 0 } else { keys().count() }, "{documents:?}");
     assert!(documents.iter().all(|document| document.contains(left)), "{documents:?}");
-    // One of them may have been cut off.
+    // One of them may have been cut off. Creates that were made and not yet on record are repeated, each once.
+    let again = if operation == "create" { keys().count() } else { 1 };
     let made = site.runs().count("billing", operation);
-    assert!((keys().count()..=keys().count() + 1).contains(&made), "{:#?}", site.runs());
+    assert!((keys().count()..=keys().count() + again).contains(&made), "{:#?}", site.runs());
     assert_eq!((site.runs().count("crm", operation), ask(&site, OPEN)), (0, vec![]));
     assert_eq!(ask(&site, "select count(*) from record"), [keys().count().to_string()]);
 }

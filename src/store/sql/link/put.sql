@@ -18,12 +18,16 @@ borne as (
     insert into foreign_key (entity, source, key, record, state)
     select $1, changed.source, changed.foreign_key, changed.record, 'current'
     from changed
-    -- The key that it has already is not even locked.
+    -- The key that it has already is not even locked, and looked for among the record's own.
     where changed.foreign_key is not null and (
         select count(*)
-        from foreign_key
-        where foreign_key.entity = $1 and foreign_key.source = changed.source and foreign_key.key = changed.foreign_key
-          and foreign_key.record = changed.record and foreign_key.state = 'current'
+        from (
+            select foreign_key.source, foreign_key.key
+            from foreign_key
+            where foreign_key.entity = $1 and foreign_key.record = changed.record and foreign_key.state = 'current'
+            offset 0
+        ) as own
+        where own.source = changed.source and own.key = changed.foreign_key
     ) = 0
     on conflict (entity, source, key) do update set
         record = excluded.record,

@@ -29,10 +29,18 @@ where exists (
    or exists (
        select
        from unnest($6::bigint[], $7::text[], $8::text[]) as wanted (record, source, foreign_key)
+       left join lateral (
+           select link.foreign_key
+           from link
+           where link.entity = $1 and link.record = wanted.record and link.source = wanted.source
+           offset 0
+       ) as borne on true
        cross join lateral (
+           -- A key that the record bears is borne by no other, and not looked for among the keys of all.
            select link.record
            from link
            where link.entity = $1 and link.source = wanted.source and link.foreign_key = wanted.foreign_key
+             and borne.foreign_key is distinct from wanted.foreign_key
            offset 0
        ) as holder
        where holder.record <> wanted.record

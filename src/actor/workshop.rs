@@ -21,7 +21,7 @@ use super::lock::whole;
 use super::messages::Ordered;
 use super::store::requests::lease::Fence;
 use super::store::requests::pause::Pauses;
-use super::store::requests::queue::{ClaimedLook, Subject, WorkItemId};
+use super::store::requests::queue::{ClaimedLook, Receipt, Subject, WorkItemId};
 
 /// Results of orders that nobody has asked for yet.
 const UNCLAIMED: usize = 256;
@@ -120,7 +120,7 @@ impl Paused {
 #[derive(Default)]
 struct UnderWay {
     last: u64,
-    looks: BTreeMap<u64, Vec<WorkItemId>>,
+    looks: BTreeMap<u64, Vec<Receipt>>,
 }
 
 /// A look that is claimed and waits for room.
@@ -194,7 +194,7 @@ impl Workshop {
     }
 
     /// Says that a look at these items is under way.
-    pub(super) fn hold(self: &Arc<Self>, items: Vec<WorkItemId>) -> Held {
+    pub(super) fn hold(self: &Arc<Self>, items: Vec<Receipt>) -> Held {
         let mut under_way = whole(&self.under_way);
         under_way.last += 1;
         let number = under_way.last;
@@ -208,9 +208,9 @@ impl Workshop {
     }
 
     /// Returns the work items of the looks under way, and of those that wait for room.
-    pub(super) fn items(&self) -> Vec<WorkItemId> {
+    pub(super) fn items(&self) -> Vec<Receipt> {
         let ready = whole(&self.ready);
-        let waiting = ready.iter().flat_map(|ready| &ready.claimed.items).map(|item| item.id);
+        let waiting = ready.iter().flat_map(|ready| &ready.claimed.items).map(|item| item.receipt);
         whole(&self.under_way).looks.values().flatten().copied().chain(waiting).collect()
     }
 
@@ -238,10 +238,10 @@ impl Workshop {
     }
 
     /// Lets go of the looks that wait for room, and gives their items.
-    pub(super) fn let_go(&self) -> Vec<WorkItemId> {
+    pub(super) fn let_go(&self) -> Vec<Receipt> {
         let ready = std::mem::take(&mut *whole(&self.ready));
         self.records.forget_fresh();
-        ready.into_iter().flat_map(|ready| ready.claimed.items).map(|item| item.id).collect()
+        ready.into_iter().flat_map(|ready| ready.claimed.items).map(|item| item.receipt).collect()
     }
 
     /// Says that work is being claimed; `None` if it is already.

@@ -57,6 +57,7 @@ mod log_lines;
 mod documents;
 mod outcomes;
 mod unknown_commits;
+mod late_ends;
 mod unreadable;
 mod visits;
 mod throttle;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::postgres;
 use crate::support::site::Site;
 use crate::support::store::{
-    blocked, claim_one, customer, decision, finish, intent, items, json, key, notify, recall, record, results, rows,
+    blocked, claim_one, customer, decision, finish, intent, json, key, notify, recall, receipts, record, results, rows,
     run, source,
 };
 use crate::support::system::Language::C;
@@ -138,7 +138,7 @@ async fn all_that_is_known_of_a_source_becomes_that_of_its_new_name() {
     run(&store, RecordResults { tidies: vec![source("sales")], ..results(one, &[]) }).await;
     // One waits for it, one is about a copy of it, one about one that is told of by the new name too; and a person takes it.
     notify(&store, "crm", "waits").await;
-    finish(&store, items(&claim_one(&store).await), blocked(&["sales", "crm"])).await;
+    finish(&store, receipts(&claim_one(&store).await), blocked(&["sales", "crm"])).await;
     for (name, foreign_key) in [("sales", "b"), ("sales", "c"), ("app", "c")] {
         notify(&store, name, foreign_key).await;
     }

@@ -14,8 +14,8 @@ use retcon::store::requests::view::{Page, WorkState};
 
 use crate::support::postgres::{self, TestStore};
 use crate::support::store::{
-    ask, claim_one, customer, decision, finish, intent, item, items, json, key, linked, next_version, notify, parked,
-    recall, record, removal, results, rows, run, source,
+    ask, claim_one, customer, decision, finish, intent, item, json, key, linked, next_version, notify, parked, recall,
+    receipts, record, removal, results, rows, run, source,
 };
 
 fn all() -> BrowseRecords {
@@ -258,7 +258,7 @@ async fn a_timeline_comes_in_parts_without_gap_or_repetition() {
 async fn park(store: &Store, source_name: &str, keys: &[&str]) {
     for foreign_key in keys {
         notify(store, source_name, foreign_key).await;
-        finish(store, items(&claim_one(store).await), parked()).await;
+        finish(store, receipts(&claim_one(store).await), parked()).await;
     }
 }
 

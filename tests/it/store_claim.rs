@@ -6,13 +6,14 @@ use retcon::domain::key::InternalKey;
 use retcon::domain::record::{OpenOperation, OperationEnd, OperationKind, OperationState};
 use retcon::store::Store;
 use retcon::store::requests::look::{Decide, RecordResults};
-use retcon::store::requests::queue::{Claim, Enqueue, Finish, Notification, Subject, WorkItemId};
+use retcon::store::requests::queue::{Claim, Enqueue, Finish, Notification, Subject};
 use retcon::store::requests::view::WorkState;
 
 use crate::support::postgres;
 use crate::support::store::{
-    again, ask, blocked, claim, claim_one, claim_up_to, decision, done, entity, finish, intent, introduce_claimed,
-    item, items, key, later, linked, notification, notify, order, recall, record, results, rows, run, source, unknown,
+    again, ask, blocked, claim, claim_one, claim_up_to, decision, done, entity, finish, first_claims, intent,
+    introduce_claimed, item, items, key, later, linked, notification, notify, nth_claims, order, recall, receipts,
+    record, results, rows, run, source, unknown,
 };
 
 /// Makes a record with a copy in each of two sources.
@@ -53,12 +54,12 @@ async fn one_look_serves_all_that_waits_for_a_record_due_or_not() {
     let store = postgres::store();
     let one = record_in_two(&store).await;
     let waiting = notify(&store, "billing", "b").await.id;
-    finish(&store, items(&claim_one(&store).await), later()).await;
+    finish(&store, receipts(&claim_one(&store).await), later()).await;
     let blocked_one = ask(&store, one).await.id;
     // Claimed together with the one that waits, and put back apart from it.
     assert_eq!(items(&claim_one(&store).await), [waiting, blocked_one]);
-    finish(&store, vec![waiting], later()).await;
-    finish(&store, vec![blocked_one], blocked(&["crm"])).await;
+    finish(&store, nth_claims(2, &[waiting]), later()).await;
+    finish(&store, first_claims(&[blocked_one]), blocked(&["crm"])).await;
     assert!(claim(&store).await.is_empty());
     let due = notify(&store, "crm", "a").await.id;
     let look = claim_one(&store).await;
@@ -76,7 +77,7 @@ async fn a_record_under_a_look_is_passed_over() {
     let store = postgres::store();
     let one = record_in_two(&store).await;
     notify(&store, "crm", "a").await;
-    let running = items(&claim_one(&store).await);
+    let running = receipts(&claim_one(&store).await);
     let other = notify(&store, "billing", "b").await.id;
     let asked = ask(&store, one).await.id;
     let ordered = order(&store, one).await;
@@ -84,7 +85,7 @@ async fn a_record_under_a_look_is_passed_over() {
     assert_eq!((claimed.looks.len(), claimed.next_due), (0, None), "what is passed over is not announced");
     finish(&store, running, done()).await;
     assert_eq!(items(&claim_one(&store).await), [ordered]);
-    finish(&store, vec![ordered], done()).await;
+    finish(&store, first_claims(&[ordered]), done()).await;
     assert_eq!(items(&claim_one(&store).await), [other, asked]);
 }
 
@@ -92,7 +93,7 @@ async fn a_record_under_a_look_is_passed_over() {
 async fn an_unknown_key_under_a_look_is_passed_over() {
     let store = postgres::store();
     notify(&store, "crm", "a").await;
-    let running = items(&claim_one(&store).await);
+    let running = receipts(&claim_one(&store).await);
     notify(&store, "crm", "a").await;
     let same_key_elsewhere = notify(&store, "billing", "a").await.id;
     assert_eq!(items(&claim_one(&store).await), [same_key_elsewhere]);
@@ -108,8 +109,7 @@ async fn a_key_under_a_look_is_passed_over_also_when_its_record_is_known_by_now(
     notify(&store, "crm", "a").await;
     let record_item = ask(&store, InternalKey(1)).await.id;
     assert_eq!(items(&claim_one(&store).await), [record_item]);
-    finish(&store, running, done()).await;
-    finish(&store, vec![record_item], done()).await;
+    finish(&store, first_claims(&[running, vec![record_item]].concat()), done()).await;
     assert_eq!(claim_one(&store).await.subject, Subject::Record(InternalKey(1)));
 }
 
@@ -123,9 +123,9 @@ async fn orders_come_first_one_to_a_look_and_alone() {
     let claimed = claim_up_to(&store, 1).await;
     assert_eq!(items(&claimed.looks[0]), [first]);
     assert_eq!(items(&claim_one(&store).await), [early]);
-    finish(&store, vec![first], done()).await;
+    finish(&store, first_claims(&[first]), done()).await;
     assert_eq!(items(&claim_one(&store).await), [second]);
-    finish(&store, vec![second], later()).await;
+    finish(&store, first_claims(&[second]), later()).await;
     assert_eq!(items(&claim_one(&store).await), [asked], "an order that waits is not served by another look");
 }
 
@@ -137,7 +137,7 @@ async fn a_former_key_finds_its_record_and_a_retired_one_does_not() {
     notify(&store, "crm", "a").await;
     let look = claim_one(&store).await;
     assert_eq!(look.subject, Subject::Record(one));
-    finish(&store, items(&look), done()).await;
+    finish(&store, receipts(&look), done()).await;
     run(&store, RecordResults { retired: vec![(source("crm"), key("a"), None)], ..results(one, &[]) }).await;
     notify(&store, "crm", "a").await;
     assert_eq!(claim_one(&store).await.subject, unknown("crm", "a"));
@@ -149,7 +149,7 @@ async fn the_next_that_is_due_is_announced() {
     let store = postgres::store();
     assert_eq!(claim_up_to(&store, 8).await.next_due, None);
     notify(&store, "crm", "a").await;
-    finish(&store, items(&claim_one(&store).await), later()).await;
+    finish(&store, receipts(&claim_one(&store).await), later()).await;
     let next_due = claim_up_to(&store, 8).await.next_due.expect("it is due in an hour");
     assert!(next_due > Duration::from_secs(3000) && next_due <= Duration::from_secs(3600), "{next_due:?}");
     notify(&store, "crm", "b").await;
@@ -157,7 +157,7 @@ async fn the_next_that_is_due_is_announced() {
     assert_eq!(claim_up_to(&store, 1).await.next_due, Some(Duration::ZERO));
     assert!(claim_up_to(&store, 1).await.next_due > Some(Duration::from_secs(3000)));
     notify(&store, "crm", "d").await;
-    finish(&store, items(&claim_one(&store).await), blocked(&["crm"])).await;
+    finish(&store, receipts(&claim_one(&store).await), blocked(&["crm"])).await;
     rows(&store, "delete from work_item where foreign_key = 'a'").await;
     assert_eq!(claim_up_to(&store, 1).await.next_due, None, "nobody knows when a source will be back");
 }
@@ -180,7 +180,7 @@ impl InFlight {
     }
 
     async fn end(self, store: &Store, end: RecordResults) {
-        let finish = Finish { items: Vec::<WorkItemId>::new(), end: done() };
+        let finish = Finish { items: Vec::new(), end: done() };
         run(store, RecordResults { finish, ..end }).await;
     }
 
@@ -232,10 +232,10 @@ async fn an_unknown_key_waits_for_nothing_that_began_after_it_arrived() {
     notify(&store, "crm", "early").await;
     let early = items(&claim_one(&store).await);
     let _write = InFlight::start(&store, OperationKind::Create).await;
-    finish(&store, early.clone(), again()).await;
+    finish(&store, first_claims(&early), again()).await;
     let look = claim_one(&store).await;
-    assert_eq!((look.subject.clone(), items(&look)), (unknown("crm", "early"), early.clone()));
-    finish(&store, early.clone(), again()).await;
+    assert_eq!((look.subject.clone(), items(&look)), (unknown("crm", "early"), early));
+    finish(&store, receipts(&look), again()).await;
     // Asked for once more, it may be that write's key.
     assert!(notify(&store, "crm", "early").await.coalesced);
     assert!(claim(&store).await.is_empty());
@@ -250,7 +250,7 @@ async fn nothing_else_waits_for_a_write_in_flight() {
     let mut claimed: Vec<_> = claim(&store).await.iter().flat_map(items).collect();
     claimed.sort();
     assert_eq!(claimed, [known, other_source]);
-    finish(&store, claimed, done()).await;
+    finish(&store, first_claims(&claimed), done()).await;
     let results = write.done("new");
     write.end(&store, results).await;
     rows(&store, "update operation set state = 'in-flight', kind = 'delete', ended_at = null").await;

@@ -14,8 +14,8 @@ use tokio_postgres::NoTls;
 
 use crate::support::postgres;
 use crate::support::store::{
-    ask, claim, claim_one, claim_up_to, customer, decision, finish, intent, item, items, key, later, notify, recall,
-    record, results, rows, run, source, unknown,
+    ask, claim, claim_one, claim_up_to, customer, decision, finish, first_claims, intent, item, items, key, later,
+    notify, recall, receipts, record, results, rows, run, source, unknown,
 };
 
 /// A record known in `billing` with a create at `crm` in this state, as number 1.
@@ -38,7 +38,7 @@ async fn held(store: &Store, foreign_key: &str) -> Vec<WorkItemId> {
 
 fn hold(items: &[WorkItemId]) -> Hold {
     let (due_in, error) = (Duration::from_secs(3600), "it waits for 1".to_owned());
-    Hold { entity: customer(), items: items.to_vec(), by: DoubtId(1), due_in, error, spent: false }
+    Hold { entity: customer(), items: first_claims(items), by: DoubtId(1), due_in, error, spent: false }
 }
 
 async fn end(store: &Store, (record, operation): &(InternalKey, OpenOperation), end: OperationEnd) {
@@ -135,7 +135,7 @@ async fn what_waits_is_due_when_the_look_at_its_write_ends_without_results() {
         assert!(run(&store, Decide { operations: vec![(source("crm"), again)], ..decision(&known) }).await);
         let later_told = notify(&store, "crm", "newer").await.id;
         assert!(claim(&store).await.is_empty(), "both wait");
-        finish(&store, items(&look), later()).await;
+        finish(&store, receipts(&look), later()).await;
         assert_eq!(rows(&store, "select state from operation").await, [state]);
         let due: Vec<_> = claim(&store).await.iter().flat_map(items).collect();
         // What is no doubt any more holds nobody; one that is a doubt again holds those that have seen it.
@@ -242,7 +242,7 @@ async fn a_doubt_that_was_settled_and_removed_since_it_was_recalled_means_to_loo
 async fn a_key_told_of_before_a_create_is_older_than_it() {
     let store = postgres::store();
     notify(&store, "crm", "old").await;
-    let old = items(&claim_one(&store).await);
+    let old = receipts(&claim_one(&store).await);
     let (_, operation) = created(&store, OperationState::InDoubt).await;
     finish(&store, old, later()).await;
     notify(&store, "crm", "new").await;

@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::support::postgres::{self, TestStore};
 use crate::support::store::{
-    claim_one, claim_up_to, customer, decision, done, finish, items, json, order, recall, record, rows, run, source,
+    claim_one, claim_up_to, customer, decision, done, finish, items, json, order, recall, receipts, record, rows, run,
+    source,
 };
 
 /// What no text in PostgreSQL holds, and what looks like the beginning of a contender.
@@ -167,11 +168,11 @@ async fn a_batch_tells_what_has_become_of_its_orders() {
     let id = run(&store, order).await;
     let looks = claim_up_to(&store, 10).await.looks;
     let known = recall(&store, InternalKey(1)).await;
-    let finished = Some(Finish { items: items(&looks[0]), end: done() });
+    let finished = Some(Finish { items: receipts(&looks[0]), end: done() });
     let decided = Decide { decided_items: items(&looks[0]), finish: finished, ..decision(&known) };
     assert!(run(&store, decided).await);
-    finish(&store, items(&looks[1]), WorkEnd::Done { outcome: "refused" }).await;
-    let parked = Finish { items: items(&looks[2]), end: WorkEnd::Parked { error: "no schema".to_owned() } };
+    finish(&store, receipts(&looks[1]), WorkEnd::Done { outcome: "refused" }).await;
+    let parked = Finish { items: receipts(&looks[2]), end: WorkEnd::Parked { error: "no schema".to_owned() } };
     run(&store, FinishItems { entity: customer(), finish: parked }).await;
     let row = batch(&store, id).await;
     assert_eq!((row.orders, row.applied, row.refused, row.parked, row.coming), (3, 1, 1, 1, 0));
@@ -190,7 +191,7 @@ async fn who_gives_a_single_order_waits_for_no_batch() {
     let single = order(&store, InternalKey(2)).await;
     let look = claim_up_to(&store, 1).await.looks;
     assert_eq!(items(&look[0]), [single]);
-    finish(&store, items(&look[0]), done()).await;
+    finish(&store, receipts(&look[0]), done()).await;
     claim_up_to(&store, 2).await;
     claim_one(&store).await;
 }
@@ -205,7 +206,7 @@ async fn a_batch_is_forgotten_with_its_orders() {
     run(&store, purge()).await;
     assert_eq!(rows(&store, "select count(*) from batch").await, ["1"], "its orders are still to come");
     for look in claim_up_to(&store, 10).await.looks {
-        finish(&store, items(&look), done()).await;
+        finish(&store, receipts(&look), done()).await;
     }
     run(&store, purge()).await;
     assert_eq!(rows(&store, "select count(*) from batch").await, ["0"]);

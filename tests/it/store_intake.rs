@@ -10,8 +10,8 @@ use tokio_postgres::NoTls;
 
 use crate::support::postgres;
 use crate::support::store::{
-    again, ask, claim, claim_one, customer, decision, done, finish, intent, item, items, later, notification, notify,
-    order, parked, recall, record, rows, run, source, unknown,
+    again, ask, claim, claim_one, customer, decision, done, finish, first_claims, intent, item, items, later,
+    notification, notify, order, parked, recall, receipts, record, rows, run, source, unknown,
 };
 
 const ITEMS: &str = "select count(*) from work_item where state <> 'done'";
@@ -35,9 +35,9 @@ async fn a_notification_that_is_alone_is_claimed_as_a_claim_after_it_would_have_
     assert_eq!(look.known.as_ref().map(|known| &known.record), Some(&known.record));
     let shown = item(&store, enqueued.id).await;
     assert_eq!((shown.state, shown.record), (WorkState::Running, Some(one)));
-    finish(&store, vec![enqueued.id], again()).await;
-    let look = claim_one(&store).await;
-    assert_eq!((look.subject, look.items), (claimed.looks[0].subject.clone(), claimed.looks[0].items.clone()));
+    finish(&store, receipts(look), again()).await;
+    let again = claim_one(&store).await;
+    assert_eq!((&again.subject, items(&again)), (&look.subject, items(look)));
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn an_unknown_key_and_a_parked_item_are_taken_in_too() {
     rows(&store, "insert into entity values ('customer', 0) on conflict do nothing").await;
     let (first, claimed) = take_in(&store, "crm", "a").await.expect("there is nothing else");
     assert_eq!(claimed.looks[0].subject, unknown("crm", "a"));
-    finish(&store, vec![first.id], parked()).await;
+    finish(&store, first_claims(&[first.id]), parked()).await;
     let (second, claimed) = take_in(&store, "crm", "a").await.expect("what is parked waits for nothing");
     assert_eq!((second.id, second.coalesced, claimed.looks[0].items[0].attempts), (first.id, true, 0));
 }
@@ -65,21 +65,21 @@ async fn nothing_is_stored_where_there_is_more_to_be_considered() {
     refused("another item is due").await;
     let look = claim_one(&store).await;
     refused("an item is running").await;
-    finish(&store, items(&look), later()).await;
+    finish(&store, receipts(&look), later()).await;
     refused("another item waits").await;
     // It is the only one, and not due before its source answers.
     rows(&store, "update work_item set due_at = 'infinity', blocked_by = '{crm}' where state = 'waiting'").await;
     assert_eq!(take_in(&store, "crm", "a").await, None, "its source is down");
     rows(&store, "update work_item set due_at = now(), blocked_by = '{}' where state = 'waiting'").await;
-    finish(&store, items(&claim_one(&store).await), done()).await;
+    finish(&store, receipts(&claim_one(&store).await), done()).await;
     assert_eq!(item(&store, waiting).await.state, WorkState::Done);
     let ordered = order(&store, one).await;
     refused("a person has given an order").await;
     assert_eq!(items(&claim_one(&store).await), [ordered]);
-    finish(&store, vec![ordered], done()).await;
+    finish(&store, first_claims(&[ordered]), done()).await;
     let asked = ask(&store, one).await.id;
     refused("somebody asks for a record").await;
-    finish(&store, items(&claim_one(&store).await), done()).await;
+    finish(&store, receipts(&claim_one(&store).await), done()).await;
     assert_eq!(item(&store, asked).await.state, WorkState::Done);
     let operations = vec![(source("billing"), OpenOperation { ..intent(OperationKind::Create) })];
     assert!(run(&store, Decide { operations, ..decision(&recall(&store, one).await) }).await);

@@ -14,8 +14,8 @@ use retcon::store::requests::queue::WorkItemId;
 
 use crate::support::postgres;
 use crate::support::store::{
-    again, claim_one, customer, decision, done, finish, intent, introduce, introduce_claimed, item, items, json, key,
-    linked, next_version, notify, recall, record, removal, results, rows, run, source, unknown,
+    again, claim_one, customer, decision, done, finish, first_claims, intent, introduce, introduce_claimed, item,
+    items, json, key, linked, next_version, notify, recall, record, removal, results, rows, run, source, unknown,
 };
 
 const ANN: Option<&str> = Some(r#"["ann@example.com"]"#);
@@ -73,7 +73,7 @@ async fn internal_keys_have_no_gaps() {
         assert_eq!(introduced, expected);
         let again = introduce(&store, "crm", foreign_key, match_value, &items).await;
         assert_eq!(again, Introduced::LookAgain);
-        finish(&store, items, done()).await;
+        finish(&store, first_claims(&items), done()).await;
     }
     assert_eq!(rows(&store, "select last_internal_key from entity").await, ["3"]);
     assert_eq!(rows(&store, "select record from match_value").await, ["1"]);
@@ -92,7 +92,7 @@ async fn a_match_joins_where_the_record_has_no_copy() {
             let match_value = ANN.map(str::to_owned);
             assert!(run(&store, Decide { links, match_value, ..decision(&known) }).await);
         }
-        finish(&store, first, done()).await;
+        finish(&store, first_claims(&first), done()).await;
         let (introduced, items) = introduce_claimed(&store, "billing", "b", ANN).await;
         assert_eq!(introduced, Introduced::Joined(InternalKey(1)));
         assert_eq!(item(&store, items[0]).await.record, Some(InternalKey(1)));
@@ -111,7 +111,7 @@ async fn a_match_with_a_live_copy_in_the_same_source_is_a_rival() {
     let (introduced, second) = introduce_claimed(&store, "crm", "b", ANN).await;
     assert_eq!(introduced, Introduced::Rival { record: InternalKey(2), of: InternalKey(1) });
     assert_eq!(item(&store, second[0]).await.record, Some(InternalKey(2)));
-    finish(&store, first, done()).await;
+    finish(&store, first_claims(&first), done()).await;
     let rival = |record: i64, name: &str, value: &str| FindRival {
         entity: customer(),
         record: InternalKey(record),
@@ -162,7 +162,7 @@ async fn a_removed_record_matches_nothing() {
     let known = recall(&store, InternalKey(1)).await;
     let match_value = ANN.map(str::to_owned);
     assert!(run(&store, Decide { match_value, ..removal(&known) }).await);
-    finish(&store, first, done()).await;
+    finish(&store, first_claims(&first), done()).await;
     assert_eq!(introduce_claimed(&store, "billing", "b", ANN).await.0, Introduced::New(InternalKey(2)));
 }
 
@@ -238,7 +238,7 @@ async fn creates_and_updates_of_unknown_end_are_recalled_with_an_unknown_key() {
         let expected = if counts { vec![(one, operation)] } else { Vec::new() };
         let doubts = recalled(&store, "crm", "a", &items).await.doubts;
         assert_eq!(doubts.into_iter().map(|doubt| (doubt.record, doubt.open)).collect::<Vec<_>>(), expected);
-        finish(&store, items, done()).await;
+        finish(&store, first_claims(&items), done()).await;
         let items = claimed(&store, "ldap", "a").await;
         assert_eq!(recalled(&store, "ldap", "a", &items).await.doubts, []);
     }
@@ -250,7 +250,7 @@ async fn only_doubts_from_before_the_key_was_asked_for_count() {
     let items = claimed(&store, "crm", "a").await;
     with_operation(&store, &doubt(OperationKind::Create)).await;
     assert_eq!(recalled(&store, "crm", "a", &items).await.doubts, []);
-    finish(&store, items.clone(), again()).await;
+    finish(&store, first_claims(&items), again()).await;
     assert!(notify(&store, "crm", "a").await.coalesced);
     claim_one(&store).await;
     assert_eq!(recalled(&store, "crm", "a", &items).await.doubts.len(), 1);
@@ -287,7 +287,7 @@ async fn a_record_keeps_its_match_value_only_where_that_is_free() {
     let store = postgres::store();
     let (_, first) = introduce_claimed(&store, "crm", "a", Some("[1]")).await;
     let (_, second) = introduce_claimed(&store, "crm", "b", Some("[2]")).await;
-    finish(&store, [first, second].concat(), done()).await;
+    finish(&store, first_claims(&[first, second].concat()), done()).await;
     let wants = async |record: i64, value: Option<&str>| {
         let known = recall(&store, InternalKey(record)).await;
         let request = Decide { match_value: value.map(str::to_owned), ..next_version(&known, "{}") };

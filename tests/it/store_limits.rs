@@ -12,8 +12,8 @@ use retcon::store::requests::view::{ApproveDeletes, Approved, DeleteRow, ListDel
 
 use crate::support::postgres;
 use crate::support::store::{
-    ask, claim_one, customer, decision, finish, item, items, key, next_version, notify, parked, recall, record,
-    removal, rows, run, source,
+    ask, claim_one, customer, decision, finish, item, items, key, next_version, notify, parked, recall, receipts,
+    record, removal, rows, run, source,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -184,26 +184,26 @@ async fn to_retry_what_a_limit_has_parked_is_consent_and_to_retry_anything_else_
         let id = notify(&store, "crm", "a").await.id;
         let look = claim_one(&store).await;
         assert!(!look.items[0].consents);
-        finish(&store, items(&look), end).await;
+        finish(&store, receipts(&look), end).await;
         assert_eq!(item(&store, id).await.state, retcon::store::requests::view::WorkState::Parked);
         run(&store, RetryWorkItem { id }).await;
         let look = claim_one(&store).await;
         assert_eq!(look.items[0].consents, consents);
         // What has to be made again, for a reason of its own, is consented to still.
-        finish(&store, items(&look), crate::support::store::again()).await;
+        finish(&store, receipts(&look), crate::support::store::again()).await;
         let look = claim_one(&store).await;
         assert_eq!(look.items[0].consents, consents);
         let limits = Limits { consented: items(&look), ..Limits::default() };
         let decision = decision(&recall(&store, one).await);
         assert_eq!(run(&store, DecideWithin { decision, limits }).await, Decided::Recorded);
-        finish(&store, items(&look), crate::support::store::again()).await;
+        finish(&store, receipts(&look), crate::support::store::again()).await;
         let look = claim_one(&store).await;
         assert!(!look.items[0].consents, "it is used up");
-        finish(&store, items(&look), crate::support::store::done()).await;
+        finish(&store, receipts(&look), crate::support::store::done()).await;
     }
     // A notification makes parked work ready too, and is nobody's consent.
     let id = notify(&store, "crm", "a").await.id;
-    finish(&store, items(&claim_one(&store).await), held()).await;
+    finish(&store, receipts(&claim_one(&store).await), held()).await;
     assert_eq!(notify(&store, "crm", "a").await.id, id);
     assert!(!claim_one(&store).await.items[0].consents);
     let _ = ask(&store, one).await;

@@ -14,8 +14,8 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::support::postgres::{self, TestStore};
 use crate::support::store::{
-    ask, claim_one, customer, decision, finish, intent, item, items, later, next_version, notify, parked, recall,
-    record, results, rows, run, source,
+    ask, claim_one, customer, decision, finish, first_claims, intent, item, items, later, next_version, notify, parked,
+    recall, receipts, record, results, rows, run, source,
 };
 use crate::support::wait;
 
@@ -157,7 +157,7 @@ async fn what_is_released_and_what_is_put_back_are_locked_in_one_order() {
     notify(&database, "crm", "a").await;
     let looked_at = items(&claim_one(&database).await);
     let first = notify(&database, "crm", "a").await.id;
-    let results = RecordResults { finish: Finish { items: looked_at.clone(), end: later() }, ..failed };
+    let results = RecordResults { finish: Finish { items: first_claims(&looked_at), end: later() }, ..failed };
     Notifier::new(&database).await.comes_between(&database, results, [first, second]).await;
     let coalesced = item(&database, looked_at[0]).await;
     assert_eq!((coalesced.outcome.as_deref(), coalesced.coalesced_into), (Some("coalesced"), Some(first)));
@@ -168,13 +168,13 @@ async fn nobody_waits_for_who_asks_for_a_parked_item() {
     let database = postgres::store();
     let one = record(&database, "crm", "a").await;
     let first = notify(&database, "crm", "a").await.id;
-    finish(&database, items(&claim_one(&database).await), parked()).await;
+    finish(&database, receipts(&claim_one(&database).await), parked()).await;
     ask(&database, one).await;
     let looked_at = items(&claim_one(&database).await);
     let notifier = Notifier::new(&database).await;
     let asked = format!("update work_item set state = 'ready' where id = {}", first.0);
     notifier.0.batch_execute(&asked).await.expect("nobody has it");
-    run(&database, results(one, &looked_at)).await;
+    run(&database, results(one, &first_claims(&looked_at))).await;
     notifier.commit().await;
     assert_eq!(item(&database, first).await.state, WorkState::Ready);
     assert_eq!(item(&database, looked_at[0]).await.state, WorkState::Done);

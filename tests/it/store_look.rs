@@ -14,8 +14,8 @@ use retcon::store::requests::view::{ListHistory, WorkState};
 
 use crate::support::postgres;
 use crate::support::store::{
-    ask, claim_one, customer, decision, done, finish, intent, introduce_claimed, item, items, json, key, later, linked,
-    next_version, notify, order, recall, record, removal, results, rows, run, source,
+    ask, claim_one, customer, decision, done, finish, first_claims, intent, introduce_claimed, item, items, json, key,
+    later, linked, next_version, notify, order, recall, receipts, record, removal, results, rows, run, source,
 };
 
 /// What no other JSON library at hand carries unharmed.
@@ -141,7 +141,7 @@ async fn nothing_is_recorded_if_the_version_moved() {
         operations: vec![(source("billing"), intent(OperationKind::Create))],
         retired: vec![(source("crm"), key("a"), None)],
         match_value: Some("[1]".to_owned()),
-        finish: Some(Finish { items: vec![id], end: done() }),
+        finish: Some(Finish { items: first_claims(&[id]), end: done() }),
         ..next_version(&known, "2")
     };
     let before = recall(&store, one).await;
@@ -294,7 +294,7 @@ async fn a_look_without_writes_ends_its_items_with_its_decision() {
     let ordered = order(&store, one).await;
     let look = claim_one(&store).await;
     let known = recall(&store, one).await;
-    let finish = Some(Finish { items: items(&look), end: WorkEnd::Done { outcome: "in-step" } });
+    let finish = Some(Finish { items: receipts(&look), end: WorkEnd::Done { outcome: "in-step" } });
     let decided = Decide { decided_items: items(&look), finish, ..next_version(&known, "1") };
     assert!(run(&store, decided).await);
     let shown = item(&store, ordered).await;
@@ -310,7 +310,7 @@ async fn a_decision_that_was_recorded_before_is_not_recorded_again() {
     let known = recall(&store, one).await;
     let finish_with = |link: Link| Decide {
         links: vec![(source("crm"), link)],
-        finish: Some(Finish { items: vec![id], end: done() }),
+        finish: Some(Finish { items: first_claims(&[id]), end: done() }),
         ..next_version(&known, "1")
     };
     let request = finish_with(Link { in_step: true, ..linked("a") });
@@ -335,7 +335,7 @@ async fn results_give_copies_their_keys_and_end_the_items() {
         links: vec![(source("crm"), link.clone()), (source("billing"), Link::unlinked())],
         keys: vec![(source("crm"), key("a2")), (source("billing"), key("b")), (source("shop"), key("s"))],
         tidies: vec![source("crm"), source("billing")],
-        ..results(one, &[id])
+        ..results(one, &first_claims(&[id]))
     };
     run(&store, recorded).await;
     let known = recall(&store, one).await;
@@ -364,7 +364,7 @@ async fn results_that_were_recorded_before_are_not_recorded_again() {
     let one = record(&store, "crm", "a").await;
     let id = ask(&store, one).await.id;
     claim_one(&store).await;
-    let request = RecordResults { keys: vec![(source("billing"), key("b"))], ..results(one, &[id]) };
+    let request = RecordResults { keys: vec![(source("billing"), key("b"))], ..results(one, &first_claims(&[id])) };
     run(&store, request.clone()).await;
     run(&store, RecordResults { keys: vec![(source("billing"), key("b2"))], ..results(one, &[]) }).await;
     run(&store, request).await;
@@ -377,7 +377,8 @@ async fn results_may_leave_work_to_be_made_up_for() {
     let one = record(&store, "crm", "a").await;
     let id = notify(&store, "crm", "a").await.id;
     claim_one(&store).await;
-    run(&store, RecordResults { finish: Finish { items: vec![id], end: later() }, ..results(one, &[]) }).await;
+    run(&store, RecordResults { finish: Finish { items: first_claims(&[id]), end: later() }, ..results(one, &[]) })
+        .await;
     let shown = item(&store, id).await;
     assert_eq!((shown.state, shown.attempts, shown.last_error.as_deref()), (WorkState::Waiting, 1, Some("rejected")));
 }
@@ -404,7 +405,7 @@ async fn a_create_that_gives_another_records_key_is_in_doubt() {
         links: vec![(source("crm"), Link { in_step: true, ..linked("a") })],
         keys: vec![(source("crm"), key("a"))],
         ended: vec![(write.id, OperationEnd::Done { key: Some(key("a")) })],
-        ..results(two, &ids)
+        ..results(two, &first_claims(&ids))
     };
     run(&store, done).await;
     assert_eq!(recall(&store, one).await.links[&source("crm")], linked("a"));
@@ -427,7 +428,7 @@ async fn an_update_that_gives_another_records_key_keeps_its_own() {
     let done = RecordResults {
         keys: vec![(source("crm"), key("a"))],
         ended: vec![(write.id, OperationEnd::Done { key: Some(key("a")) })],
-        ..results(two, &ids)
+        ..results(two, &first_claims(&ids))
     };
     run(&store, done).await;
     let link = recall(&store, two).await.links.remove(&source("crm")).expect("it has a link");
@@ -443,7 +444,7 @@ async fn a_decision_that_links_another_records_copy_is_stale() {
     let links = vec![(source("crm"), linked("a"))];
     assert!(!run(&store, Decide { links, ..next_version(&known, "1") }).await);
     assert_eq!(recall(&store, two).await.record.version, 0);
-    finish(&store, ids, done()).await;
+    finish(&store, first_claims(&ids), done()).await;
 }
 
 #[tokio::test]
@@ -451,7 +452,7 @@ async fn another_records_former_key_may_be_taken() {
     let store = postgres::store();
     let (one, two, ids) = two_records(&store, &intent(OperationKind::Create)).await;
     run(&store, RecordResults { keys: vec![(source("crm"), key("a2"))], ..results(one, &[]) }).await;
-    run(&store, RecordResults { keys: vec![(source("crm"), key("a"))], ..results(two, &ids) }).await;
+    run(&store, RecordResults { keys: vec![(source("crm"), key("a"))], ..results(two, &first_claims(&ids)) }).await;
     let sql = "select key, record, state from foreign_key where source = 'crm' order by key";
     assert_eq!(rows(&store, sql).await, ["a|2|current", "a2|1|current"]);
 }

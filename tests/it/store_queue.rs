@@ -14,9 +14,9 @@ use retcon::store::requests::view::{DropWorkItem, Handled, RetryWorkItem, WorkSt
 
 use crate::support::postgres;
 use crate::support::store::{
-    again, ask, blocked, claim, claim_one, claim_up_to, customer, decision, done, entity, finish, intent,
-    introduce_claimed, item, items, json, key, later, linked, notification, notify, order, parked, recall, record,
-    results, rows, run, source, unknown,
+    again, ask, blocked, claim, claim_one, claim_up_to, customer, decision, done, entity, finish, first_claims, intent,
+    introduce_claimed, item, items, json, key, later, linked, notification, notify, nth_claims, order, parked, recall,
+    receipts, record, results, rows, run, source, unknown,
 };
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_notification_never_coalesces_with_what_is_running() {
 async fn a_notification_makes_what_waits_due_now() {
     let store = postgres::store();
     let first = notify(&store, "crm", "a").await;
-    finish(&store, items(&claim_one(&store).await), later()).await;
+    finish(&store, receipts(&claim_one(&store).await), later()).await;
     assert!(claim(&store).await.is_empty());
     let second = notify(&store, "crm", "a").await;
     assert!(second.coalesced);
@@ -73,7 +73,7 @@ async fn a_notification_makes_what_waits_due_now() {
 async fn a_notification_leaves_what_waits_for_its_own_source() {
     let store = postgres::store();
     let first = notify(&store, "crm", "a").await;
-    finish(&store, items(&claim_one(&store).await), blocked(&["crm", "billing"])).await;
+    finish(&store, receipts(&claim_one(&store).await), blocked(&["crm", "billing"])).await;
     assert!(notify(&store, "crm", "a").await.coalesced);
     let shown = item(&store, first.id).await;
     assert_eq!((shown.due_at, shown.blocked_by), (None, vec![source("crm"), source("billing")]));
@@ -85,7 +85,7 @@ async fn a_notification_leaves_what_waits_for_its_own_source() {
 async fn a_notification_does_not_wait_for_another_source() {
     let store = postgres::store();
     notify(&store, "crm", "a").await;
-    finish(&store, items(&claim_one(&store).await), blocked(&["billing"])).await;
+    finish(&store, receipts(&claim_one(&store).await), blocked(&["billing"])).await;
     assert!(notify(&store, "crm", "a").await.coalesced);
     claim_one(&store).await;
 }
@@ -94,9 +94,9 @@ async fn a_notification_does_not_wait_for_another_source() {
 async fn a_notification_gives_what_is_parked_fresh_attempts() {
     let store = postgres::store();
     let first = notify(&store, "crm", "a").await;
-    finish(&store, items(&claim_one(&store).await), later()).await;
+    finish(&store, receipts(&claim_one(&store).await), later()).await;
     run(&store, RetryWorkItem { id: first.id }).await;
-    finish(&store, items(&claim_one(&store).await), parked()).await;
+    finish(&store, receipts(&claim_one(&store).await), parked()).await;
     let shown = item(&store, first.id).await;
     assert_eq!((shown.state, shown.attempts), (WorkState::Parked, 1));
     assert_eq!(shown.last_error.as_deref(), Some("rejected five times"));
@@ -118,10 +118,10 @@ async fn a_record_is_asked_for_as_a_copy_is() {
     assert_eq!(claim_one(&store).await.subject, Subject::Record(one));
     let second = ask(&store, one).await;
     assert!(!second.coalesced && second.id != first.id);
-    finish(&store, vec![first.id], done()).await;
-    finish(&store, items(&claim_one(&store).await), blocked(&["crm"])).await;
+    finish(&store, first_claims(&[first.id]), done()).await;
+    finish(&store, receipts(&claim_one(&store).await), blocked(&["crm"])).await;
     assert!(ask(&store, one).await.coalesced);
-    finish(&store, items(&claim_one(&store).await), parked()).await;
+    finish(&store, receipts(&claim_one(&store).await), parked()).await;
     assert!(ask(&store, one).await.coalesced);
     assert_eq!(claim_one(&store).await.items[0].attempts, 0);
 }
@@ -144,7 +144,7 @@ async fn an_order_is_always_a_new_item_and_is_kept_until_it_is_decided() {
         let known = recall(&store, one).await;
         assert!(run(&store, Decide { decided_items: items(&look), ..decision(&known) }).await);
         assert_eq!(item(&store, stored.id).await.order, None);
-        finish(&store, items(&look), done()).await;
+        finish(&store, receipts(&look), done()).await;
     }
 }
 
@@ -152,12 +152,12 @@ async fn an_order_is_always_a_new_item_and_is_kept_until_it_is_decided() {
 async fn work_ends_with_its_outcome_and_only_if_it_runs() {
     let store = postgres::store();
     let first = notify(&store, "crm", "a").await.id;
-    finish(&store, vec![first], done()).await;
+    finish(&store, nth_claims(0, &[first]), done()).await;
     assert_eq!(item(&store, first).await.state, WorkState::Ready);
     claim_one(&store).await;
-    finish(&store, vec![first], WorkEnd::Done { outcome: "nothing-there" }).await;
-    finish(&store, vec![first], done()).await;
-    finish(&store, vec![first], again()).await;
+    finish(&store, first_claims(&[first]), WorkEnd::Done { outcome: "nothing-there" }).await;
+    finish(&store, first_claims(&[first]), done()).await;
+    finish(&store, first_claims(&[first]), again()).await;
     let shown = item(&store, first).await;
     assert_eq!((shown.state, shown.outcome.as_deref()), (WorkState::Done, Some("nothing-there")));
 }
@@ -170,10 +170,10 @@ async fn what_waits_comes_again_when_it_is_due_and_counts_its_attempts() {
     for (spent, waiting, attempts, state) in
         [(true, true, 1, WorkState::Waiting), (false, false, 1, WorkState::Ready), (true, false, 2, WorkState::Ready)]
     {
-        claim_one(&store).await;
+        let look = claim_one(&store).await;
         let end =
             WorkEnd::Again { due_in: soon, error: Some("why\0".to_owned()), blocked_by: Vec::new(), spent, waiting };
-        finish(&store, vec![first], end).await;
+        finish(&store, receipts(&look), end).await;
         let shown = item(&store, first).await;
         assert_eq!((shown.state, shown.attempts, shown.last_error.as_deref()), (state, attempts, Some("why\u{FFFD}")));
         let claimed = claim_up_to(&store, 8).await;
@@ -187,11 +187,11 @@ async fn what_waits_comes_again_when_it_is_due_and_counts_its_attempts() {
 #[tokio::test]
 async fn the_longest_wait_is_no_error() {
     let store = postgres::store();
-    let first = notify(&store, "crm", "a").await.id;
-    claim_one(&store).await;
+    notify(&store, "crm", "a").await;
+    let look = claim_one(&store).await;
     let end =
         WorkEnd::Again { due_in: Duration::MAX, error: None, blocked_by: Vec::new(), spent: false, waiting: true };
-    finish(&store, vec![first], end).await;
+    finish(&store, receipts(&look), end).await;
     assert!(claim_up_to(&store, 8).await.next_due > Some(Duration::from_secs(50 * 365 * 24 * 3600)));
     assert_eq!(run(&store, PurgeFinished { older_than: Duration::MAX }).await, 0);
 }
@@ -203,12 +203,12 @@ async fn what_comes_again_gives_way_to_another_that_was_asked_for_meanwhile() {
         let first = notify(&store, "crm", "a").await.id;
         claim_one(&store).await;
         let second = notify(&store, "crm", "a").await.id;
-        finish(&store, vec![first], end).await;
+        finish(&store, first_claims(&[first]), end).await;
         let shown = item(&store, first).await;
         assert_eq!((shown.state, shown.outcome.as_deref()), (WorkState::Done, Some("coalesced")));
         assert_eq!(shown.coalesced_into, Some(second));
         assert_eq!(items(&claim_one(&store).await), [second]);
-        finish(&store, vec![second], done()).await;
+        finish(&store, first_claims(&[second]), done()).await;
     }
 }
 
@@ -223,7 +223,7 @@ async fn the_other_is_due_no_later_than_what_it_stands_for() {
         "update work_item set due_at = 'infinity', blocked_by = '{crm}', state = 'waiting' where state = 'ready'",
     )
     .await;
-    finish(&store, vec![first], again()).await;
+    finish(&store, first_claims(&[first]), again()).await;
     assert_eq!(items(&claim_one(&store).await), [second]);
 }
 
@@ -238,8 +238,8 @@ async fn the_item_of_a_copy_that_is_gone_stays_with_its_record() {
     let gone = RecordResults {
         retired: vec![(source("crm"), key("a"), None)],
         links: vec![(source("crm"), Link::unlinked())],
-        finish: Finish { items: first.clone(), end: later() },
-        ..results(one, &first)
+        finish: Finish { items: first_claims(&first), end: later() },
+        ..results(one, &[])
     };
     run(&store, gone).await;
     let second = notify(&store, "crm", "a").await;
@@ -267,7 +267,7 @@ async fn items_that_come_to_be_about_one_record_become_one() {
     let both = items(&claim_one(&store).await);
     assert_eq!(both, [a, b]);
     rows(&store, "update foreign_key set state = 'retired'").await;
-    finish(&store, both, later()).await;
+    finish(&store, first_claims(&both), later()).await;
     assert_eq!(item(&store, a).await.state, WorkState::Waiting);
     assert_eq!(item(&store, b).await.coalesced_into, Some(a));
 }
@@ -280,20 +280,21 @@ async fn what_is_parked_ends_with_a_look_that_is_done() {
     let by_record = ask(&store, one).await.id;
     let ordered = order(&store, one).await;
     for _ in 0..2 {
-        finish(&store, items(&claim_one(&store).await), parked()).await;
+        finish(&store, receipts(&claim_one(&store).await), parked()).await;
     }
     let known = recall(&store, one).await;
     let links = vec![(source("billing"), linked("b"))];
     // Parked when nobody knew whose copy it is.
     let early = notify(&store, "billing", "b").await.id;
-    finish(&store, items(&claim_one(&store).await), parked()).await;
+    finish(&store, receipts(&claim_one(&store).await), parked()).await;
     assert!(run(&store, Decide { links, ..decision(&known) }).await);
     let elsewhere = notify(&store, "crm", "z").await.id;
-    finish(&store, items(&claim_one(&store).await), parked()).await;
+    finish(&store, receipts(&claim_one(&store).await), parked()).await;
 
     rows(&store, "update work_item set state = 'ready' where subject = 'record' and command is null").await;
-    assert_eq!(items(&claim_one(&store).await), [by_record]);
-    finish(&store, vec![by_record], done()).await;
+    let look = claim_one(&store).await;
+    assert_eq!(items(&look), [by_record]);
+    finish(&store, receipts(&look), done()).await;
     for id in [by_key, by_record, early] {
         let shown = item(&store, id).await;
         assert_eq!((shown.state, shown.outcome.as_deref()), (WorkState::Done, Some("synced")), "{id:?}");
@@ -312,7 +313,7 @@ async fn entities_are_named_that_have_due_work() {
     run(&store, Recover { entity: entity("idle"), held: Vec::new() }).await;
     let waiting = notify(&store, "crm", "a").await.id;
     assert_eq!(run(&store, ListDue).await, [customer()]);
-    let claimed = items(&claim_one(&store).await);
+    let claimed = receipts(&claim_one(&store).await);
     assert_eq!(run(&store, ListDue).await, nobody, "it is being looked at");
     finish(&store, claimed, blocked(&["billing"])).await;
     assert_eq!((run(&store, ListDue).await, item(&store, waiting).await.state), (nobody, WorkState::Waiting));
@@ -331,7 +332,7 @@ async fn what_a_failed_look_has_left_in_flight_may_have_taken_effect() {
     }
     let looks = claim(&store).await;
     let failed = looks.iter().find(|look| look.subject == Subject::Record(one)).expect("it is claimed");
-    finish(&store, items(failed), later()).await;
+    finish(&store, receipts(failed), later()).await;
     assert_eq!(
         rows(&store, "select record, source, state from operation order by record, source").await,
         ["1|x|in-doubt", "1|y|open", "2|x|in-flight", "2|y|in-flight"]
@@ -343,7 +344,7 @@ async fn a_source_that_is_back_releases_all_that_waits_for_it() {
     let store = postgres::store();
     for (key, sources) in [("a", vec!["crm"]), ("b", vec!["billing", "crm"]), ("c", vec!["billing"])] {
         notify(&store, "crm", key).await;
-        finish(&store, items(&claim_one(&store).await), blocked(&sources)).await;
+        finish(&store, receipts(&claim_one(&store).await), blocked(&sources)).await;
     }
     let release = |name: &str| Release { entity: customer(), source: source(name), probe: false };
     assert_eq!(run(&store, release("ldap")).await, 0);
@@ -372,7 +373,7 @@ async fn a_probe_releases_one_that_waits_and_not_always_the_same() {
     let store = postgres::store();
     for (key, sources) in [("a", vec!["billing"]), ("b", vec!["crm"]), ("c", vec!["crm"])] {
         notify(&store, "crm", key).await;
-        finish(&store, items(&claim_one(&store).await), blocked(&sources)).await;
+        finish(&store, receipts(&claim_one(&store).await), blocked(&sources)).await;
     }
     let probe = || Release { entity: customer(), source: source("crm"), probe: true };
     let (mut left, mut probes) = (vec![unknown("crm", "b"), unknown("crm", "c")], 0);
@@ -381,7 +382,7 @@ async fn a_probe_releases_one_that_waits_and_not_always_the_same() {
         let probed = claim_one(&store).await;
         assert_ne!(probed.subject, unknown("crm", "a"));
         left.retain(|subject| *subject != probed.subject);
-        finish(&store, items(&probed), blocked(&["crm"])).await;
+        finish(&store, receipts(&probed), blocked(&["crm"])).await;
         probes += 1;
         assert!(probes < 200, "{left:?} is never probed");
     }
@@ -398,7 +399,7 @@ async fn finished_work_is_removed_when_it_is_old() {
     )
     .await;
     let young = notify(&store, "crm", "a").await.id;
-    finish(&store, items(&claim_one(&store).await), done()).await;
+    finish(&store, receipts(&claim_one(&store).await), done()).await;
     let unfinished = notify(&store, "crm", "b").await.id;
     let week = Duration::from_secs(7 * 24 * 3600);
     assert_eq!(run(&store, PurgeFinished { older_than: week }).await, 2500);
@@ -414,12 +415,12 @@ async fn a_person_can_retry_and_drop_what_is_not_running() {
         let id = notify(&store, "crm", "a").await.id;
         if let Some(end) = prepare {
             claim_one(&store).await;
-            finish(&store, vec![id], end).await;
+            finish(&store, first_claims(&[id]), end).await;
         }
         assert_eq!(run(&store, RetryWorkItem { id }).await, Handled::Done(customer()));
         let look = claim_one(&store).await;
         assert_eq!((items(&look), look.items[0].attempts), (vec![id], 0));
-        finish(&store, vec![id], later()).await;
+        finish(&store, receipts(&look), later()).await;
         assert_eq!(run(&store, DropWorkItem { id }).await, Handled::Done(customer()));
         let shown = item(&store, id).await;
         assert_eq!((shown.state, shown.outcome.as_deref()), (WorkState::Done, Some("dropped")));
@@ -433,7 +434,7 @@ async fn a_person_can_neither_retry_nor_drop_what_is_running_or_done() {
     claim_one(&store).await;
     assert_eq!(run(&store, RetryWorkItem { id }).await, Handled::NotNow(WorkState::Running));
     assert_eq!(run(&store, DropWorkItem { id }).await, Handled::NotNow(WorkState::Running));
-    finish(&store, vec![id], done()).await;
+    finish(&store, first_claims(&[id]), done()).await;
     assert_eq!(run(&store, RetryWorkItem { id }).await, Handled::NotNow(WorkState::Done));
     assert_eq!(run(&store, DropWorkItem { id }).await, Handled::NotNow(WorkState::Done));
     assert_eq!(run(&store, RetryWorkItem { id: WorkItemId(99) }).await, Handled::NotFound);

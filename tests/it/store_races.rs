@@ -8,13 +8,13 @@ use futures_util::future::{join, join_all};
 use retcon::domain::key::InternalKey;
 use retcon::store::Store;
 use retcon::store::requests::look::{Introduce, Introduced, RecallUnknown, RecordResults};
-use retcon::store::requests::queue::{Claim, Enqueue, Notification, Recover, Subject, WorkItemId};
+use retcon::store::requests::queue::{Claim, Enqueue, Notification, Receipt, Recover};
 use tokio::sync::Mutex;
 
 use crate::support::postgres;
 use crate::support::store::{
-    again, ask, claim, claim_one, claim_up_to, customer, done, finish, introduce_claimed, items, key, later,
-    next_version, notification, notify, recall, record, results, rows, run, source, unknown,
+    again, ask, claim, claim_one, claim_up_to, customer, done, finish, first_claims, introduce_claimed, items, key,
+    later, next_version, notification, notify, recall, receipts, record, results, rows, run, source, unknown,
 };
 use crate::support::wait;
 
@@ -54,7 +54,7 @@ async fn look_at_everything(store: Store, looked_at: Arc<Mutex<BTreeSet<String>>
             let end = if looks % 3 == 0 { again() } else { done() };
             // Before the items go back: from then on it may be claimed by another.
             looked_at.lock().await.remove(&name);
-            finish(&store, items(&look), end).await;
+            finish(&store, receipts(&look), end).await;
         }
     }
 }
@@ -182,7 +182,7 @@ async fn claims_that_meet_never_share_a_record() {
         let subjects: BTreeSet<_> = looks.iter().map(|look| format!("{:?}", look.subject)).collect();
         assert_eq!((looks.len(), subjects.len()), (20, 20));
         assert!(looks.iter().all(|look| look.items.len() == 2), "{looks:?}");
-        finish(&store, looks.iter().flat_map(items).collect(), done()).await;
+        finish(&store, looks.iter().flat_map(receipts).collect(), done()).await;
     }
 }
 
@@ -209,7 +209,7 @@ async fn one_copy_becomes_one_record() {
             (&first, &second) == (&new, &Introduced::LookAgain) || (&first, &second) == (&Introduced::LookAgain, &new),
             "{first:?} {second:?}"
         );
-        finish(&store, request.items, done()).await;
+        finish(&store, first_claims(&request.items), done()).await;
     }
 }
 
@@ -225,7 +225,7 @@ async fn two_copies_of_one_item_become_one_record() {
         let expected =
             [(Introduced::New(one), Introduced::Joined(one)), (Introduced::Joined(one), Introduced::New(one))];
         assert!(expected.contains(&both), "{both:?}");
-        finish(&store, [crm.items, shop.items].concat(), done()).await;
+        finish(&store, first_claims(&[crm.items, shop.items].concat()), done()).await;
     }
     assert_eq!(rows(&store, "select count(*) from record").await, ["100"]);
 }
@@ -237,7 +237,7 @@ async fn a_copy_joins_its_record_whether_or_not_a_look_at_it_is_being_claimed() 
     for round in 1..=100 {
         let value = format!("[{round}]");
         let (_, first) = introduce_claimed(&store, "crm", &format!("k{round}"), Some(&value)).await;
-        finish(&store, first, done()).await;
+        finish(&store, first_claims(&first), done()).await;
         let request = prepared(&store, "shop", &format!("s{round}"), Some(&value)).await;
         ask(&store, InternalKey(round)).await;
         let (introduced, looks) = if round % 2 == 0 {
@@ -254,7 +254,7 @@ async fn a_copy_joins_its_record_whether_or_not_a_look_at_it_is_being_claimed() 
             after += 1
         }
         assert_eq!(recall(&store, InternalKey(round)).await.links.len(), 2);
-        finish(&store, request.items, done()).await;
+        finish(&store, first_claims(&request.items), done()).await;
         rows(&store, "update work_item set state = 'done', finished_at = now() where state <> 'done'").await;
     }
     assert!(before > 0 && after > 0, "they never met: {before} {after}");
@@ -285,15 +285,12 @@ async fn what_comes_again_meets_what_is_asked_for() {
     for _ in 0..200 {
         notify(&store, "crm", "a").await;
         let first = items(&claim_one(&store).await);
-        let (stored, ()) = join(notify(&store, "crm", "a"), finish(&store, first.clone(), later())).await;
+        let (stored, ()) = join(notify(&store, "crm", "a"), finish(&store, first_claims(&first), later())).await;
         // Either it coalesced with what went back, or what went back gave way to it.
         let look = claim_one(&store).await;
         let expected = if stored.coalesced { first } else { vec![stored.id] };
-        assert_eq!(
-            (items(&look), look.subject),
-            (expected.clone(), Subject::UnknownKey { source: source("crm"), key: key("a") })
-        );
-        finish(&store, expected, done()).await;
+        assert_eq!((items(&look), &look.subject), (expected, &unknown("crm", "a")));
+        finish(&store, receipts(&look), done()).await;
         assert_eq!(rows(&store, UNFINISHED).await, ["0"]);
     }
 }
@@ -312,9 +309,9 @@ async fn recovery_meets_notifications() {
         let (recovered, _) =
             join(run(&store, Recover { entity: customer(), held: Vec::new() }), run(&store, all(reversed))).await;
         assert_eq!(recovered.put_back, 20);
-        let ids: Vec<WorkItemId> = claim(&store).await.iter().flat_map(items).collect();
-        assert_eq!(ids.len(), 20);
-        finish(&store, ids, done()).await;
+        let claimed: Vec<Receipt> = claim(&store).await.iter().flat_map(receipts).collect();
+        assert_eq!(claimed.len(), 20);
+        finish(&store, claimed, done()).await;
         assert_eq!(rows(&store, UNFINISHED).await, ["0"]);
     }
 }

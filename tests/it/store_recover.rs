@@ -8,8 +8,8 @@ use retcon::store::requests::view::WorkState;
 
 use crate::support::postgres;
 use crate::support::store::{
-    blocked, claim, claim_one, customer, decision, entity, finish, intent, item, items, notify, recall, record, rows,
-    run, source,
+    blocked, claim, claim_one, customer, decision, entity, finish, first_claims, intent, item, items, notify, recall,
+    receipts, record, rows, run, source,
 };
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn a_dead_daemons_work_is_put_back() {
     let running = notify(&store, "crm", "a").await.id;
     claim_one(&store).await;
     let waiting = notify(&store, "crm", "b").await.id;
-    finish(&store, items(&claim_one(&store).await), blocked(&["billing"])).await;
+    finish(&store, receipts(&claim_one(&store).await), blocked(&["billing"])).await;
     let doubled = notify(&store, "crm", "c").await.id;
     claim_one(&store).await;
     let other = notify(&store, "crm", "c").await.id;
@@ -67,7 +67,7 @@ async fn what_looks_under_way_hold_is_not_put_back() {
         let operations = vec![(source("x"), intent(OperationKind::Create))];
         assert!(run(&store, Decide { operations, ..decision(&known) }).await);
     }
-    assert_eq!(run(&store, Recover { entity: customer(), held: vec![ids[1]] }).await.put_back, 1);
+    assert_eq!(run(&store, Recover { entity: customer(), held: first_claims(&ids[1..]) }).await.put_back, 1);
     let states = [item(&store, ids[0]).await.state, item(&store, ids[1]).await.state];
     assert_eq!(states, [WorkState::Ready, WorkState::Running]);
     assert_eq!(

@@ -2,17 +2,16 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use futures_util::poll;
 use retcon::domain::key::InternalKey;
 use retcon::domain::record::{Link, OperationKind};
-use retcon::store::requests::lease::{DaemonId, Enlist, Fence, GiveUp, Serve, Served};
+use retcon::store::requests::lease::{DaemonId, Fence, GiveUp};
 use retcon::store::requests::look::{
     Decide, DecideWithin, Decided, Introduce, Introduced, Limits, RecallUnknown, RecordResults,
 };
-use retcon::store::requests::queue::{Subject, WorkItemId};
+use retcon::store::requests::queue::{Receipt, Subject};
 use retcon::store::{Request, Store, StoreError};
 use rstest::rstest;
 use tokio_postgres::{Client, NoTls};
@@ -21,11 +20,10 @@ use crate::support::postgres::{self, TestStore};
 use crate::support::site::open_directory;
 use crate::support::store::{
     claim, customer, decision, intent, introduce_claimed, item, items, json, linked, next_version, notify, recall,
-    record, results, rows, run, source,
+    receipts, record, results, rows, run, serve, source,
 };
 use crate::support::wire::{Moment, Wire};
 
-const TERM: Duration = Duration::from_secs(3600);
 /// How many looks record something.
 const LOOKS: usize = 16;
 
@@ -105,17 +103,6 @@ impl Drop for Holder {
     }
 }
 
-/// Enlists a daemon, and gives it the entity.
-async fn serve(database: &TestStore) -> (DaemonId, Fence) {
-    let daemon = DaemonId::new();
-    run(database, Enlist { daemon, name: "here".to_owned(), term: TERM, former: None }).await;
-    let wanted = vec![customer()];
-    let served = run(database, Serve { daemon, term: TERM, grace: TERM, as_of: None, wanted }).await;
-    let Served::Listed { taken, .. } = served else { panic!("{served:?}") };
-    let number = *taken.get(&customer()).expect("it is free");
-    (daemon, Fence { entity: customer(), number, holder: daemon })
-}
-
 fn within(decision: Decide) -> DecideWithin {
     DecideWithin { decision, limits: Limits::default() }
 }
@@ -143,7 +130,7 @@ async fn decisions_and_results_go_together() {
     let scene = Scene::new().await;
     let store = &scene.database;
     notify(store, "crm", "1").await;
-    let claimed: Vec<WorkItemId> = claim(store).await.iter().flat_map(items).collect();
+    let claimed: Vec<Receipt> = claim(store).await.iter().flat_map(receipts).collect();
     let result = RecordResults { links: vec![(source("crm"), linked("1"))], ..results(scene.records[1], &claimed) };
     let mut decision = scene.decisions().await.pop().expect("there are some");
     decision.operations = vec![(source("billing"), intent(OperationKind::Update))];

@@ -15,8 +15,8 @@ use retcon::store::requests::view::{
 
 use crate::support::postgres;
 use crate::support::store::{
-    ask, blocked, claim_one, customer, decision, done, entity, finish, intent, item, items, json, key, later, linked,
-    next_version, notification, notify, order, parked, recall, record, removal, results, rows, run, source,
+    ask, blocked, claim_one, customer, decision, done, entity, finish, intent, item, json, key, later, linked,
+    next_version, notification, notify, order, parked, recall, receipts, record, removal, results, rows, run, source,
 };
 
 /// A time as it is shown.
@@ -190,7 +190,7 @@ async fn work_is_listed_by_state_and_entity() {
         let id = notify(&store, "crm", name).await.id;
         let look = claim_one(&store).await;
         if let Some(end) = end {
-            finish(&store, items(&look), end).await;
+            finish(&store, receipts(&look), end).await;
         }
         by_state.insert(name, id);
     }
@@ -232,7 +232,7 @@ async fn one_work_item_is_shown_with_all_that_is_known_of_it() {
     assert_eq!(copy.copy, Some((source("crm"), key("a"))));
     assert_eq!((copy.state, copy.attempts, copy.record), (WorkState::Ready, 0, None));
     assert!(copy.due_at.as_deref().is_some_and(is_time), "{copy:?}");
-    finish(&store, items(&claim_one(&store).await), blocked(&["crm", "billing"])).await;
+    finish(&store, receipts(&claim_one(&store).await), blocked(&["crm", "billing"])).await;
     let copy = item(&store, copy.id).await;
     assert_eq!((copy.state, copy.due_at, copy.record), (WorkState::Waiting, None, Some(one)));
     assert_eq!(copy.blocked_by, [source("crm"), source("billing")]);
@@ -264,7 +264,7 @@ async fn everything_is_counted_for_every_entity() {
     for (name, end) in [("p", Some(parked())), ("w", Some(later())), ("v", Some(later())), ("r", None)] {
         notify(&store, "crm", name).await;
         if let (look, Some(end)) = (claim_one(&store).await, end) {
-            finish(&store, items(&look), end).await;
+            finish(&store, receipts(&look), end).await;
         }
     }
     for name in ["q1", "q2", "q3"] {

@@ -17,7 +17,7 @@ use rstest::rstest;
 use crate::support::postgres::{self, TestStore, block_on};
 use crate::support::site::open_directory;
 use crate::support::store::{
-    blocked, claim, claim_one, customer, done, finish, items, notify, parked, record, rows, source,
+    blocked, claim, claim_one, customer, done, finish, first_claims, notify, parked, receipts, record, rows, source,
 };
 use crate::support::wire::{Moment, Wire};
 
@@ -52,7 +52,7 @@ fn with_item(end: Option<retcon::store::requests::queue::WorkEnd>) -> (TestStore
         let id = notify(&database, "crm", "a").await.id;
         if let Some(end) = end {
             claim_one(&database).await;
-            finish(&database, vec![id], end).await;
+            finish(&database, first_claims(&[id]), end).await;
         }
         id
     });
@@ -113,11 +113,11 @@ fn many_are_ordered_once(#[values(Moment::BeforeCommit, Moment::AfterCommit)] mo
 fn an_end_is_recorded_once(#[values(Moment::BeforeCommit, Moment::AfterCommit)] moment: Moment) {
     let (database, _) = with_item(None);
     let claimed = block_on(claim_one(&database));
-    let end = |end| FinishItems { entity: customer(), finish: Finish { items: items(&claimed), end } };
+    let end = |end| FinishItems { entity: customer(), finish: Finish { items: receipts(&claimed), end } };
     check(&database, ("-- Puts running items back", moment), end(parked()), (WORK, &["parked 1"]));
     let (database, _) = with_item(None);
     let claimed = block_on(claim_one(&database));
-    let end = |end| FinishItems { entity: customer(), finish: Finish { items: items(&claimed), end } };
+    let end = |end| FinishItems { entity: customer(), finish: Finish { items: receipts(&claimed), end } };
     check(&database, ("-- Ends running items as done", moment), end(done()), (WORK, &["done synced 0"]));
 }
 

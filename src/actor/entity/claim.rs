@@ -22,7 +22,7 @@ use crate::store::StoreError;
 use super::super::desk::SharedDesk;
 use super::super::look::{self, Beginning, LookEnd};
 use super::super::store::requests::queue::{
-    Claim, Claimed, ClaimedLook, Enqueued, GiveBack, Notification, Subject, TakeIn, WorkItemId,
+    Claim, Claimed, ClaimedLook, Enqueued, GiveBack, Notification, Receipt, Subject, TakeIn,
 };
 use super::super::supervision::panic_text;
 use super::super::workshop::{Alone, Claiming};
@@ -159,13 +159,11 @@ pub(super) fn begin_ready(desk: &SharedDesk, claimed: ClaimedLook, alone: Option
     drop(begin_look(desk, Beginning { claimed, alone, kept: kept.shared() }));
 }
 
-/// Puts items back that were claimed, and that nobody has begun to look at. It is asked for once: where no answer comes they may be
-/// back, and would be taken from looks that have claimed them since. What is nobody's then, a recovery puts back, during which nothing is
-/// claimed.
-pub(super) fn give_back(desk: &SharedDesk, items: Vec<WorkItemId>) {
+/// Puts items back that were claimed, and that nobody has begun to look at.
+pub(super) fn give_back(desk: &SharedDesk, items: Vec<Receipt>) {
     let (desk, held) = (Rc::clone(desk), desk.workshop.hold(items.clone()));
     actix::spawn(async move {
-        let given_back = desk.ask(GiveBack { entity: desk.entity.name.clone(), items }).await;
+        let given_back = desk.insist(GiveBack { entity: desk.entity.name.clone(), items }).await;
         drop(held);
         let end = given_back.map_or(LookEnd::Stuck, |()| LookEnd::Settled { blocked_by: Vec::new() });
         desk.workshop.tell(LookEnded { end, took: None });
@@ -176,7 +174,7 @@ pub(super) fn give_back(desk: &SharedDesk, items: Vec<WorkItemId>) {
 fn begin_look(desk: &SharedDesk, beginning: Beginning) -> JoinHandle<()> {
     let desk = Rc::clone(desk);
     let (items, kept) = (beginning.claimed.items.clone(), beginning.kept.clone());
-    let held = desk.workshop.hold(items.iter().map(|item| item.id).collect());
+    let held = desk.workshop.hold(items.iter().map(|item| item.receipt).collect());
     let began = Instant::now();
     actix::spawn(async move {
         let workshop = Arc::clone(&desk.workshop);

@@ -34,7 +34,7 @@ impl Look {
         let finish = plan
             .writes
             .is_empty()
-            .then(|| Finish { items: self.item_ids(), end: self.end(&plan.owed, outcome(&plan, 0, false)) });
+            .then(|| Finish { items: self.receipts(), end: self.end(&plan.owed, outcome(&plan, 0, false)) });
         let waits = finish.as_ref().map(|finish| (blocked_by(&finish.end), word(&finish.end)));
         // Before this look ends, so that it is never thought that nothing is left to do.
         self.spread_relief(&plan, taken).await?;

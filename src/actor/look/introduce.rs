@@ -146,7 +146,7 @@ impl Look {
             }
         };
         let due_in = self.desk.retry.delay(self.attempts(), rand::random());
-        Hold { entity: self.desk.entity.name.clone(), items: self.item_ids(), by, due_in, error, spent }
+        Hold { entity: self.desk.entity.name.clone(), items: self.receipts(), by, due_in, error, spent }
     }
 
     /// Settles a doubt: the key that its write had not told is known now.
@@ -170,7 +170,7 @@ impl Look {
         let link = Link { base: operation.carries.clone(), missing_since: None, ..link };
         info!(self.log, "doubt settled"; key::SOURCE => %source, key::FOREIGN_KEY => %key, key::INTERNAL_KEY => record.0,
             key::OPERATION => %operation.id.0);
-        let finish = Finish { items: self.item_ids(), end: at_once() };
+        let finish = Finish { items: self.receipts(), end: at_once() };
         self.link_found(record, Found { source, key, operation: operation.id, link }, Vec::new(), finish).await?;
         Ok(Vec::new())
     }

@@ -33,7 +33,9 @@ use super::desk::SharedDesk;
 use super::errand::{Read, Taken};
 use super::source::visit;
 use super::store::requests::look::{FindRival, Recall, RecallRecent};
-use super::store::requests::queue::{ClaimedItem, ClaimedLook, Finish, FinishItems, Subject, WorkEnd, WorkItemId};
+use super::store::requests::queue::{
+    ClaimedItem, ClaimedLook, Finish, FinishItems, Receipt, Subject, WorkEnd, WorkItemId,
+};
 use super::workshop::Alone;
 use settle::Settling;
 
@@ -92,7 +94,7 @@ enum CarriedOut {
 /// Makes a look and ends its work items. Before the claim is durable, sources are read and nothing else is done.
 pub(super) async fn look(desk: SharedDesk, beginning: Beginning) -> LookEnd {
     let Beginning { claimed: ClaimedLook { subject, items, known }, alone, kept } = beginning;
-    let item = items.first().map_or(0, |item| item.id.0);
+    let item = items.first().map_or(0, |item| item.receipt.item.0);
     let log = desk.log.new(o!(key::WORK_ITEM => item));
     let look = Look { desk, items, log, began: Instant::now() };
     let head = match (known, alone) {
@@ -289,12 +291,16 @@ impl Look {
     }
 
     fn item_ids(&self) -> Vec<WorkItemId> {
-        self.items.iter().map(|item| item.id).collect()
+        self.items.iter().map(|item| item.receipt.item).collect()
+    }
+
+    fn receipts(&self) -> Vec<Receipt> {
+        self.items.iter().map(|item| item.receipt).collect()
     }
 
     /// The items that carry an order.
     fn ordered_items(&self) -> Vec<WorkItemId> {
-        self.items.iter().filter(|item| item.order.is_some()).map(|item| item.id).collect()
+        self.items.iter().filter(|item| item.order.is_some()).map(|item| item.receipt.item).collect()
     }
 
     /// Turns what is owed into the end of the work items.
@@ -324,7 +330,7 @@ impl Look {
     /// Ends the work items without anything to record of a record.
     async fn finish(&self, end: WorkEnd) -> Result<Vec<SourceName>, StoreError> {
         let (blocked_by, word) = (blocked_by(&end), word(&end));
-        let finish = Finish { items: self.item_ids(), end };
+        let finish = Finish { items: self.receipts(), end };
         self.desk.insist(FinishItems { entity: self.desk.entity.name.clone(), finish }).await?;
         points::pass(Point::Finished);
         self.count(word);

@@ -63,7 +63,7 @@ impl Look {
     }
 
     pub(super) fn order(&self) -> Option<(WorkItemId, &Order)> {
-        self.items.iter().find_map(|item| item.order.as_ref().map(|order| (item.id, order)))
+        self.items.iter().find_map(|item| item.order.as_ref().map(|order| (item.receipt.item, order)))
     }
 
     /// Says what leads to a version. Of a decision about many conflicts at once also who made it: no act in the trail names the record.

@@ -181,7 +181,7 @@ impl Look {
                 outputs: sheet.outputs,
                 decided_items: Vec::new(),
                 tidies: sheet.tidies,
-                finish: Finish { items: self.item_ids(), end },
+                finish: Finish { items: self.receipts(), end },
             })
             .await?;
         points::pass(Point::Recorded);

@@ -139,7 +139,7 @@ pub struct FindRival {
 ///
 /// Gives `false`, and records nothing, if the record's version is not `expected_version` any more, if a link bears the key of
 /// another record's copy, or if a copy that is to be created has been introduced since the recall. Without writes to come, `finish` ends the work items and this is the look's only transaction;
-/// if none of them is running any more, this was recorded before, and that is all.
+/// if their claim is over, this was recorded before, and that is all.
 #[derive(Debug, Clone)]
 pub struct Decide {
     pub entity: EntityName,
@@ -233,8 +233,8 @@ pub enum Decided {
 /// The second transaction of a look: what came of the writes. Only copies, their keys and operations change.
 ///
 /// A key that is another record's copy already is not taken: the write that gave it is in doubt from now on, its link stays
-/// as it was, and where the items were to be done, their outcome is `in-doubt`. If none of the items is running any more, this
-/// was recorded before, and that is all.
+/// as it was, and where the items were to be done, their outcome is `in-doubt`. If the claim of the items is over, this was
+/// recorded before, and that is all.
 #[derive(Debug, Clone)]
 pub struct RecordResults {
     pub entity: EntityName,

@@ -17,11 +17,21 @@ use crate::domain::name::{EntityName, SourceName};
 use crate::domain::plan::Shown;
 use crate::domain::record::{DoubtId, Known, Settlement};
 
-pub(in crate::store) use finish::ids;
+use finish::{columns, receipt};
+
+pub(in crate::store) use finish::{find_running, ids, is_running};
 
 /// The name of a work item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkItemId(pub i64);
+
+/// What a claim gives for an item, and the end of its look shows: that ends this claim and no later one, however often it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Receipt {
+    pub item: WorkItemId,
+    /// How often the item had been claimed then, that time included.
+    pub claim: i64,
+}
 
 /// A hint that a copy may have changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -158,7 +168,7 @@ pub enum Subject {
 /// One claimed item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedItem {
-    pub id: WorkItemId,
+    pub receipt: Receipt,
     /// Looks that failed before this one, and that count.
     pub attempts: u32,
     pub order: Option<Order>,
@@ -178,7 +188,7 @@ pub struct FinishItems {
 #[derive(Debug, Clone)]
 pub struct GiveBack {
     pub entity: EntityName,
-    pub items: Vec<WorkItemId>,
+    pub items: Vec<Receipt>,
 }
 
 /// Has claimed items for an unknown key wait for a write that may have made their copy: for one in doubt until it is settled,
@@ -186,7 +196,7 @@ pub struct GiveBack {
 #[derive(Debug, Clone)]
 pub struct Hold {
     pub entity: EntityName,
-    pub items: Vec<WorkItemId>,
+    pub items: Vec<Receipt>,
     pub by: DoubtId,
     pub due_in: Duration,
     /// What the items wait for, for people.
@@ -195,10 +205,10 @@ pub struct Hold {
     pub spent: bool,
 }
 
-/// How claimed items end. Ends only items that are running.
+/// How claimed items end. Ends only items that are running under these claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finish {
-    pub items: Vec<WorkItemId>,
+    pub items: Vec<Receipt>,
     pub end: WorkEnd,
 }
 
@@ -232,8 +242,8 @@ pub enum WorkEnd {
 #[derive(Debug, Clone)]
 pub struct Recover {
     pub entity: EntityName,
-    /// The items of the looks under way.
-    pub held: Vec<WorkItemId>,
+    /// The items of the looks under way, by the claims that these rest on.
+    pub held: Vec<Receipt>,
 }
 
 /// Gives all that is known of sources by their former names to their present ones: links, keys, writes, work, and who contends in

@@ -8,10 +8,11 @@ use retcon::domain::name::{EntityName, SourceName};
 use retcon::domain::record::{
     Base, Known, Link, LinkState, OpenOperation, OperationId, OperationKind, OperationState, Record, RecordState,
 };
+use retcon::store::requests::lease::{DaemonId, Enlist, Fence, Serve, Served};
 use retcon::store::requests::look::{Decide, Introduce, Introduced, Recall, RecallUnknown, RecordResults};
 use retcon::store::requests::queue::{
-    Claim, Claimed, ClaimedLook, Enqueue, EnqueueRecord, Enqueued, Finish, FinishItems, Notification, Order, Subject,
-    WorkEnd, WorkItemId,
+    Claim, Claimed, ClaimedLook, Enqueue, EnqueueRecord, Enqueued, Finish, FinishItems, Notification, Order, Receipt,
+    Subject, WorkEnd, WorkItemId,
 };
 use retcon::store::requests::view::{FindWorkItem, WorkItemRow};
 use retcon::store::{Request, Store};
@@ -83,14 +84,27 @@ pub(crate) async fn claim_one(store: &Store) -> ClaimedLook {
 }
 
 pub(crate) fn items(look: &ClaimedLook) -> Vec<WorkItemId> {
-    look.items.iter().map(|item| item.id).collect()
+    look.items.iter().map(|item| item.receipt.item).collect()
+}
+
+pub(crate) fn receipts(look: &ClaimedLook) -> Vec<Receipt> {
+    look.items.iter().map(|item| item.receipt).collect()
+}
+
+/// Gives what the first claim of each item has given.
+pub(crate) fn first_claims(items: &[WorkItemId]) -> Vec<Receipt> {
+    nth_claims(1, items)
+}
+
+pub(crate) fn nth_claims(claim: i64, items: &[WorkItemId]) -> Vec<Receipt> {
+    items.iter().map(|item| Receipt { item: *item, claim }).collect()
 }
 
 pub(crate) fn unknown(source_name: &str, foreign_key: &str) -> Subject {
     Subject::UnknownKey { source: source(source_name), key: key(foreign_key) }
 }
 
-pub(crate) async fn finish(store: &Store, items: Vec<WorkItemId>, end: WorkEnd) {
+pub(crate) async fn finish(store: &Store, items: Vec<Receipt>, end: WorkEnd) {
     run(store, FinishItems { entity: customer(), finish: Finish { items, end } }).await;
 }
 
@@ -164,7 +178,7 @@ pub(crate) async fn introduce(
 pub(crate) async fn record(store: &Store, source_name: &str, foreign_key: &str) -> InternalKey {
     match introduce_claimed(store, source_name, foreign_key, None).await {
         (Introduced::New(record), items) => {
-            finish(store, items, done()).await;
+            finish(store, first_claims(&items), done()).await;
             record
         }
         other => panic!("{source_name}:{foreign_key} is not new: {other:?}"),
@@ -209,7 +223,7 @@ pub(crate) fn removal(known: &Known) -> Decide {
 }
 
 /// Results that change nothing, for items that are done.
-pub(crate) fn results(record: InternalKey, items: &[WorkItemId]) -> RecordResults {
+pub(crate) fn results(record: InternalKey, items: &[Receipt]) -> RecordResults {
     RecordResults {
         entity: customer(),
         record,
@@ -247,6 +261,16 @@ pub(crate) fn intent(kind: OperationKind) -> OpenOperation {
         attempts: 1,
         may_have_taken_effect: true,
     }
+}
+
+/// Enlists a daemon, and gives it the entity.
+pub(crate) async fn serve(store: &Store) -> (DaemonId, Fence) {
+    let (daemon, term, wanted) = (DaemonId::new(), Duration::from_secs(3600), vec![customer()]);
+    run(store, Enlist { daemon, name: "here".to_owned(), term, former: None }).await;
+    let served = run(store, Serve { daemon, term, grace: term, as_of: None, wanted }).await;
+    let Served::Listed { taken, .. } = served else { panic!("{served:?}") };
+    let number = *taken.get(&customer()).expect("it is free");
+    (daemon, Fence { entity: customer(), number, holder: daemon })
 }
 
 /// Asks the database itself, and gives each row with its columns between bars.

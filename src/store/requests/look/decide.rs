@@ -8,8 +8,8 @@ use crate::domain::record::{LinkState, OperationKind, OperationState, RecordStat
 use crate::store::columns::{JsonText, Word, get};
 use crate::store::encoding::encode_list;
 use crate::store::requests::lease::Fence;
-use crate::store::requests::queue::ids;
-use crate::store::run::{Authority, Fault, Recording, Request, Session, Step, run_together};
+use crate::store::requests::queue::{Receipt, find_running, ids, is_running};
+use crate::store::run::{Authority, Fault, Recording, Request, Session, run_together};
 use crate::store::{Store, StoreError};
 
 use super::conflicts::{Standing, changes};
@@ -18,7 +18,6 @@ use super::limits::Verdict;
 use super::sheet::{Matched, Revised, Sheet};
 use super::{Decide, DecideWithin, Decided, Limits};
 
-pub(super) const FIND_RUNNING: &str = include_str!("../../sql/work_item/find_running.sql");
 const LIST_LINKED: &str = include_str!("../../sql/link/list_linked.sql");
 const LIST_CONFLICTS: &str = include_str!("../../sql/conflict/list_open.sql");
 
@@ -64,11 +63,6 @@ impl Recording for DecideWithin {
     }
 }
 
-/// Reads whether any item of a look is still claimed.
-pub(super) fn is_running(rows: &[Row]) -> Result<bool, Fault> {
-    rows.first().map_or(Ok(false), |row| get(row, "running"))
-}
-
 impl Decide {
     /// Records the decision, if these limits let it pass.
     async fn within(&self, limits: &Limits, session: &Session<'_>) -> Result<Decided, Fault> {
@@ -84,7 +78,7 @@ impl Decide {
             copies.lock(),
             copies.step(LIST_CONFLICTS, []),
             copies.list_holders(self.borne()),
-            Step::new(FIND_RUNNING, [Box::new(ended.clone())]),
+            find_running(ended),
             copies.step(LIST_LINKED, [column(&self.created(), |source| source.as_str().to_owned())]),
         ];
         let [locked, standing, holders, running, linked] = session.pipeline_of(steps).await?;
@@ -115,7 +109,7 @@ impl Decide {
             return None;
         }
         let (mut sheet, record) = (Sheet::default(), self.record.id);
-        sheet.lock(record, Some(self.expected_version), &self.ended_items());
+        sheet.lock(record, Some(self.expected_version), self.ended_items());
         self.created().into_iter().for_each(|source| sheet.expect_none(record, source));
         self.borne().for_each(|(source, key)| sheet.expect_free(record, source, key));
         self.enter(&mut sheet);
@@ -129,8 +123,8 @@ impl Decide {
         linked.filter_map(|(source, link)| Some((source, link.key.as_ref()?)))
     }
 
-    fn ended_items(&self) -> Vec<i64> {
-        self.finish.as_ref().map_or_else(Vec::new, |finish| ids(&finish.items))
+    fn ended_items(&self) -> &[Receipt] {
+        self.finish.as_ref().map_or(&[][..], |finish| &finish.items)
     }
 
     /// Gives the sources at which copies are to be created.

@@ -7,13 +7,12 @@ use crate::domain::name::SourceName;
 use crate::domain::record::{Link, LinkState, OperationId};
 use crate::store::columns::{get, parsed};
 use crate::store::requests::lease::Fence;
-use crate::store::requests::queue::{Finish, WorkEnd, ids};
+use crate::store::requests::queue::{Finish, WorkEnd, find_running, ids, is_running};
 use crate::store::run::{Authority, Fault, Recording, Request, Session, Step, run_together};
 use crate::store::{Store, StoreError};
 
 use super::RecordResults;
 use super::copies::{Copies, column};
-use super::decide::{FIND_RUNNING, is_running};
 use super::sheet::Sheet;
 
 const BLAME_LINKS: &str = include_str!("../../sql/link/blame.sql");
@@ -39,8 +38,7 @@ impl Request for RecordResults {
             return Ok(());
         }
         let copies = Copies { entity: &self.entity, record: self.record };
-        let items = ids(&self.finish.items);
-        let steps = [copies.lock(), copies.list_holders(self.borne()), Step::new(FIND_RUNNING, [Box::new(items)])];
+        let steps = [copies.lock(), copies.list_holders(self.borne()), find_running(&self.finish.items)];
         let [_, holders, running] = session.pipeline_of(steps).await?;
         if !self.finish.items.is_empty() && !is_running(&running)? {
             // This was recorded before: only the word of it was lost.
@@ -89,7 +87,7 @@ impl RecordResults {
     /// Gives what is recorded if there turns out to be nothing to be considered.
     fn plain(&self) -> Sheet {
         let mut sheet = Sheet::default();
-        sheet.lock(self.record, None, &ids(&self.finish.items));
+        sheet.lock(self.record, None, &self.finish.items);
         self.borne().for_each(|(source, key)| sheet.expect_free(self.record, source, key));
         self.enter(&mut sheet, &[]);
         sheet

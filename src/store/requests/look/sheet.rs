@@ -14,7 +14,7 @@ use crate::domain::name::{EntityName, SourceName};
 use crate::domain::record::{Link, LinkState, OpenOperation, OperationEnd, OperationId, Output};
 use crate::store::columns::{JsonText, Word, storable};
 use crate::store::encoding::{encode, encode_list};
-use crate::store::requests::queue::{Finish, WorkEnd, WorkItemId, ids};
+use crate::store::requests::queue::{Finish, Receipt, WorkEnd};
 use crate::store::run::{Parameter, Step};
 
 use size::{Size, bytes_of};
@@ -57,8 +57,8 @@ rows! {
     struct Created { record: i64, source: String, }
     /// A key that must be no other record's.
     struct Wanted { record: i64, source: String, key: String, }
-    /// An item of a look at a record, one of which must still be claimed.
-    struct Claimed { record: i64, item: i64, }
+    /// An item of a look at a record, one of which must still be under its claim.
+    struct Claimed { record: i64, item: i64, claim: i64, }
     /// The next version of a record.
     struct Revised {
         record: i64,
@@ -119,7 +119,7 @@ rows! {
     #[derive(Clone)]
     struct Led { place: i64, item: i64, }
     /// An item that is done.
-    struct Finished { item: i64, outcome: &'static str, }
+    struct Finished { item: i64, claim: i64, outcome: &'static str, }
 }
 
 /// What is recorded in one transaction, of one look or of several at different records.
@@ -158,11 +158,12 @@ pub(in crate::store) struct Sheet {
 
 impl Sheet {
     /// Has the record locked, and seen to it that there is nothing to be considered: it has this version, if any is given, and
-    /// no open conflict, and one of the items is still claimed, if there are any.
-    pub(super) fn lock(&mut self, InternalKey(record): InternalKey, version: Option<i64>, items: &[i64]) {
+    /// no open conflict, and one of the items is still under its claim, if there are any.
+    pub(super) fn lock(&mut self, InternalKey(record): InternalKey, version: Option<i64>, items: &[Receipt]) {
         self.records.insert(record);
         self.expected.push(Expected { record, version });
-        self.claimed.extend(items.iter().map(|item| Claimed { record, item: *item }));
+        let claimed = items.iter().map(|Receipt { item, claim }| Claimed { record, item: item.0, claim: *claim });
+        self.claimed.extend(claimed);
     }
 
     /// Has seen to it that the record has no copy in this source.
@@ -283,10 +284,11 @@ impl Sheet {
         }
         match &finish.end {
             WorkEnd::Done { outcome } => {
-                self.finished.extend(finish.items.iter().map(|WorkItemId(item)| Finished { item: *item, outcome }));
+                let finished = |Receipt { item, claim }: &Receipt| Finished { item: item.0, claim: *claim, outcome };
+                self.finished.extend(finish.items.iter().map(finished));
             }
             WorkEnd::Again { .. } | WorkEnd::Parked { .. } | WorkEnd::Held { .. } => {
-                self.again.extend(ids(&finish.items));
+                self.again.extend(finish.items.iter().map(|receipt| receipt.item.0));
                 self.last.push(finish.step(entity));
             }
         }

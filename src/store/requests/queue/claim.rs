@@ -14,7 +14,7 @@ use crate::store::encoding::decode;
 use crate::store::requests::look::{all_known, recall_claimed};
 use crate::store::run::{Authority, Fault, Request, Session, Step};
 
-use super::{Claim, Claimed, ClaimedItem, ClaimedLook, Subject, WorkItemId};
+use super::{Claim, Claimed, ClaimedItem, ClaimedLook, Subject, receipt};
 
 const LOCK: &str = include_str!("../../sql/entity/lock_for_claim.sql");
 const CLAIM: &str = include_str!("../../sql/work_item/claim.sql");
@@ -92,7 +92,7 @@ fn subject(row: &Row) -> Result<Subject, Fault> {
 fn item(row: &Row) -> Result<ClaimedItem, Fault> {
     let order = get::<Option<JsonText>>(row, "command")?;
     Ok(ClaimedItem {
-        id: WorkItemId(get(row, "id")?),
+        receipt: receipt(row)?,
         attempts: u32::try_from(get::<i32>(row, "attempts")?).map_err(|error| unreadable("attempts", error))?,
         consents: get(row, "consents")?,
         order: order.as_ref().map(decode).transpose().map_err(|error| unreadable("command", error))?,

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use tokio_postgres::Row;
+
 use crate::domain::name::EntityName;
 use crate::domain::record::{DoubtId, OperationId};
 use crate::store::columns::{Word, get, micros, storable};
 use crate::store::requests::look::release_held;
 use crate::store::requests::view::WorkState;
-use crate::store::run::{Authority, Fault, Mode, Request, Session, Step};
+use crate::store::run::{Authority, Fault, Mode, Parameter, Request, Session, Step};
 
-use super::{Finish, FinishItems, GiveBack, Hold, WorkEnd, WorkItemId};
+use super::{Finish, FinishItems, GiveBack, Hold, Receipt, WorkEnd, WorkItemId};
 
 const ABANDON: &str = include_str!("../../sql/operation/abandon.sql");
+const FIND_RUNNING: &str = include_str!("../../sql/work_item/find_running.sql");
 const FINISH: &str = include_str!("../../sql/work_item/finish.sql");
 const LOCK_OPERATION: &str = include_str!("../../sql/operation/lock.sql");
 const PUT_BACK: &str = include_str!("../../sql/work_item/put_back.sql");
@@ -28,7 +31,8 @@ impl Request for FinishItems {
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
         let entity = self.entity.as_str().to_owned();
         // What stayed in flight for good would keep every unknown key of its source waiting.
-        let abandon = Step::new(ABANDON, [Box::new(entity), Box::new(ids(&self.finish.items))]);
+        let [items, claims] = columns(&self.finish.items);
+        let abandon = Step::new(ABANDON, [Box::new(entity), items, claims]);
         let [abandoned, _] = session.pipeline_of([abandon, self.finish.step(&self.entity)]).await?;
         let abandoned =
             abandoned.iter().map(|row| Ok(OperationId(get(row, "id")?))).collect::<Result<Vec<_>, Fault>>()?;
@@ -45,7 +49,7 @@ impl Request for GiveBack {
     const AUTHORITY: Authority = Authority::Server;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
-        session.conclude(vec![PutBack::unbegun(ids(&self.items)).step(&self.entity)]).await?;
+        session.conclude(vec![PutBack::unbegun(self.items.clone()).step(&self.entity)]).await?;
         Ok(())
     }
 }
@@ -59,7 +63,7 @@ impl Request for Hold {
 
     async fn attempt(&self, session: &Session<'_>) -> Result<(), Fault> {
         let put_back = PutBack {
-            items: ids(&self.items),
+            items: self.items.clone(),
             state: WorkState::Waiting,
             due_in: self.due_in,
             blocked_by: Vec::new(),
@@ -81,10 +85,11 @@ impl Finish {
         match &self.end {
             WorkEnd::Done { outcome } => {
                 let (entity, outcomes) = (entity.as_str().to_owned(), vec![*outcome; self.items.len()]);
-                Step::new(FINISH, [Box::new(entity), Box::new(ids(&self.items)), Box::new(outcomes)])
+                let [items, claims] = columns(&self.items);
+                Step::new(FINISH, [Box::new(entity), items, claims, Box::new(outcomes)])
             }
             WorkEnd::Again { due_in, error, blocked_by, spent, waiting } => PutBack {
-                items: ids(&self.items),
+                items: self.items.clone(),
                 state: if *waiting { WorkState::Waiting } else { WorkState::Ready },
                 due_in: *due_in,
                 blocked_by: blocked_by.iter().map(|source| source.as_str().to_owned()).collect(),
@@ -101,7 +106,7 @@ impl Finish {
 
     fn parked(&self, error: &str, asks_consent: bool) -> PutBack {
         PutBack {
-            items: ids(&self.items),
+            items: self.items.clone(),
             state: WorkState::Parked,
             due_in: Duration::ZERO,
             blocked_by: Vec::new(),
@@ -115,7 +120,7 @@ impl Finish {
 
 /// Claimed items go back into the queue.
 pub(super) struct PutBack {
-    pub(super) items: Vec<i64>,
+    pub(super) items: Vec<Receipt>,
     pub(super) state: WorkState,
     pub(super) due_in: Duration,
     pub(super) blocked_by: Vec<String>,
@@ -128,7 +133,7 @@ pub(super) struct PutBack {
 
 impl PutBack {
     /// Has items looked at again that no look has begun with, as far as is known.
-    pub(super) fn unbegun(items: Vec<i64>) -> Self {
+    pub(super) fn unbegun(items: Vec<Receipt>) -> Self {
         Self {
             items,
             state: WorkState::Ready,
@@ -142,11 +147,13 @@ impl PutBack {
     }
 
     pub(super) fn step(self, entity: &EntityName) -> Step {
+        let [items, claims] = columns(&self.items);
         Step::new(
             PUT_BACK,
             [
                 Box::new(entity.as_str().to_owned()),
-                Box::new(self.items),
+                items,
+                claims,
                 Box::new(self.state.word()),
                 Box::new(micros(self.due_in)),
                 Box::new(self.blocked_by),
@@ -162,4 +169,25 @@ impl PutBack {
 /// Gives the items' numbers as a statement takes them.
 pub(in crate::store) fn ids(items: &[WorkItemId]) -> Vec<i64> {
     items.iter().map(|WorkItemId(id)| *id).collect()
+}
+
+/// Gives the items' numbers, and those of their claims, as a statement takes them.
+pub(super) fn columns(receipts: &[Receipt]) -> [Parameter; 2] {
+    let (items, claims): (Vec<i64>, Vec<i64>) = receipts.iter().map(|receipt| (receipt.item.0, receipt.claim)).unzip();
+    [Box::new(items), Box::new(claims)]
+}
+
+/// Asks whether any item of a look is still under its claim; [`is_running`] reads the answer.
+pub(in crate::store) fn find_running(receipts: &[Receipt]) -> Step {
+    Step::new(FIND_RUNNING, columns(receipts))
+}
+
+/// Reads whether any item of a look is still under its claim.
+pub(in crate::store) fn is_running(rows: &[Row]) -> Result<bool, Fault> {
+    rows.first().map_or(Ok(false), |row| get(row, "running"))
+}
+
+/// Reads which claim of which item a row is about.
+pub(super) fn receipt(row: &Row) -> Result<Receipt, Fault> {
+    Ok(Receipt { item: WorkItemId(get(row, "id")?), claim: get(row, "claims")? })
 }

@@ -7,7 +7,7 @@ use crate::store::run::{Authority, Fault, Mode, Request, Session, Step};
 use crate::store::session;
 
 use super::finish::PutBack;
-use super::{Confirm, ListDue, Ping, PurgeFinished, Recover, Recovered, Release, ids};
+use super::{Confirm, ListDue, Ping, PurgeFinished, Recover, Recovered, Release, columns, receipt};
 
 const CREATE_ENTITY: &str = include_str!("../../sql/entity/create.sql");
 const LOCK_ENTITY: &str = include_str!("../../sql/entity/lock.sql");
@@ -36,19 +36,20 @@ impl Request for Recover {
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Recovered, Fault> {
         let entity = || Box::new(self.entity.as_str().to_owned());
-        let held = || Box::new(ids(&self.held));
+        let [of_looks, _] = columns(&self.held);
+        let [held, claims] = columns(&self.held);
         let steps = [
             Step::new(CREATE_ENTITY, [entity()]),
             // A claim whose answer was lost may still be under way.
             Step::new(LOCK_ENTITY, [entity()]),
-            Step::new(bent(Mistake::ForgetDoubt, RECOVER_OPERATIONS, "'in-doubt'", "'open'"), [entity(), held()]),
+            Step::new(bent(Mistake::ForgetDoubt, RECOVER_OPERATIONS, "'in-doubt'", "'open'"), [entity(), of_looks]),
             Step::new(RELEASE_ALL, [entity()]),
             Step::new(RELEASE_HELD, [entity()]),
-            Step::new(bent(Mistake::NoRecovery, LIST_RUNNING, "'running'", "'nothing'"), [entity(), held()]),
+            Step::new(bent(Mistake::NoRecovery, LIST_RUNNING, "'running'", "'nothing'"), [entity(), held, claims]),
             Step::new(FIND_UNCLAIMED, [entity()]),
         ];
         let [_, _, _, _, _, running, unclaimed] = session.pipeline_of(steps).await?;
-        let items = running.iter().map(|row| get(row, "id")).collect::<Result<Vec<i64>, _>>()?;
+        let items = running.iter().map(receipt).collect::<Result<Vec<_>, _>>()?;
         let put_back = items.len() as u64;
         if put_back > 0 {
             session.pipeline(vec![PutBack::unbegun(items).step(&self.entity)]).await?;

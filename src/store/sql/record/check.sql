@@ -1,7 +1,7 @@
 -- Ends in an error where there is more to be considered than looks that recalled their records have: one of the records $2 has another
 -- version than that of $3, or an open conflict; or one of $4 has a copy in the source of $5; or a key of $8 at the source of $7 is the copy
--- of another record than that of $6; or of the items $10 of a record of $9 none is claimed any more. A null version stands for any, with or
--- without conflicts.
+-- of another record than that of $6; or of the items $10 of a record of $9, under the claims of $11, none is running any more. A null version
+-- stands for any, with or without conflicts.
 select not_plain()
 where exists (
         select
@@ -47,13 +47,13 @@ where exists (
    )
    or exists (
        select
-       from unnest($9::bigint[], $10::bigint[]) as claimed (record, id)
+       from unnest($9::bigint[], $10::bigint[], $11::bigint[]) as claimed (record, id, claim)
        left join lateral (
-           select work_item.state
+           select work_item.state, work_item.claims
            from work_item
            where work_item.id = claimed.id
            offset 0
        ) as item on true
        group by claimed.record
-       having count(*) filter (where item.state = 'running') = 0
+       having count(*) filter (where item.state = 'running' and item.claims = claimed.claim) = 0
    )

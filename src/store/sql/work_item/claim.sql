@@ -110,11 +110,11 @@ locked as materialized (
 ),
 claimed as (
     update work_item
-    set state = 'running', record = locked.record, blocked_by = '{}', held_by = null
+    set state = 'running', claims = work_item.claims + 1, record = locked.record, blocked_by = '{}', held_by = null
     from locked
     where work_item.id = locked.id and work_item.id = any (array(select id from locked))
-    returning locked.place, work_item.id, work_item.record, work_item.source, work_item.foreign_key, work_item.attempts,
-              work_item.command, coalesce(work_item.consent = 'given', false) as consents
+    returning locked.place, work_item.id, work_item.claims, work_item.record, work_item.source, work_item.foreign_key,
+              work_item.attempts, work_item.command, coalesce(work_item.consent = 'given', false) as consents
 ),
 reached as materialized (
     -- How far the search has come. Many may be due at one moment: so it is told with the number.
@@ -181,8 +181,8 @@ next as (
         )
     end::bigint as due_in
 )
-select next.due_in, claimed.place, claimed.id, claimed.record, claimed.source, claimed.foreign_key, claimed.attempts,
-       claimed.command, claimed.consents
+select next.due_in, claimed.place, claimed.id, claimed.claims, claimed.record, claimed.source, claimed.foreign_key,
+       claimed.attempts, claimed.command, claimed.consents
 from next
 left join claimed on true
 order by claimed.place, claimed.id

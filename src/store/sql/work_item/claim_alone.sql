@@ -11,6 +11,7 @@ with head as materialized (
 claimed as (
     update work_item
     set state = 'running',
+        claims = work_item.claims + 1,
         record = (
             select foreign_key.record
             from foreign_key
@@ -32,11 +33,11 @@ claimed as (
           from operation
           where operation.entity = $1 and operation.state = 'in-flight' and operation.kind <> 'delete'
       )
-    returning work_item.id, work_item.record, work_item.source, work_item.foreign_key, work_item.attempts, work_item.command,
-              coalesce(work_item.consent = 'given', false) as consents
+    returning work_item.id, work_item.claims, work_item.record, work_item.source, work_item.foreign_key, work_item.attempts,
+              work_item.command, coalesce(work_item.consent = 'given', false) as consents
 )
-select null::bigint as due_in, 1::bigint as place, claimed.id, claimed.record, claimed.source, claimed.foreign_key,
-       claimed.attempts, claimed.command, claimed.consents
+select null::bigint as due_in, 1::bigint as place, claimed.id, claimed.claims, claimed.record, claimed.source,
+       claimed.foreign_key, claimed.attempts, claimed.command, claimed.consents
 from (select case when (select count(*) from claimed) = 1 then true else not_plain() end as is_plain offset 0) as judged
 left join claimed on true
 where judged.is_plain

@@ -1,15 +1,16 @@
--- Ends running items as done, those of $2 with the outcomes of $3, and with them the parked ones of the same records: what those waited
--- for has been done. A parked one that somebody else changes at this moment is looked at, or ended, by that: it is not waited for, since
--- who changes it may wait for this.
+-- Ends running items as done, those of $2, under the claims of $3, with the outcomes of $4, and with them the parked ones of the same
+-- records: what those waited for has been done. A parked one that somebody else changes at this moment is looked at, or ended, by that: it
+-- is not waited for, since who changes it may wait for this.
 with finished as materialized (
     select *
-    from unnest($2::bigint[], $3::text[]) as finished (id, outcome)
+    from unnest($2::bigint[], $3::bigint[], $4::text[]) as finished (id, claim, outcome)
 ),
 ended as (
     update work_item
     set state = 'done', outcome = finished.outcome, last_error = null, finished_at = clock_timestamp()
     from finished
-    where work_item.entity = $1 and work_item.id = any ($2) and work_item.id = finished.id and work_item.state = 'running'
+    where work_item.entity = $1 and work_item.id = any ($2) and work_item.id = finished.id
+      and work_item.claims = finished.claim and work_item.state = 'running'
     returning work_item.record, finished.outcome
 ),
 parked as (

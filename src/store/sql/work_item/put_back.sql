@@ -1,10 +1,10 @@
--- Puts running items back as $3 (ready, waiting or parked), due in $4 microseconds, or when a source of $5 is released. An item
--- whose subject has another that waits ends as coalesced into that one. The item of a copy that is gone becomes one of its record.
--- What is held by the write $8 waits until it is settled if that is in doubt; it is due at once if it is settled by now.
+-- Puts running items back, those of $2 under the claims of $3, as $4 (ready, waiting or parked), due in $5 microseconds, or when a source
+-- of $6 is released. An item whose subject has another that waits ends as coalesced into that one. The item of a copy that is gone becomes
+-- one of its record. What is held by the write $9 waits until it is settled if that is in doubt; it is due at once if it is settled by now.
 with holding as materialized (
     select state
     from operation
-    where number = $8 and state in ('in-flight', 'open', 'in-doubt')
+    where number = $9 and state in ('in-flight', 'open', 'in-doubt')
 ),
 running as materialized (
     select work_item.id, work_item.source, work_item.foreign_key, work_item.record,
@@ -20,16 +20,17 @@ running as materialized (
                else work_item.subject
            end as subject,
            case
-               when $3 = 'parked' then clock_timestamp()
-               when $5::text[] <> '{}' then 'infinity'
+               when $4 = 'parked' then clock_timestamp()
+               when $6::text[] <> '{}' then 'infinity'
                when (select count(*) from holding where state = 'in-doubt') > 0 then 'infinity'
-               when $8::bigint is not null and (select count(*) from holding) = 0 then clock_timestamp()
-               else clock_timestamp() + $4::bigint * interval '1 microsecond'
+               when $9::bigint is not null and (select count(*) from holding) = 0 then clock_timestamp()
+               else clock_timestamp() + $5::bigint * interval '1 microsecond'
            end as due_at
-    from work_item
-    where work_item.entity = $1 and work_item.id = any ($2) and work_item.state = 'running'
+    from unnest($2::bigint[], $3::bigint[]) as claimed (id, claim)
+    join work_item on work_item.id = claimed.id and work_item.claims = claimed.claim
+    where work_item.entity = $1 and work_item.state = 'running'
     order by work_item.id
-    for update
+    for update of work_item
 ),
 first as (
     select id, source, foreign_key, record, ordered, subject, due_at,
@@ -62,13 +63,13 @@ others as materialized (
     -- In the order in which notifications lock them, so that neither waits for the other for ever.
     select work_item.id
     from work_item
-    where work_item.id = any (array(select other from placed)) and $3 <> 'parked'
+    where work_item.id = any (array(select other from placed)) and $4 <> 'parked'
     order by work_item.source collate "C", work_item.foreign_key collate "C", work_item.record, work_item.id
     for update
 ),
 hastened as (
     update work_item
-    set state = case work_item.state when 'parked' then $3 else work_item.state end,
+    set state = case work_item.state when 'parked' then $4 else work_item.state end,
         due_at = least(work_item.due_at, placed.due_at),
         blocked_by = case when least(work_item.due_at, placed.due_at) < 'infinity' then '{}' else work_item.blocked_by end,
         held_by = case when placed.due_at < work_item.due_at then null else work_item.held_by end
@@ -77,16 +78,16 @@ hastened as (
 )
 update work_item
 set subject = placed.subject,
-    state = case when placed.target is null then $3 else 'done' end,
+    state = case when placed.target is null then $4 else 'done' end,
     outcome = case when placed.target is null then work_item.outcome else 'coalesced' end,
     coalesced_into = placed.target,
     finished_at = case when placed.target is null then null else clock_timestamp() end,
-    attempts = work_item.attempts + $6,
-    last_error = $7,
+    attempts = work_item.attempts + $7,
+    last_error = $8,
     due_at = placed.due_at,
-    -- $9: a limit has parked it.
-    consent = case when $9 then 'asked' when work_item.consent = 'given' then 'given' end,
-    blocked_by = case when placed.target is null and $3 <> 'parked' then $5 else '{}' end,
-    held_by = case when placed.target is null and $3 <> 'parked' then $8 end
+    -- $10: a limit has parked it.
+    consent = case when $10 then 'asked' when work_item.consent = 'given' then 'given' end,
+    blocked_by = case when placed.target is null and $4 <> 'parked' then $6 else '{}' end,
+    held_by = case when placed.target is null and $4 <> 'parked' then $9 end
 from placed
 where work_item.id = placed.id and work_item.id = any ($2)

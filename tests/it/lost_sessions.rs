@@ -146,6 +146,31 @@ fn what_was_read_before_its_claim_was_lost_is_read_again_before_anything_is_writ
 }
 
 #[test]
+fn what_changes_while_nobody_knows_whether_a_look_has_ended_is_left_to_the_next_one() {
+    let scene = Scene::new();
+    let actors = Actors::start(&scene.site);
+    scene.tell(&actors, CUSTOMER, "1", "Ann");
+    actors.wait_until_at_rest();
+    actors.stop();
+    let reads = || scene.runs(CUSTOMER).count("ldap", "read");
+    let (before, end) = (reads(), "-- Ends running items as done");
+    let wire = Wire::new(scene.site.path(), scene.site.database(), end, Moment::AfterCommit, 1);
+    let actors = Actors::start_on(wire.store(), &scene.site, policy(), discard());
+    let held = wire.hold();
+    actors.notify(&CUSTOMER.notification("1"));
+    until(|| (wire.left() == 0).then_some(()), || "no look ends".to_owned());
+    let edited = scene.edit(CUSTOMER, "1", "Anne");
+    drop(held);
+    actors.wait_until_at_rest();
+    actors.notify(&edited);
+    actors.wait_until_at_rest();
+    scene.assert_in_step(&actors);
+    assert_eq!(reads() - before, 2, "each look has read once");
+    scene.assert_nothing_held();
+    actors.stop();
+}
+
+#[test]
 fn a_look_that_began_in_vain_holds_up_no_notification_however_long_its_source_takes() {
     let scene = Scene::new();
     let actors = Actors::start(&scene.site);

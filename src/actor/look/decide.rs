@@ -15,7 +15,7 @@ use crate::source::boot_time::BootTime;
 use crate::store::StoreError;
 
 use super::super::store::requests::look::{Decide, DecideWithin, Decided, Recall};
-use super::super::store::requests::queue::{Confirm, Finish};
+use super::super::store::requests::queue::{Confirm, FindRunning, Finish};
 use super::write::Place;
 use super::{CarriedOut, Look, Readings, blocked_by, word};
 
@@ -102,7 +102,7 @@ impl Look {
         match self.desk.ask(request).await {
             Err(StoreError::Unavailable(_)) => {
                 *place = Place::Later;
-                let is_decided = self.is_decided(known, plan, intents).await?;
+                let is_decided = self.is_decided(plan, intents).await?;
                 // If not, it is known now that nothing was committed, so it may be tried again.
                 Ok(if is_decided { Decided::Recorded } else { Decided::Moved })
             }
@@ -111,24 +111,31 @@ impl Look {
     }
 
     /// Finds out, once the database answers again, whether the first transaction was committed.
-    async fn is_decided(&self, known: &Known, plan: &Plan, intents: &Intents) -> Result<bool, StoreError> {
+    async fn is_decided(&self, plan: &Plan, intents: &Intents) -> Result<bool, StoreError> {
         // No program is run again for what could not be recorded.
         self.desk.insist(Confirm).await?;
-        let recall = Recall { entity: self.desk.entity.name.clone(), record: known.record.id };
-        let Some(now) = self.desk.insist(recall).await? else { return Ok(false) };
-        let in_flight = |name: &SourceName, id: OperationId| {
-            let open = now.links.get(name).and_then(|link| link.open.as_ref());
-            open.is_some_and(|open| open.id == id && open.state == OperationState::InFlight)
+        let is_decided = if intents.is_empty() {
+            // It ends the look: whatever else there is to do is the next one's.
+            !self.desk.insist(FindRunning { items: self.receipts() }).await?
+        } else {
+            self.is_begun(plan, intents).await?
         };
-        // Without a write and without a new version, doing it again changes nothing.
-        let is_decided = now.record.version == plan.record.version
-            && !(intents.is_empty() && plan.record.version == known.record.version)
-            && intents.iter().all(|(name, open)| in_flight(name, open.id));
         if is_decided {
             // What was found may be on the server alone that is about to be replaced.
             self.desk.insist(Confirm).await?;
         }
         Ok(is_decided)
+    }
+
+    /// Tells whether the record has come to be as planned, and the writes to its copies are in flight.
+    async fn is_begun(&self, plan: &Plan, intents: &Intents) -> Result<bool, StoreError> {
+        let recall = Recall { entity: self.desk.entity.name.clone(), record: plan.record.id };
+        let Some(now) = self.desk.insist(recall).await? else { return Ok(false) };
+        let in_flight = |name: &SourceName, id: OperationId| {
+            let open = now.links.get(name).and_then(|link| link.open.as_ref());
+            open.is_some_and(|open| open.id == id && open.state == OperationState::InFlight)
+        };
+        Ok(now.record.version == plan.record.version && intents.iter().all(|(name, open)| in_flight(name, open.id)))
     }
 
     /// The value by which another new item would be found to be this record.

@@ -205,6 +205,13 @@ pub struct Hold {
     pub spent: bool,
 }
 
+/// Asks whether any of a look's items is still under its claim. If none is, and the lease is still the same, the look has ended: that is on
+/// record.
+#[derive(Debug, Clone)]
+pub struct FindRunning {
+    pub items: Vec<Receipt>,
+}
+
 /// How claimed items end. Ends only items that are running under these claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finish {

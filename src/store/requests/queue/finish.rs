@@ -11,7 +11,7 @@ use crate::store::requests::look::release_held;
 use crate::store::requests::view::WorkState;
 use crate::store::run::{Authority, Fault, Mode, Parameter, Request, Session, Step};
 
-use super::{Finish, FinishItems, GiveBack, Hold, Receipt, WorkEnd, WorkItemId};
+use super::{FindRunning, Finish, FinishItems, GiveBack, Hold, Receipt, WorkEnd, WorkItemId};
 
 const ABANDON: &str = include_str!("../../sql/operation/abandon.sql");
 const FIND_RUNNING: &str = include_str!("../../sql/work_item/find_running.sql");
@@ -76,6 +76,23 @@ impl Request for Hold {
         let lock = Step::new(LOCK_OPERATION, [Box::new(self.by.0)]);
         session.conclude(vec![lock, put_back.step(&self.entity)]).await?;
         Ok(())
+    }
+}
+
+impl Request for FindRunning {
+    type Reply = bool;
+
+    const ACTION: &'static str = "look for claimed work";
+
+    const MODE: Mode = Mode::Statements;
+
+    const AUTHORITY: Authority = Authority::Server;
+
+    const WRITES: bool = false;
+
+    async fn attempt(&self, session: &Session<'_>) -> Result<bool, Fault> {
+        let [rows] = session.pipeline_of([find_running(&self.items)]).await?;
+        is_running(&rows)
     }
 }
 

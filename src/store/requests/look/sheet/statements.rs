@@ -35,17 +35,15 @@ impl Sheet {
     /// Gives the statements of a whole transaction, which end in an error where there is anything to be considered. The entity is locked
     /// before any record, as it is everywhere.
     pub(in crate::store) fn transaction(mut self, entity: &EntityName) -> Vec<Step> {
-        let introduction = self.introduction(entity);
+        let (first, introduce) = self.introduction(entity).unzip();
         let locks = (!self.records.is_empty()).then(|| self.locks(entity));
-        let (lock, check, introduce) = introduction
-            .map_or((None, None, None), |[lock, check, introduce]| (Some(lock), Some(check), Some(introduce)));
-        let locks = lock.into_iter().chain(locks.into_iter().flatten()).chain(check);
-        locks.chain(self.writes(entity)).chain(introduce).collect()
+        let first = first.into_iter().chain(locks).flatten();
+        first.chain(self.writes(entity)).chain(introduce).collect()
     }
 
-    /// Has the entity locked, sees to it that there is nothing to be considered of the keys that become records, and makes these: what the
-    /// last of a transaction's statements does, whose rows [`introduced`] reads.
-    fn introduction(&mut self, entity: &EntityName) -> Option<[Step; 3]> {
+    /// Has the entity locked and sees to it that there is nothing to be considered of the keys that become records; and makes these, which
+    /// the last of a transaction's statements does, whose rows [`introduced`] reads.
+    fn introduction(&mut self, entity: &EntityName) -> Option<([Step; 2], Step)> {
         let newcomers = std::mem::take(&mut self.newcomers);
         if newcomers.is_empty() {
             return None;
@@ -53,7 +51,7 @@ impl Sheet {
         let lock = Step::holding(LOCK_ENTITY, [Box::new(entity.as_str().to_owned())]);
         let check = bent(Mistake::IgnoreOwnCreate, CHECK_UNKNOWN, "'in-flight'", "'nothing'");
         let keys = || Rows::columns(newcomers.clone()).into_iter().chain(Rows::columns(self.led.clone())).collect();
-        Some([lock, of(check, entity, keys()), of(INTRODUCE, entity, keys())])
+        Some(([lock, of(check, entity, keys())], of(INTRODUCE, entity, keys())))
     }
 
     /// Has the records locked, and then sees to it that there is nothing to be considered.

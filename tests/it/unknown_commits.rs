@@ -140,10 +140,10 @@ fn what_waits_is_released_once(
 #[rstest]
 fn what_a_person_says_of_an_item_is_done_once(#[values(Moment::BeforeCommit, Moment::AfterCommit)] moment: Moment) {
     let (database, id) = with_item(Some(parked()));
-    check(&database, ("-- Makes an item ready", moment), RetryWorkItem { id }, (WORK, &["ready 0"]));
+    check(&database, ("-- Makes items ready", moment), RetryWorkItem { id }, (WORK, &["ready 0"]));
     let (database, id) = with_item(Some(parked()));
     let work = "select concat_ws(' ', state, outcome) from work_item";
-    check(&database, ("-- Ends an item as dropped", moment), DropWorkItem { id }, (work, &["done dropped"]));
+    check(&database, ("-- Ends items as dropped", moment), DropWorkItem { id }, (work, &["done dropped"]));
 }
 
 #[rstest]

@@ -1,8 +1,10 @@
 //! Work by what it is about, and a person's word about much of it at once.
 
-use tokio_postgres::Row;
+use std::collections::BTreeMap;
 
-use crate::domain::name::SourceName;
+use tokio_postgres::types::ToSql;
+
+use crate::domain::name::{EntityName, SourceName};
 use crate::store::columns::{Word, get, parsed};
 use crate::store::requests::repeatable::{Effect, Effective};
 use crate::store::requests::view::{Page, WorkItemRow, WorkState, work_item_row};
@@ -16,8 +18,9 @@ use super::{
 const LIST: &str = include_str!("../../sql/work_item/list_narrowed.sql");
 const SKIP: &str = include_str!("../../sql/work_item/skip.sql");
 const COUNT: &str = include_str!("../../sql/work_item/count_parked.sql");
-const RETRY: &str = include_str!("../../sql/work_item/retry_parked.sql");
-const DROP: &str = include_str!("../../sql/work_item/drop_parked.sql");
+const LOCK_PARKED: &str = include_str!("../../sql/work_item/lock_parked.sql");
+const RETRY: &str = include_str!("../../sql/work_item/retry.sql");
+const DROP: &str = include_str!("../../sql/work_item/drop.sql");
 
 /// How many parked items are looked through for those that are meant.
 const PARKED_LOOKED_THROUGH: i64 = 10 * AT_ONCE;
@@ -90,13 +93,18 @@ impl Request for HandleParked {
 
     async fn attempt(&self, session: &Session<'_>) -> Result<HandledItems, Fault> {
         let (entity, source, reason) = self.filter.words();
+        let meant: [&(dyn ToSql + Sync); 6] = [&self.last, &entity, &source, &reason, &AT_ONCE, &PARKED_LOOKED_THROUGH];
+        let locked = session.list(LOCK_PARKED, &meant).await?;
+        let locked = locked.iter().map(|row| get(row, "id")).collect::<Result<Vec<i64>, _>>()?;
         let sql = match self.handling {
             Handling::Retry => RETRY,
             Handling::Drop => DROP,
         };
-        let rows =
-            session.list(sql, &[&self.last, &entity, &source, &reason, &AT_ONCE, &PARKED_LOOKED_THROUGH]).await?;
-        rows.iter().map(|row: &Row| Ok((parsed(row, "entity")?, get(row, "items")?))).collect()
+        let mut handled: BTreeMap<EntityName, i64> = BTreeMap::new();
+        for row in session.list(sql, &[&locked]).await? {
+            *handled.entry(parsed(&row, "entity")?).or_default() += 1;
+        }
+        Ok(handled.into_iter().collect())
     }
 }
 

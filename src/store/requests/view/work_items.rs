@@ -79,7 +79,7 @@ impl Request for RetryWorkItem {
     const MODE: Mode = Mode::Statements;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Handled, Fault> {
-        handled(session.find(RETRY, &[&self.id.0]).await?.as_ref())
+        handled(session.find(RETRY, &[&vec![self.id.0]]).await?.as_ref())
     }
 }
 
@@ -91,7 +91,7 @@ impl Request for DropWorkItem {
     const MODE: Mode = Mode::Statements;
 
     async fn attempt(&self, session: &Session<'_>) -> Result<Handled, Fault> {
-        handled(session.find(DROP, &[&self.id.0]).await?.as_ref())
+        handled(session.find(DROP, &[&vec![self.id.0]]).await?.as_ref())
     }
 }
 

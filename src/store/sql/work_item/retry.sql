@@ -1,9 +1,9 @@
--- Makes an item ready with fresh attempts, if it is neither running nor done; tells in which state it was found. Of one that a
+-- Makes items ready with fresh attempts, those that are neither running nor done; tells of each in which state it was found. Of one that a
 -- limit has parked this is a person's consent.
 with found as (
     select id, entity, state
     from work_item
-    where id = $1
+    where id = any ($1)
     for update
 ),
 retried as (
@@ -12,8 +12,7 @@ retried as (
         asked_at = clock_timestamp(),
         consent = case when found.state = 'parked' and work_item.consent = 'asked' then 'given' else work_item.consent end
     from found
-    where work_item.id = $1 and work_item.id = found.id and found.state in ('ready', 'waiting', 'parked')
-    returning work_item.id
+    where work_item.id = found.id and found.state in ('ready', 'waiting', 'parked')
 )
-select found.entity, found.state, exists (select from retried) as handled
+select entity, state, state in ('ready', 'waiting', 'parked') as handled
 from found

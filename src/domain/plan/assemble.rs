@@ -7,7 +7,9 @@ use crate::domain::merge::{self, Action, Answer, Change, Conflict, Outcome, Over
 use crate::domain::name::SourceName;
 use crate::domain::patch;
 use crate::domain::pointer::Pointer;
-use crate::domain::record::{Base, Link, LinkState, OpenOperation, OperationEnd, OperationKind, Record};
+use crate::domain::record::{
+    Base, Link, LinkState, OpenOperation, OperationEnd, OperationKind, OperationState, Record,
+};
 use crate::domain::restless::is_respelled;
 use crate::domain::spelling::{self, Place};
 
@@ -95,6 +97,11 @@ fn add(plan: &mut Plan, situation: &Situation<'_>, name: &SourceName, copy: Sett
             None
         }
         Standing::Detached => None,
+        Standing::Repeat if situation.terms.observe => {
+            // It may have made a copy already: whoever forgets that makes a second one later.
+            plan.in_doubt.extend(doubted(&mut link).map(|operation| (name.clone(), operation)));
+            None
+        }
         Standing::Repeat => link.open.clone().map(repeat),
         Standing::Away(owed) => {
             // It moves only for a contender whose last value was dealt with.
@@ -113,10 +120,11 @@ fn add(plan: &mut Plan, situation: &Situation<'_>, name: &SourceName, copy: Sett
         Standing::Present(current) => with_copy(plan, &mut link, name, outcome, current),
         Standing::Missing | Standing::Unlinked => without_copy(plan, &mut link, name, outcome),
     };
-    let write = write.filter(|_| !situation.terms.observe);
     let owed = plan.owed.contains_key(name) || plan.in_doubt.contains_key(name);
     link.in_step = write.is_none() && !owed && !contends && link.state != LinkState::Detached;
     match write {
+        // What is open stays so: nothing takes its place.
+        Some(_) if situation.terms.observe => {}
         Some(write) => intend(plan, name, &mut link, write),
         None if !owed => plan.ended.extend(link.open.take().map(|open| (open.id, OperationEnd::Superseded))),
         None => {}
@@ -207,6 +215,13 @@ fn update(link: &Link, document: Json, carries: Base, version: i64, found: Json)
         basis: Some(found),
         must_read_back: false,
     }
+}
+
+/// Leaves an open operation in doubt, and gives it.
+fn doubted(link: &mut Link) -> Option<OpenOperation> {
+    let open = link.open.as_mut()?;
+    open.state = OperationState::InDoubt;
+    Some(open.clone())
 }
 
 /// Repeats a create in doubt under its own id, byte for byte.

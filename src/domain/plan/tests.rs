@@ -199,6 +199,27 @@ fn a_create_in_doubt_takes_no_part_and_is_not_repeated() {
 }
 
 #[test]
+fn an_observer_writes_nothing_and_forgets_nothing_that_may_have_taken_effect() {
+    for state in [OperationState::Open, OperationState::InDoubt] {
+        let create = operation(OperationKind::Create, state, r#"{"n":2}"#, true);
+        let update = operation(OperationKind::Update, OperationState::Open, r#"{"n":2}"#, true);
+        let behind = Link { open: Some(update.clone()), ..linked(r#"{"n":1}"#) };
+        let known = known(
+            r#"{"n":2}"#,
+            &[("ad", Link { open: Some(create), ..Link::unlinked() }), ("crm", linked(r#"{"n":2}"#)), ("erp", behind)],
+        );
+        let mut terms = Terms { observe: true, ..terms(&["ad", "crm", "erp"]) };
+        terms.sources.insert(source("ad"), Traits { create_is_idempotent: true, ..Traits::default() });
+        let readings = [("crm", present(r#"{"n":2}"#)), ("erp", present(r#"{"n":1}"#))];
+        let plan = look(&known, &readings, &terms, &Will::Nothing);
+        assert_eq!((plan.writes.len(), plan.ended.len()), (0, 0));
+        assert_eq!(plan.in_doubt.get(&source("ad")).map(|open| open.state), Some(OperationState::InDoubt));
+        let erp = plan.links.get(&source("erp")).expect("it is out of step");
+        assert_eq!((erp.in_step, &erp.open), (false, &Some(update)));
+    }
+}
+
+#[test]
 fn another_attempt_bears_the_same_operation_and_another_document_another() {
     let open = operation(OperationKind::Update, OperationState::Open, r#"{"n":2}"#, false);
     let behind = Link { open: Some(open.clone()), ..linked(r#"{"n":1}"#) };

@@ -72,6 +72,32 @@ fn a_create_that_may_be_repeated_is_repeated_also_when_its_copy_and_the_record_w
 }
 
 #[test]
+fn a_create_in_doubt_is_not_forgotten_while_its_entity_is_only_observed() {
+    let site = Site::new(&[Sh.source("billing").with("create_is_idempotent = true"), Sh.source("crm")]);
+    let billing = site.system("billing");
+    let mute = "made=\"$system/made-$RETCON_OPERATION_ID\"\n\
+                if [ -e \"$made\" ]; then cat > /dev/null; else \"$@\" > \"$made\"; fi\n\
+                [ -e \"$system/go\" ] || exit 1\n\
+                cat \"$made\"; exit\n";
+    billing.fault("create", mute);
+    let sync = std::fs::read_to_string(site.path().join("retcon.toml")).expect("a configuration");
+    let observe = sync.replace("[entities.customer]\n", "[entities.customer]\nmode = \"observe\"\n");
+    let daemon = site.start();
+    site.system("crm").put("a", ANN);
+    site.retcon(&["notify", "customer", "crm", "a"]).exits(0);
+    wait_for_item(&site, "crm", "a", "waiting");
+    for (config, state) in [(&observe, "in-doubt"), (&sync, "linked")] {
+        site.write("retcon.toml", config);
+        site.retcon(&["reload"]).exits(0);
+        site.notify("crm", "a");
+        assert_eq!(link(&site, 1, "billing")["state"], state);
+        billing.set("go");
+    }
+    assert_eq!(billing.documents(), [ANN]);
+    daemon.stop();
+}
+
+#[test]
 fn an_edit_of_what_a_create_has_made_is_not_lost_when_that_is_repeated() {
     let site = Site::new(&[Sh.source("billing").with("create_is_idempotent = true"), Sh.source("crm")]);
     let edited = r#"{"email":"x","name":"Anna"}"#;

@@ -239,20 +239,20 @@ fn an_undo_leaves_an_item_alone_that_was_given_the_key_meanwhile(#[case] is_know
 }
 
 #[rstest]
-#[case::at_once(false)]
-#[case::while_the_source_is_down(true)]
-fn an_undo_of_a_removal_that_was_none_makes_no_second_copy(#[case] is_down: bool) {
+#[case::at_once(&[], "")]
+#[case::while_the_source_is_down(&["create", "read", "update", "delete"], EXIT_1)]
+#[case::while_nothing_it_answers_can_be_understood(&["read"], "echo '{'; exit 0")]
+fn an_undo_of_a_removal_that_was_none_makes_no_second_copy(#[case] operations: &[&str], #[case] fault: &str) {
     let site = Site::new(&three());
     let daemon = in_step(&site);
     site.system("crm").fault_everywhere("exit 2");
     site.notify("crm", "1");
     let version = record(&site)["version"].to_string();
     site.system("crm").heal();
-    if is_down {
-        site.system("crm").fault_everywhere(EXIT_1);
-    }
+    operations.iter().for_each(|operation| site.system("crm").fault(operation, fault));
     site.retcon(&["undo", "customer", "1", &version]).exits(0);
     site.system("crm").heal();
+    tell(&site, "crm", "1");
     expect(&site, [ANN; 3]);
     assert_eq!((site.system("crm").only_key(), site.runs().count("crm", "create")), ("1".into(), 0));
     site.system("crm").put("1", ANNE);

@@ -2,6 +2,7 @@
 
 use slog::info;
 
+use crate::domain::json::Json;
 use crate::domain::key::ForeignKey;
 use crate::domain::name::SourceName;
 use crate::domain::plan::Owed;
@@ -68,15 +69,14 @@ impl Look {
         if let Some(record) = holder.filter(|holder| *holder != known.record.id) {
             return Ok(refused(Unsettleable::Taken { key: key.clone(), record }));
         }
-        match self.read_one(&source, key).await.reading {
-            Reading::Present(document) => {
+        match self.seen(doubt, key).await {
+            Ok(Some(document)) => {
                 let base = self.adopted(&source, doubt.link, doubt.open, &document);
                 self.link_settled(known, doubt, key, base).await?;
                 Ok(Settling::Settled)
             }
-            Reading::Missing => Ok(refused(Unsettleable::NothingThere(key.clone()))),
-            Reading::Unreachable(why) => Ok(Settling::Later(source, Owed::Unreachable(why))),
-            Reading::Broken(why) => Ok(Settling::Later(source, Owed::Failed(why))),
+            Ok(None) => Ok(refused(Unsettleable::NothingThere(key.clone()))),
+            Err(owed) => Ok(Settling::Later(source, owed)),
         }
     }
 
@@ -96,13 +96,10 @@ impl Look {
     /// An update has reached nobody, and what it was sent to is gone.
     async fn settle_gone(&self, known: &Known, doubt: &Doubt<'_>) -> Result<Settling, StoreError> {
         if let Some(key) = &doubt.link.key {
-            match self.read_one(doubt.source, key).await.reading {
-                Reading::Present(_) => return Ok(refused(Unsettleable::StillThere(key.clone()))),
-                Reading::Missing => {}
-                Reading::Unreachable(why) => {
-                    return Ok(Settling::Later(doubt.source.clone(), Owed::Unreachable(why)));
-                }
-                Reading::Broken(why) => return Ok(Settling::Later(doubt.source.clone(), Owed::Failed(why))),
+            match self.seen(doubt, key).await {
+                Ok(Some(_)) => return Ok(refused(Unsettleable::StillThere(key.clone()))),
+                Ok(None) => {}
+                Err(owed) => return Ok(Settling::Later(doubt.source.clone(), owed)),
             }
         }
         // A person has said it: there is nothing to be waited for (`delete_after`).
@@ -111,10 +108,15 @@ impl Look {
         Ok(Settling::Settled)
     }
 
-    /// A create has made nothing: the copy is still to be created, unless somebody else has made the same item meanwhile.
+    /// A create has made nothing: the copy is still to be created, unless somebody else has made the same item meanwhile. As long as
+    /// that cannot be told, nothing is created beside it.
     async fn settle_never(&self, known: &Known, doubt: &Doubt<'_>) -> Result<Settling, StoreError> {
         for key in &doubt.row.waiting {
-            let Reading::Present(found) = self.read_one(doubt.source, key).await.reading else { continue };
+            let found = match self.seen(doubt, key).await {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(owed) => return Ok(Settling::Later(doubt.source.clone(), owed)),
+            };
             let likeness = doubt.open.document.as_ref().map(|sent| self.likeness(doubt.source, sent, &found));
             match likeness {
                 Some(Likeness::Same | Likeness::Matching) => {
@@ -126,6 +128,16 @@ impl Look {
         }
         self.supersede(known, doubt, doubt.link.clone()).await?;
         Ok(Settling::Settled)
+    }
+
+    /// Gives what stands under a key at the doubt's source; fails where that cannot be told now.
+    async fn seen(&self, doubt: &Doubt<'_>, key: &ForeignKey) -> Result<Option<Json>, Owed> {
+        match self.read_one(doubt.source, key).await.reading {
+            Reading::Present(document) => Ok(Some(document)),
+            Reading::Missing => Ok(None),
+            Reading::Unreachable(why) => Err(Owed::Unreachable(why)),
+            Reading::Broken(why) => Err(Owed::Failed(why)),
+        }
     }
 
     async fn supersede(&self, known: &Known, doubt: &Doubt<'_>, link: Link) -> Result<(), StoreError> {

@@ -131,6 +131,23 @@ fn an_item_of_the_same_match_value_takes_the_place_of_the_copy_that_was_never_ma
 }
 
 #[test]
+fn for_a_persons_word_nothing_is_made_beside_an_item_that_cannot_be_read() {
+    let site = Site::with("match = [\"/email\"]", &two());
+    let daemon = in_doubt(&site, "create");
+    site.system("billing").put("own", CID);
+    site.retcon(&["notify", "customer", "billing", "own"]).exits(0);
+    wait_for_item(&site, "billing", "own", "waiting");
+    site.system("billing").fault("read", "exit 1\n");
+    let settled = site.http("POST", "/v1/doubts/1/settle", Some(r#"{"absent":true}"#)).has_status(202).json();
+    assert_eq!(settled["state"], "pending");
+    site.system("billing").heal();
+    site.wait_until_at_rest();
+    assert_eq!((link(&site, 1, "billing")["key"].clone(), records(&site)), ("own".into(), 1));
+    assert_eq!((site.system("billing").documents(), site.runs().count("billing", "create")), (vec![CID.into()], 1));
+    daemon.stop();
+}
+
+#[test]
 fn what_cannot_be_so_is_refused_and_the_doubt_stays() {
     let site = Site::new(&two());
     let daemon = in_doubt(&site, "create");

@@ -228,6 +228,28 @@ fn a_value_that_a_person_gives_keeps_its_digits() {
 }
 
 #[test]
+fn an_element_of_a_keyed_array_is_decided_by_a_value_with_its_key_and_by_no_other() {
+    let arrays = "arrays = { \"/phones\" = { key = \"type\" } }";
+    let site = Site::with(arrays, &[Language::Sh.source("crm"), Language::Sh.source("billing")]);
+    let daemon = site.start();
+    make_record(&site, r#"{"phones": [{"type": "home", "no": 1}]}"#);
+    let conflict = make_conflict(&site, r#"{"phones": [{"type": "home", "no": 2}]}"#, r#"{"phones": []}"#);
+    assert_eq!(conflict["path"], "/phones/home", "{conflict}");
+    let id = conflict["id"].to_string();
+    for value in [r#"{"no": 3}"#, r#"{"type": "work", "no": 3}"#, "3"] {
+        let run = site.retcon(&["resolve", &id, "--value", value]);
+        refuses(&run, &["senseless-resolution", "/phones/home", "key"]);
+    }
+    assert_eq!(site.ask(&["conflicts"])["items"], json!([conflict]), "nothing of it was applied");
+    assert_eq!(site.ask(&["show", "customer", "1"])["version"], 1);
+    site.retcon(&["resolve", &id, "--value", r#"{"type": "home", "no": 3}"#]).exits(0);
+    for source in ["crm", "billing"] {
+        assert_eq!(site.system(source).documents(), [r#"{"phones":[{"no":3,"type":"home"}]}"#], "{source}");
+    }
+    daemon.stop();
+}
+
+#[test]
 fn a_person_can_keep_the_agreed_value_or_have_nothing_there() {
     let site = site();
     let daemon = site.start();

@@ -189,6 +189,7 @@ pub(super) fn outcome(plan: &Plan, writes: usize, in_doubt: bool) -> &'static st
     }
     match (&plan.fate, plan.conflicts.is_empty(), plan.record.state) {
         (Fate::Stale | Fate::Moved(_), _, _) => "stale",
+        (Fate::Vain(_), _, _) => "refused",
         (Fate::Done, false, _) => "conflict",
         (Fate::Done, true, _) if !plan.limited.held.is_empty() => "held",
         (Fate::Done, true, RecordState::Deleted) => "deleted",

@@ -5,6 +5,7 @@ use crate::domain::json::Json;
 use crate::domain::merge::{Conflict, Decision};
 use crate::domain::name::SourceName;
 use crate::domain::plan::{Fate, Moved, Owed, Plan, Preview, Resolution, Will};
+use crate::domain::pointer::Pointer;
 use crate::domain::record::{Known, OpenConflict};
 use crate::domain::undo::{self, Undone};
 use crate::points::{Mistake, planted};
@@ -58,7 +59,7 @@ impl Look {
         match plan.fate {
             // The contenders themselves moved: another plan, whatever else is still so.
             Fate::Stale => Some(moved.unwrap_or_default()),
-            Fate::Done | Fate::Moved(_) => moved,
+            Fate::Done | Fate::Moved(_) | Fate::Vain(_) => moved,
         }
     }
 
@@ -120,6 +121,7 @@ impl Look {
                 }))
             }
             (Fate::Moved(moved), _) => Ordered::Moved(moved.clone()),
+            (Fate::Vain(place), _) => lacks_its_key(place),
             (Fate::Done | Fate::Stale, _) => Ordered::Applied { record: plan.record.id, version: plan.record.version },
         };
         self.tell(ordered);
@@ -138,6 +140,11 @@ impl Look {
             self.desk.workshop.orders.ended(item, ordered);
         }
     }
+}
+
+/// Says that a value cannot stand where a person wants it.
+pub(super) fn lacks_its_key(place: &Pointer) -> Ordered {
+    Ordered::Senseless(format!("{place} is an element of a keyed array, and the value does not bear its key"))
 }
 
 /// Says what a person's word on conflicts comes to: all of it, or what there is to say against one of them.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::domain::key::InternalKey;
-use crate::domain::plan::{Held, Preview, Will};
+use crate::domain::plan::{Fate, Held, Preview, Will};
 use crate::domain::record::Reading;
 use crate::log::{chain, key};
 use crate::source::boot_time::BootTime;
@@ -16,6 +16,7 @@ use super::super::errand::Taken;
 use super::super::messages::{Ordered, PreviewReady, Previewed};
 use super::super::store::requests::look::Recall;
 use super::super::store::requests::queue::Deed;
+use super::order::lacks_its_key;
 use super::{Look, Readings, readings};
 
 /// Says what a deed would come to, or an ordinary look. Records nothing, and writes nothing.
@@ -45,6 +46,9 @@ impl Look {
         let Some(plan) = self.reach(&mut known, &mut taken, &will, &mut held).await? else {
             return Ok(Previewed::Reading);
         };
+        if let Fate::Vain(place) = &plan.fate {
+            return Ok(Previewed::Refused(lacks_its_key(place)));
+        }
         let preview = Preview::of(&known, &readings(&taken), &self.desk.terms, &self.sought(&known), &plan);
         let now = BootTime::now();
         let ages: BTreeMap<_, _> = taken.iter().map(|(name, taken)| (name.clone(), now - taken.at)).collect();

@@ -245,7 +245,7 @@ fn contends(conflicts: &[Conflict], name: &SourceName) -> bool {
 fn cause(will: &Will, fate: &Fate) -> Json {
     let number = |number: i64| Json::Number(number.into());
     let (kind, about) = match (will, fate) {
-        (Will::Nothing, _) | (_, Fate::Stale | Fate::Moved(_)) => ("sync", None),
+        (Will::Nothing, _) | (_, Fate::Stale | Fate::Moved(_) | Fate::Vain(_)) => ("sync", None),
         (Will::Resolve(resolutions), Fate::Done) => {
             ("resolution", resolutions.first().map(|first| ("conflict", number(first.conflict))))
         }

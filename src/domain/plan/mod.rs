@@ -128,6 +128,8 @@ pub enum Fate {
     Stale,
     /// It would not come to what the person was shown: nothing of the will was applied.
     Moved(Moved),
+    /// The value cannot stand at this place, an element of a keyed array whose key it lacks: nothing of the will was applied.
+    Vain(Pointer),
 }
 
 /// One write to come.
@@ -208,8 +210,12 @@ pub fn plan(situation: &Situation<'_>) -> Plan {
                 first.conflicts.iter().any(|found| found.path == *path && found.contenders == *contenders)
             };
             if resolutions.iter().all(is_unmoved) {
-                let decided = resolutions.iter().map(|each| (each.path.clone(), each.decision.clone()));
-                (ask(&held, decided.collect()), Fate::Done)
+                let decisions = resolutions.iter().map(|each| (each.path.clone(), each.decision.clone()));
+                let answer = ask(&held, decisions.collect());
+                match resolutions.iter().find(|each| !answer.decided.contains(&each.path)) {
+                    None => (answer, Fate::Done),
+                    Some(vain) => (first, Fate::Vain(vain.path.clone())),
+                }
             } else {
                 (first, Fate::Stale)
             }

@@ -10,6 +10,7 @@ use super::settle::{Standing, settle};
 use super::*;
 use crate::domain::key::InternalKey;
 use crate::domain::record::{LinkState, OperationState};
+use crate::domain::rules::ArrayRule;
 
 fn json(text: &str) -> Json {
     Json::parse(text.as_bytes()).unwrap()
@@ -310,6 +311,31 @@ fn a_resolution_applies_only_to_what_the_person_saw() {
     let stale = look(&known, &readings, &terms, &will(seen.contenders[..1].to_vec()));
     assert_eq!((stale.fate, stale.record.version), (Fate::Stale, 2));
     assert_eq!(stale.conflicts.len(), 1);
+}
+
+#[test]
+fn a_value_that_cannot_stand_at_its_place_decides_nothing() {
+    let agreed = r#"{"p":[{"k":"a","n":1}]}"#;
+    let known = known(agreed, &[("ad", linked(agreed)), ("crm", linked(agreed))]);
+    let mut terms = terms(&["ad", "crm"]);
+    terms.rules.arrays.insert("/p".parse().unwrap(), ArrayRule::Key("k".into()));
+    let readings = [("ad", present(r#"{"p":[]}"#)), ("crm", present(r#"{"p":[{"k":"a","n":2}]}"#))];
+    let seen = look(&known, &readings, &terms, &Will::Nothing).conflicts.remove(0);
+    let decided = |value: &str| {
+        let (path, contenders) = (seen.path.clone(), seen.contenders.clone());
+        let decision = Decision::Value(json(value));
+        let plan = look(
+            &known,
+            &readings,
+            &terms,
+            &Will::Resolve(vec![Resolution { conflict: 5, path, contenders, decision }]),
+        );
+        (plan.fate, plan.record.version, plan.conflicts.len())
+    };
+    assert_eq!(decided(r#"{"k":"a","n":3}"#), (Fate::Done, 3, 0));
+    for value in [r#"{"n":3}"#, r#"{"k":"b","n":3}"#, "3"] {
+        assert_eq!(decided(value), (Fate::Vain(seen.path.clone()), 2, 1));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::model::{Alerts, Commands, Config, Database, Entity, Log, Reload, Retention, Server, Source};
+use crate::domain::matching;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::rules::Rules;
 
@@ -33,6 +34,8 @@ pub struct EntityDiff {
     /// Settings of the entity itself such as `merge_policy` or `throttle`; they need no restart of an actor.
     pub settings: Vec<&'static str>,
     pub sources: BTreeMap<SourceName, SourceChange>,
+    /// New items are compared with records by other rules.
+    pub matches_otherwise: bool,
 }
 
 /// What became of a source.
@@ -133,7 +136,8 @@ impl EntityDiff {
             sources.extend(change.map(|change| (name.clone(), change)));
         }
         let is_empty = settings.is_empty() && sources.is_empty();
-        (!is_empty).then(|| Self { new: new.clone(), settings, sources })
+        let [was, is] = [old, new.as_ref()].map(|entity| matching::rules_of_values(&entity.rules));
+        (!is_empty).then(|| Self { new: new.clone(), settings, sources, matches_otherwise: was != is })
     }
 
     fn write_lines(&self, entity: &EntityName, lines: &mut Vec<String>) {

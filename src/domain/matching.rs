@@ -29,6 +29,13 @@ pub fn match_value(document: &Json, rules: &Rules) -> Option<String> {
     (!values.is_empty()).then(|| bounded(Json::from(values).to_string()))
 }
 
+/// Names the rules by which match values are made: those that were made by others cannot be compared with them. `None`: there are none.
+pub fn rules_of_values(rules: &Rules) -> Option<String> {
+    let places: BTreeSet<_> = rules.matching.iter().collect();
+    let equal: Vec<_> = rules.fields.iter().filter_map(|(at, rule)| Some((at, rule.equal.as_ref()?))).collect();
+    (!places.is_empty()).then(|| bounded(format!("match {places:?}, equal {equal:?}, arrays {:?}", rules.arrays)))
+}
+
 /// Says whether a copy that was read is what was sent, within the source's `fields` and but for spellings that count as equal.
 pub fn is_what_was_sent(sent: &Json, found: &Json, fields: &Fields, rules: &Rules) -> bool {
     let within = |document| {
@@ -50,7 +57,7 @@ fn one_spelling(value: &Json) -> Json {
     }
 }
 
-/// Such a text is an array, so that it is never mistaken for a hash.
+/// Such a text is an array, or the name of rules, so that it is never mistaken for a hash.
 fn bounded(text: String) -> String {
     if text.len() <= LONGEST {
         return text;
@@ -64,7 +71,7 @@ fn bounded(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::match_value;
+    use super::{match_value, rules_of_values};
     use crate::domain::json::Json;
     use crate::domain::rules::{ArrayRule, FieldRule, Folding, Rules};
     use crate::domain::text::Text;
@@ -110,6 +117,22 @@ mod tests {
             value(r#"{"phones":[{"type":"fax","no":"2"},{"type":"home","no":"1"}]}"#, &["/phones/home/no"]),
             expected
         );
+    }
+
+    #[test]
+    fn rules_that_make_other_values_have_other_names() {
+        let named = rules_of_values(&rules(&["/email"]));
+        assert_eq!(rules_of_values(&rules(&[])), None);
+        assert_eq!(rules_of_values(&rules(&["/email", "/email"])), named);
+        assert_ne!(rules_of_values(&rules(&["/name"])), named);
+        let [mut spelled, mut keyed, mut atomic] = [(); 3].map(|()| rules(&["/email"]));
+        spelled.fields.values_mut().for_each(|rule| rule.equal = None);
+        keyed.arrays.clear();
+        atomic.fields.values_mut().for_each(|rule| rule.atomic = true);
+        for other in [spelled, keyed] {
+            assert!(rules_of_values(&other).is_some_and(|other| Some(other) != named));
+        }
+        assert_eq!(rules_of_values(&atomic), named, "it makes the same values");
     }
 
     #[test]

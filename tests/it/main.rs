@@ -67,6 +67,7 @@ mod reload;
 mod rules;
 mod restless;
 mod renamed;
+mod matches;
 mod sessions;
 mod shutdown;
 mod shortage;

@@ -138,9 +138,10 @@ const READ_WHOLE: &[(&str, &[&str])] = &[
     ("work_item/release_all_held.sql", &["work_item_held"]),
 ];
 
-/// What is done once, when a source is renamed, to all that is known of it.
+/// What is done once, when a source is renamed or `match` is changed, to all that is known.
 fn is_rare(name: &str) -> bool {
-    name.ends_with("/rename.sql") || ["link/clear.sql", "conflict/list_of_entity.sql"].contains(&name)
+    let rare = ["link/clear.sql", "conflict/list_of_entity.sql", "match_value/clear.sql"];
+    name.ends_with("/rename.sql") || rare.contains(&name)
 }
 
 /// Gives the first line of a plan that reads more than what is asked for.

@@ -13,7 +13,7 @@ use super::super::leases::LeasesChanged;
 use super::super::office::Mandate;
 use super::super::store::PAUSES;
 use super::super::store::requests::pause::ListPauses;
-use super::super::store::requests::queue::{Recover, Recovered, Rename, Renamed};
+use super::super::store::requests::queue::{Recover, Recovered, Rematch, Rename, Renamed};
 use super::{EntityActor, Phase};
 
 impl EntityActor {
@@ -60,7 +60,8 @@ impl EntityActor {
     }
 }
 
-/// Puts back what nobody looks at, once sources that were renamed have all that is known of them by their former names.
+/// Puts back what nobody looks at, once sources that were renamed have all that is known of them by their former names, and all records
+/// are known by what `match` is now.
 pub(super) async fn take_over(desk: &Desk) -> Result<Recovered, StoreError> {
     let entity = &desk.entity;
     let former = entity.sources.values().filter_map(|source| Some((source.renamed_from.clone()?, source.name.clone())));
@@ -79,9 +80,26 @@ pub(super) async fn take_over(desk: &Desk) -> Result<Recovered, StoreError> {
             }
         }
     }
+    rematch(desk).await?;
     let mut paused = desk.ask(ListPauses).await?;
     desk.workshop.paused.set(paused.remove(&entity.name).unwrap_or_default());
     desk.ask(Recover { entity: entity.name.clone(), held: desk.workshop.items() }).await
+}
+
+/// Has records that are known already compared with new items as the configuration has it now.
+async fn rematch(desk: &Desk) -> Result<(), StoreError> {
+    let ask = async |after| {
+        desk.ask(Rematch { entity: desk.entity.name.clone(), rules: desk.terms.rules.clone(), after }).await
+    };
+    let mut after = ask(None).await?;
+    let is_begun = after.is_some();
+    while after.is_some() {
+        after = ask(after).await?;
+    }
+    if is_begun {
+        info!(desk.log, "match values made");
+    }
+    Ok(())
 }
 
 /// Tells whether nothing has changed hands, and nothing was cut off.

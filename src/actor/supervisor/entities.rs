@@ -68,7 +68,10 @@ impl Supervisor {
                 // One that is still leaving is started when it has left.
                 EntityChange::Added(_) if self.leaving.contains_key(name) => {}
                 EntityChange::Added(entity) => self.start_entity(Arc::clone(entity), ctx),
-                EntityChange::Changed(change) if change.renames() => self.start_anew(name, &change.new, ctx),
+                // What is known is first made known by other names, or by other values.
+                EntityChange::Changed(change) if change.renames() || change.matches_otherwise => {
+                    self.start_anew(name, &change.new, ctx);
+                }
                 EntityChange::Changed(change) => {
                     let child = self.entities.get(name);
                     told.extend(child.map(|child| child.addr.send(Rearrange(Arc::clone(&change.new)))));

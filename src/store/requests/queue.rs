@@ -5,6 +5,7 @@ mod claim;
 mod intake;
 mod finish;
 mod rename;
+mod rematch;
 mod upkeep;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::domain::merge::Decision;
 use crate::domain::name::{EntityName, SourceName};
 use crate::domain::plan::Shown;
 use crate::domain::record::{DoubtId, Known, Settlement};
+use crate::domain::rules::Rules;
 
 use finish::{columns, receipt};
 
@@ -271,6 +273,16 @@ pub enum Renamed {
     Done(Vec<(SourceName, SourceName)>),
     /// Copies are known of both names: they are two sources, and nothing was done.
     Refused { former: SourceName, present: SourceName },
+}
+
+/// Makes the match values of an entity's records by these rules, a part at a time, unless that is what they are made by already. Nothing of
+/// the entity is claimed. Gives after which record it goes on; `None` if it is over.
+#[derive(Debug, Clone)]
+pub struct Rematch {
+    pub entity: EntityName,
+    pub rules: Rules,
+    /// The record after which it goes on; `None` begins.
+    pub after: Option<i64>,
 }
 
 /// What a recovery has found.

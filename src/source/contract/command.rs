@@ -57,11 +57,10 @@ pub(in crate::source) fn inherited() -> impl Iterator<Item = (OsString, OsString
 }
 
 /// Returns what every run at a source has in its environment: some of ours, and the source's own. What we tell of the operation comes
-/// besides, under names that nobody else has.
+/// besides, under names that the configuration lets nobody else have.
 pub(super) fn kept(source: &Source) -> Variables {
     let mut env: BTreeMap<OsString, OsString> = inherited().collect();
     env.extend(source.env.iter().map(|(name, value)| (name.into(), value.into())));
-    env.retain(|name, _| !name.as_encoded_bytes().starts_with(b"RETCON_"));
     env.into_iter().collect()
 }
 

@@ -23,8 +23,8 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit status 1 if something is parked, in doubt, in conflict, down or given up, if the configuration file \
-                  was rejected, or if the database is away."
+    after_help = "Exit status 1 if something is parked, held, in doubt, in conflict, down or given up, if the configuration \
+                  file was rejected, or if the database is away."
 )]
 pub(super) struct Args {
     /// Show it again every second, until interrupted

@@ -13,26 +13,29 @@ use crate::support::program::{program, run};
 const PARSE: &str = "retcon::domain::json::Json::parse";
 const MERGE: &str = "retcon::domain::merge::merge";
 
-/// How many instructions a merge may take for each of those that reading its question takes. That is ten documents: the
-/// agreed one, and of each of three copies the shadow, the ack and the reading.
-const MOST: f64 = 0.5;
-
 /// What was edited since the copies were last in step: in which of them, where, to what.
 type Edit = (usize, &'static str, &'static str);
 
-/// The allocations are exact. Who makes them fewer writes down the new number; who makes them more has a reason.
+/// The allocations are exact. Who makes them fewer writes down the new number; who makes them more has a reason. So are the instructions
+/// of one compiler, two runs of which differ in none; between compilers there is room for a tenth. `most` is how many a merge may take for a
+/// thousand of those that reading its question takes: that is ten documents, the agreed one, and of each of three copies the shadow, the
+/// ack and the reading.
 #[rstest]
-#[case::nothing_changed(&[], 10)]
-#[case::one_edit(&[(1, "/balance", "99.125")], 54)]
-#[case::two_edits(&[(1, "/balance", "99.125"), (2, "/contacts/sales/name", "1")], 129)]
-#[case::a_conflict(&[(1, "/email", "1"), (2, "/email", "2")], 79)]
-#[case::keyed_arrays(&[(1, "/phones/0/number", "1"), (2, "/phones/1/ext", "2")], 211)]
-fn a_merge_copies_nothing_but_what_leads_to_an_edit(#[case] edits: &[Edit], #[case] allocations: u64) {
+#[case::nothing_changed(&[], 10, 30)]
+#[case::one_edit(&[(1, "/balance", "99.125")], 54, 230)]
+#[case::two_edits(&[(1, "/balance", "99.125"), (2, "/contacts/sales/name", "1")], 129, 340)]
+#[case::a_conflict(&[(1, "/email", "1"), (2, "/email", "2")], 79, 270)]
+#[case::keyed_arrays(&[(1, "/phones/0/number", "1"), (2, "/phones/1/ext", "2")], 211, 380)]
+fn a_merge_copies_nothing_but_what_leads_to_an_edit(
+    #[case] edits: &[Edit],
+    #[case] allocations: u64,
+    #[case] most: u64,
+) {
     let question = question(&customer(), edits);
     let (parse, merge) = (Cost::of(PARSE, &question), Cost::of(MERGE, &question));
     assert_eq!(merge.allocations, allocations, "{merge:?}");
-    let ratio = merge.instructions as f64 / parse.instructions as f64;
-    assert!(ratio <= MOST, "{ratio}: {merge:?} {parse:?}");
+    let instructions = merge.instructions * 1000 / parse.instructions;
+    assert!(instructions <= most, "{instructions}: {merge:?} {parse:?}");
 }
 
 #[test]

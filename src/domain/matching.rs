@@ -57,7 +57,7 @@ fn one_spelling(value: &Json) -> Json {
     }
 }
 
-/// Such a text is an array, or the name of rules, so that it is never mistaken for a hash.
+/// Such a text is an array, or names rules, so that it is never mistaken for a hash.
 fn bounded(text: String) -> String {
     if text.len() <= LONGEST {
         return text;

@@ -6,12 +6,12 @@ use crate::store::run::{Authority, Fault, Request, Session, Step};
 
 use super::Rematch;
 
-const FIND_RULES: &str = include_str!("../../sql/match_value/find_rules.sql");
+const ASK: &str = include_str!("../../sql/work_item/ask.sql");
 const CLEAR: &str = include_str!("../../sql/match_value/clear.sql");
+const FIND_RULES: &str = include_str!("../../sql/entity/find_match_rules.sql");
 const LIST_AGREED: &str = include_str!("../../sql/record/list_agreed.sql");
 const PUT_MATCHES: &str = include_str!("../../sql/match_value/put.sql");
-const ASK: &str = include_str!("../../sql/work_item/ask.sql");
-const PUT_RULES: &str = include_str!("../../sql/match_value/put_rules.sql");
+const PUT_RULES: &str = include_str!("../../sql/entity/put_match_rules.sql");
 
 /// How many records one transaction is about.
 const PART: i64 = 1000;
@@ -36,9 +36,9 @@ impl Rematch {
     async fn begin(&self, session: &Session<'_>) -> Result<Option<i64>, Fault> {
         let entity = || Box::new(self.entity.as_str().to_owned());
         let [found] = session.pipeline_of([Step::new(FIND_RULES, [entity()])]).await?;
-        let former: Option<&str> = found.first().map(|row| get(row, "rules")).transpose()?;
+        let former: Option<Option<&str>> = found.first().map(|row| get(row, "match_rules")).transpose()?;
         let rules = matching::rules_of_values(&self.rules);
-        if former == rules.as_deref() {
+        if former.flatten() == rules.as_deref() {
             return Ok(None);
         }
         session.pipeline(vec![Step::new(CLEAR, [entity()])]).await?;

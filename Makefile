@@ -19,10 +19,10 @@ build: setup ## the programs retcon and retcond, in target/debug
 demo: build ## the whole thing in a minute, in a temporary directory
 	@$(CARGO) run --locked --quiet --bin retcon -- demo
 
-# Many tests wait for what takes its time, a lease or an outage: one more runs than there are processors. Asked for together, the
-# packages are built with the same libraries.
+# Many tests wait for what takes its time, a lease or an outage: two more run than there are processors. Asked for together, the
+# packages are built with the same libraries, here and for the checks.
 test: tools ## every test
-	$(CARGO) test --locked --workspace -- --test-threads $$(( $$(nproc) + 1 ))
+	$(CARGO) test --locked --workspace -- --test-threads $$(( $$(nproc) + 2 ))
 
 pictures: tools ## every page with nothing, something and much on it, light and dark, on a desk and on a phone: target/screenshots
 	RETCON_PICTURES=1 $(CARGO) test --locked --test it -- pages::every::
@@ -34,7 +34,7 @@ kill-points: setup ## kill -9 at every named point, every time that it is passed
 check: setup ## formatting, lints, layers, lengths of files
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) test --locked --test it -- layers:: file_lengths::
+	$(CARGO) test --locked --workspace --test it -- layers:: file_lengths::
 
 bench: setup ## what things cost, each beside its floor
 	$(CARGO) bench --locked --bench merge --bench entities --bench scrape --bench ingest \

@@ -29,11 +29,14 @@ pub fn match_value(document: &Json, rules: &Rules) -> Option<String> {
     (!values.is_empty()).then(|| bounded(Json::from(values).to_string()))
 }
 
-/// Names the rules by which match values are made: those that were made by others cannot be compared with them. `None`: there are none.
-pub fn rules_of_values(rules: &Rules) -> Option<String> {
+/// Names the rules by which match values are made: those that were made by others cannot be compared with them. The name is never empty.
+pub fn rules_of_values(rules: &Rules) -> String {
     let places: BTreeSet<_> = rules.matching.iter().collect();
+    if places.is_empty() {
+        return "no match".to_owned();
+    }
     let equal: Vec<_> = rules.fields.iter().filter_map(|(at, rule)| Some((at, rule.equal.as_ref()?))).collect();
-    (!places.is_empty()).then(|| bounded(format!("match {places:?}, equal {equal:?}, arrays {:?}", rules.arrays)))
+    bounded(format!("match {places:?}, equal {equal:?}, arrays {:?}", rules.arrays))
 }
 
 /// Says whether a copy that was read is what was sent, within the source's `fields` and but for spellings that count as equal.
@@ -122,7 +125,10 @@ mod tests {
     #[test]
     fn rules_that_make_other_values_have_other_names() {
         let named = rules_of_values(&rules(&["/email"]));
-        assert_eq!(rules_of_values(&rules(&[])), None);
+        let [mut unmatched, of_none] = [rules(&[]), rules(&[])];
+        unmatched.fields.clear();
+        assert_eq!(rules_of_values(&unmatched), rules_of_values(&of_none), "they make none");
+        assert_ne!(rules_of_values(&of_none), named);
         assert_eq!(rules_of_values(&rules(&["/email", "/email"])), named);
         assert_ne!(rules_of_values(&rules(&["/name"])), named);
         let [mut spelled, mut keyed, mut atomic] = [(); 3].map(|()| rules(&["/email"]));
@@ -130,7 +136,7 @@ mod tests {
         keyed.arrays.clear();
         atomic.fields.values_mut().for_each(|rule| rule.atomic = true);
         for other in [spelled, keyed] {
-            assert!(rules_of_values(&other).is_some_and(|other| Some(other) != named));
+            assert_ne!(rules_of_values(&other), named);
         }
         assert_eq!(rules_of_values(&atomic), named, "it makes the same values");
     }

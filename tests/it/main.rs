@@ -87,6 +87,7 @@ mod previews;
 mod store_races;
 mod store_locks;
 mod store_recover;
+mod store_rematch;
 mod store_together;
 mod store_plans;
 mod costs;

@@ -13,7 +13,7 @@ use super::super::leases::LeasesChanged;
 use super::super::office::Mandate;
 use super::super::store::PAUSES;
 use super::super::store::requests::pause::ListPauses;
-use super::super::store::requests::queue::{Recover, Recovered, Rematch, Rename, Renamed};
+use super::super::store::requests::queue::{Recover, Recovered, Rematch, RematchPart, Rename, Renamed};
 use super::{EntityActor, Phase};
 
 impl EntityActor {
@@ -88,16 +88,13 @@ pub(super) async fn take_over(desk: &Desk) -> Result<Recovered, StoreError> {
 
 /// Has records that are known already compared with new items as the configuration has it now.
 async fn rematch(desk: &Desk) -> Result<(), StoreError> {
-    let ask = async |after| {
-        desk.ask(Rematch { entity: desk.entity.name.clone(), rules: desk.terms.rules.clone(), after }).await
-    };
-    let mut after = ask(None).await?;
-    let is_begun = after.is_some();
-    while after.is_some() {
-        after = ask(after).await?;
-    }
-    if is_begun {
-        info!(desk.log, "match values made");
+    let mut next = Some(RematchPart::Begin);
+    while let Some(part) = next {
+        let (entity, rules) = (desk.entity.name.clone(), desk.terms.rules.clone());
+        next = desk.ask(Rematch { entity, rules, part }).await?;
+        if next.is_none() && matches!(part, RematchPart::Make { after: 1.., .. }) {
+            info!(desk.log, "match values made");
+        }
     }
     Ok(())
 }

@@ -276,13 +276,27 @@ pub enum Renamed {
 }
 
 /// Makes the match values of an entity's records by these rules, a part at a time, unless that is what they are made by already. Nothing of
-/// the entity is claimed. Gives after which record it goes on; `None` if it is over.
+/// the entity is claimed meanwhile. Gives what is to be done next; `None` if it is over. Whoever is cut off begins anew.
 #[derive(Debug, Clone)]
 pub struct Rematch {
     pub entity: EntityName,
     pub rules: Rules,
-    /// The record after which it goes on; `None` begins.
-    pub after: Option<i64>,
+    pub part: RematchPart,
+}
+
+/// A part of making match values by other rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RematchPart {
+    /// Finds out whether there is anything to be done.
+    Begin,
+    /// Takes some of the values away that were made by other rules: two that were made by different ones may be equal by accident.
+    Clear,
+    /// Makes those of the next records after this one.
+    Make {
+        after: i64,
+        /// There are no others: those were taken away.
+        is_anew: bool,
+    },
 }
 
 /// What a recovery has found.

@@ -1,8 +1,10 @@
--- Takes all match values of an entity away, and with them by which rules they were made: others are in force now.
-with forgotten as (
-    update entity
-    set match_rules = null
-    where name = $1
+-- Takes match values of an entity away, $2 at most, which were made by other rules than are in force now; a row for each.
+with turn as materialized (
+    -- They change hands one transaction after the other.
+    select pg_advisory_xact_lock(1835103075, hashtext($1))
 )
 delete from match_value
 where entity = $1
+  and value = any (array(select value from match_value where entity = $1 limit $2))
+  and (select count(*) from turn) >= 0
+returning value
